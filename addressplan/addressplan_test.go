@@ -1,0 +1,113 @@
+package addressplan_test
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"swarm-scale/addressplan"
+)
+
+func TestWalkThroughAddresses(t *testing.T) {
+	nodes, err := addressplan.New(netip.MustParsePrefix("192.168.33.0/24"), 2, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"manager manager 0 192.168.33.11 member=false",
+		"interlock interlock 0 192.168.33.12 member=false",
+		"frontend01 frontend 1 192.168.33.20 member=true",
+		"frontend02 frontend 2 192.168.33.21 member=true",
+		"worker01 worker 1 192.168.33.200 member=true",
+		"store store 0 192.168.33.250 member=true",
+	}
+	var got []string
+	for _, node := range nodes {
+		got = append(got, fmt.Sprintf("%s %s %d %s member=%t", node.Name, node.Role, node.Number, node.Address, node.Role.IsMember()))
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+func TestNew(t *testing.T) {
+	for name, test := range map[string]struct {
+		subnet             string
+		frontends, workers int
+		last               map[string]string // name → address of nodes worth a look
+		faults             []string          // what the error must say; none: no error
+	}{
+		"everything the plan holds": {
+			subnet: "192.168.33.0/24", frontends: 180, workers: 50,
+			last: map[string]string{"frontend99": "192.168.33.118", "frontend180": "192.168.33.199", "worker50": "192.168.33.249"},
+		},
+		"another range":         {subnet: "10.1.2.0/24", frontends: 1, workers: 1, last: map[string]string{"store": "10.1.2.250"}},
+		"a wider range":         {subnet: "10.0.0.0/16", frontends: 1, workers: 1, last: map[string]string{"store": "10.0.0.250"}},
+		"host bits are ignored": {subnet: "10.1.2.99/24", frontends: 1, workers: 1, last: map[string]string{"manager": "10.1.2.11"}},
+		"one too many of each": {
+			subnet: "192.168.33.0/24", frontends: 181, workers: 51,
+			faults: []string{"181 frontends", "1 to 180", ".20 to .199", "51 workers", "1 to 50", ".200 to .249"},
+		},
+		"none of either": {subnet: "192.168.33.0/24", faults: []string{"0 frontends", "0 workers"}},
+		"too small a subnet": {
+			subnet: "192.168.33.0/25", frontends: 1, workers: 1,
+			faults: []string{"worker01: address 192.168.33.200 is outside the subnet 192.168.33.0/25", "store: address 192.168.33.250"},
+		},
+		"the last address of a small subnet": {
+			subnet: "192.168.33.0/27", frontends: 12, workers: 1,
+			faults: []string{"frontend12: address 192.168.33.31 is reserved by AWS"},
+		},
+		"the end of the address family": {
+			subnet: "255.255.255.128/25", frontends: 1, workers: 1,
+			faults: []string{"store: address (none: the address range ends before it) is outside"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			nodes, err := addressplan.New(netip.MustParsePrefix(test.subnet), test.frontends, test.workers)
+			checkFaults(t, err, test.faults)
+			for name, address := range test.last {
+				at := slices.IndexFunc(nodes, func(node addressplan.Node) bool { return node.Name == name })
+				if at < 0 || nodes[at].Address.String() != address {
+					t.Errorf("%s is not at %s in %v", name, address, nodes)
+				}
+			}
+		})
+	}
+}
+
+func TestCheck(t *testing.T) {
+	subnet := netip.MustParsePrefix("192.168.33.0/24")
+	node := func(name, address string) addressplan.Node {
+		return addressplan.Node{Name: name, Address: netip.MustParseAddr(address)}
+	}
+	for name, test := range map[string]struct {
+		nodes  []addressplan.Node
+		faults []string
+	}{
+		"fine":              {nodes: []addressplan.Node{node("a", "192.168.33.4"), node("b", "192.168.33.254")}},
+		"the first address": {nodes: []addressplan.Node{node("a", "192.168.33.0")}, faults: []string{"a: address 192.168.33.0 is reserved"}},
+		"the router":        {nodes: []addressplan.Node{node("a", "192.168.33.1")}, faults: []string{"reserved by AWS"}},
+		"the fourth":        {nodes: []addressplan.Node{node("a", "192.168.33.3")}, faults: []string{"reserved by AWS"}},
+		"the broadcast":     {nodes: []addressplan.Node{node("a", "192.168.33.255")}, faults: []string{"reserved by AWS"}},
+		"outside and twice": {
+			nodes:  []addressplan.Node{node("a", "10.0.0.9"), node("b", "10.0.0.9"), node("b", "192.168.33.9")},
+			faults: []string{"a: address 10.0.0.9 is outside", "b: address 10.0.0.9 is also the address of a", "b: two nodes have this name"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) { checkFaults(t, addressplan.Check(subnet, test.nodes), test.faults) })
+	}
+}
+
+func checkFaults(t *testing.T, err error, faults []string) {
+	t.Helper()
+	if len(faults) == 0 && err != nil {
+		t.Errorf("unexpected error: %v", err)
+	}
+	for _, fault := range faults {
+		if err == nil || !strings.Contains(err.Error(), fault) {
+			t.Errorf("the error does not say %q:\n%v", fault, err)
+		}
+	}
+}
