@@ -1,0 +1,398 @@
+package simulation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"sort"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+)
+
+// Operation is what a provider is asked to do to a resource.
+type Operation string
+
+// The operations of a provider.
+const (
+	Check  Operation = "check"
+	Diff   Operation = "diff"
+	Create Operation = "create"
+	Read   Operation = "read"
+	Update Operation = "update"
+	Delete Operation = "delete"
+	Invoke Operation = "invoke"
+)
+
+// Object is something that exists in the world.
+type Object struct {
+	// Type is the token of its resource type.
+	Type string
+	// ID is the provider's name for it, unique within its type.
+	ID resource.ID
+	// URN is the resource that made it.
+	URN resource.URN
+	// Inputs and Outputs are as its provider last returned them.
+	Inputs, Outputs resource.PropertyMap
+	// Machine is the ID of the machine it lives on, if that is a simulated one.
+	Machine resource.ID
+
+	kind   *Resource
+	claims []string
+}
+
+// Record is one operation a provider was asked for.
+type Record struct {
+	// URN, Type and Name are the resource's. For Invoke, Type is the function.
+	URN  resource.URN
+	Type string
+	Name string
+	// ID is the object's, empty for a Create that failed.
+	ID resource.ID
+	// Op is the operation. Check and Diff are recorded too.
+	Op Operation
+	// Preview is true when the engine only asked what would happen.
+	Preview bool
+	// Start and End are times of this process's clock.
+	Start, End time.Time
+	// Took is how long the operation would take in reality.
+	Took time.Duration
+	// Hosts are the hosts it dialled.
+	Hosts []string
+	// Err is why it failed, nil if it did not.
+	Err error
+}
+
+// World is what the simulated providers share: the objects that exist, the
+// faults to come, and the record of what was done. Its methods may be called
+// from several goroutines.
+type World struct {
+	mu       sync.Mutex
+	scale    float64
+	root     string
+	ami      string
+	next     int
+	objects  []*Object
+	records  []Record
+	faults   []*fault
+	dead     map[string]bool
+	departed map[string]bool
+	commands []commandRule
+	noPing   bool
+}
+
+// fault makes an operation fail.
+type fault struct {
+	pattern *regexp.Regexp
+	op      Operation
+	err     error
+	once    bool
+}
+
+// NewWorld returns an empty world in which one second of reality takes scale
+// seconds: 0 makes every operation instant, 1 real time.
+func NewWorld(scale float64) *World {
+	return &World{
+		scale:    scale,
+		ami:      "ami-0f00000000000001",
+		dead:     map[string]bool{},
+		departed: map[string]bool{},
+	}
+}
+
+// SetRoot sets the directory against which providers resolve relative paths,
+// the project's in reality. By default it is the process's working directory.
+func (w *World) SetRoot(dir string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.root = dir
+}
+
+// SetAMI sets the machine image that a search for the newest one finds.
+func (w *World) SetAMI(id string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ami = id
+}
+
+// SetPingInPreview says whether a docker provider whose host is known pings its
+// engine during a preview, unless its disableDockerDaemonCheck is set. By
+// default it does.
+func (w *World) SetPingInPreview(ping bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.noPing = !ping
+}
+
+// Objects returns what exists whose type, name or URN matches the pattern, in
+// which * stands for any text, in order of creation.
+func (w *World) Objects(pattern string) []Object {
+	match := glob(pattern)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var found []Object
+	for _, o := range w.objects {
+		if matches(match, o.Type, o.URN) {
+			found = append(found, *o)
+		}
+	}
+	return found
+}
+
+// Records returns the operations done so far, by time of start.
+func (w *World) Records() []Record {
+	w.mu.Lock()
+	records := slices.Clone(w.records)
+	w.mu.Unlock()
+	sort.SliceStable(records, func(i, j int) bool { return records[i].Start.Before(records[j].Start) })
+	return records
+}
+
+// FailNext makes the next operation of this kind, on a resource whose type,
+// name or URN matches the pattern (* is any text), fail with err; previews do
+// not count. Asked for several times, it makes as many fail.
+func (w *World) FailNext(pattern string, op Operation, err error) {
+	w.addFault(&fault{pattern: glob(pattern), op: op, err: err, once: true})
+}
+
+// FailAlways is FailNext for every such operation, until Repair.
+func (w *World) FailAlways(pattern string, op Operation, err error) {
+	w.addFault(&fault{pattern: glob(pattern), op: op, err: err})
+}
+
+func (w *World) addFault(f *fault) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.faults = append(w.faults, f)
+}
+
+// Repair takes back every fault and brings dead machines back.
+func (w *World) Repair() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.faults = nil
+	w.dead = map[string]bool{}
+}
+
+// MachineDead makes a machine unreachable: every operation that dials it fails
+// from now on. The address is any of the machine's addresses or names, or a
+// pattern with * in it for several. A simulated machine that takes the place of
+// a dead one is alive.
+func (w *World) MachineDead(address string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	match, found := glob(address), false
+	for _, o := range w.objects {
+		if o.kind.Machine && slices.ContainsFunc(o.kind.Addresses(o), match.MatchString) {
+			w.dead[string(o.ID)] = true
+			found = true
+		}
+	}
+	if !found {
+		w.dead[address] = true
+	}
+}
+
+// Vanish removes, behind the engine's back, what matches the pattern, and
+// whatever lives on it. It returns how many objects it removed.
+func (w *World) Vanish(pattern string) int {
+	match := glob(pattern)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	before := len(w.objects)
+	for _, o := range slices.Clone(w.objects) {
+		if matches(match, o.Type, o.URN) {
+			w.remove(o)
+		}
+	}
+	return before - len(w.objects)
+}
+
+// machine returns the simulated machine known under an address or name.
+func (w *World) machine(address string) *Object {
+	for _, o := range w.objects {
+		if o.kind.Machine && slices.Contains(o.kind.Addresses(o), address) {
+			return o
+		}
+	}
+	return nil
+}
+
+// reachable says whether a host answers. The mutex must be held.
+func (w *World) reachable(host string) bool {
+	m := w.machine(host)
+	if m != nil {
+		if w.dead[string(m.ID)] {
+			return false
+		}
+		for address := range w.dead {
+			match := glob(address)
+			if slices.ContainsFunc(m.kind.Addresses(m), match.MatchString) {
+				return false
+			}
+		}
+		return true
+	}
+	for address := range w.dead {
+		if glob(address).MatchString(host) {
+			return false
+		}
+	}
+	return !w.departed[host]
+}
+
+// trip returns the error of a fault that meets the operation, and uses it up.
+func (w *World) trip(urn resource.URN, kind string, op Operation) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i, f := range w.faults {
+		if f.op == op && matches(f.pattern, kind, urn) {
+			if f.once {
+				w.faults = slices.Delete(w.faults, i, i+1)
+			}
+			return f.err
+		}
+	}
+	return nil
+}
+
+// find returns an object by type and ID. The mutex must be held.
+func (w *World) find(kind string, id resource.ID) *Object {
+	for _, o := range w.objects {
+		if o.Type == kind && o.ID == id {
+			return o
+		}
+	}
+	return nil
+}
+
+// claim reserves what an object needs for itself alone, or says who has it.
+// The mutex must be held.
+func (w *World) claim(o *Object, claims []Claim) error {
+	for _, other := range w.objects {
+		if other == o {
+			continue
+		}
+		for _, c := range claims {
+			if slices.Contains(other.claims, c.Key) {
+				return c.Taken
+			}
+		}
+	}
+	o.claims = nil
+	for _, c := range claims {
+		o.claims = append(o.claims, c.Key)
+	}
+	return nil
+}
+
+// remove takes an object out of the world, and what lives on it if it is a
+// machine. The mutex must be held.
+func (w *World) remove(gone *Object) {
+	w.objects = slices.DeleteFunc(w.objects, func(o *Object) bool {
+		return o == gone || (gone.kind.Machine && o.Machine == gone.ID)
+	})
+	if gone.kind.Machine {
+		delete(w.dead, string(gone.ID))
+		for _, address := range gone.kind.Addresses(gone) {
+			if w.machine(address) == nil {
+				w.departed[address] = true
+			}
+		}
+	}
+}
+
+// serial returns the next of the numbers from which addresses are made.
+func (w *World) serial() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.next++
+	return w.next
+}
+
+// elapse lets the given time of reality pass.
+func (w *World) elapse(ctx context.Context, d time.Duration) error {
+	d = time.Duration(float64(d) * w.scale)
+	if d <= 0 {
+		return nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("simulated operation interrupted: %w", context.Cause(ctx))
+	}
+}
+
+// record keeps an operation for the tests to look at.
+func (w *World) record(r Record) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.records = append(w.records, r)
+}
+
+// glob compiles a pattern in which * stands for any text.
+func glob(pattern string) *regexp.Regexp {
+	parts := strings.Split(pattern, "*")
+	for i, part := range parts {
+		parts[i] = regexp.QuoteMeta(part)
+	}
+	return regexp.MustCompile("(?s)^" + strings.Join(parts, ".*") + "$")
+}
+
+// matches says whether a pattern fits a resource's type, name or URN.
+func matches(pattern *regexp.Regexp, kind string, urn resource.URN) bool {
+	name := ""
+	if urn != "" {
+		name = urn.Name()
+	}
+	return pattern.MatchString(kind) || pattern.MatchString(name) || pattern.MatchString(string(urn))
+}
+
+// MaxParallel returns the largest number of operations, previews apart, that
+// were under way at the same time. With a time scale of 0 it means little.
+func MaxParallel(records []Record) int {
+	type edge struct {
+		at    time.Time
+		delta int
+	}
+	var edges []edge
+	for _, r := range records {
+		if !r.Preview && r.Took > 0 {
+			edges = append(edges, edge{r.Start, 1}, edge{r.End, -1})
+		}
+	}
+	sort.Slice(edges, func(i, j int) bool {
+		if edges[i].at.Equal(edges[j].at) {
+			return edges[i].delta < edges[j].delta
+		}
+		return edges[i].at.Before(edges[j].at)
+	})
+	most, now := 0, 0
+	for _, e := range edges {
+		now += e.delta
+		most = max(most, now)
+	}
+	return most
+}
+
+// Changes returns those records that changed the world or tried to: creates,
+// updates and deletes that were not previews.
+func Changes(records []Record) []Record {
+	var changes []Record
+	for _, r := range records {
+		if !r.Preview && (r.Op == Create || r.Op == Update || r.Op == Delete) {
+			changes = append(changes, r)
+		}
+	}
+	return changes
+}
+
+// errNotFound is what an operation on an object that is not there fails with.
+var errNotFound = errors.New("not found")
