@@ -1,0 +1,42 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+
+	"swarm-scale/poll/http"
+	"swarm-scale/poll/postgres"
+	"swarm-scale/poll/service"
+)
+
+// serve ties the results page to the database and answers until ctx is done.
+func serve(ctx context.Context, settings settings, log *slog.Logger) error {
+	scoreboard, err := postgres.NewScoreboard(postgres.Address(settings.database), program)
+	if err != nil {
+		return err
+	}
+	defer scoreboard.Close()
+	registry := service.Registry()
+	app, err := http.NewResultsApp(http.ResultsOptions{
+		Ballot:     settings.ballot,
+		Scoreboard: scoreboard,
+		Log:        log,
+		Registerer: registry,
+	})
+	if err != nil {
+		return err
+	}
+	reading, stopReading := context.WithCancel(ctx)
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		app.Run(reading)
+	}()
+	defer func() {
+		stopReading()
+		<-read
+	}()
+	return service.Serve(ctx, log,
+		service.Listener{Name: "results", Address: settings.listen, Handler: app},
+		service.Listener{Name: "metrics", Address: settings.metrics, Handler: service.MetricsHandler(registry)})
+}

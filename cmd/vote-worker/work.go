@@ -1,0 +1,63 @@
+package main
+
+import (
+	"context"
+	"io"
+	"log/slog"
+
+	"swarm-scale/poll"
+	"swarm-scale/poll/drain"
+	"swarm-scale/poll/postgres"
+	"swarm-scale/poll/redis"
+	"swarm-scale/poll/service"
+)
+
+// work is the standing worker: it drains its queues until ctx is done.
+func work(ctx context.Context, lookup func(string) string, stderr io.Writer) int {
+	settings, err := readSettings(lookup)
+	if err != nil {
+		return service.SettingsFault(stderr, program, err)
+	}
+	log := service.Log(stderr, program).With("container", settings.name())
+	if err := drainForEver(ctx, settings, log); err != nil {
+		log.Error("stopped by a failure", "error", err.Error())
+		return service.ExitFailure
+	}
+	log.Info("stopped")
+	return service.ExitOK
+}
+
+func drainForEver(ctx context.Context, settings settings, log *slog.Logger) error {
+	store, err := postgres.NewStore(postgres.Address(settings.database), program, len(settings.redis))
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	var backlogs []poll.Backlog
+	for _, address := range settings.redis {
+		backlog, err := redis.NewBacklog(address, settings.name())
+		if err != nil {
+			return err
+		}
+		defer backlog.Close()
+		backlogs = append(backlogs, backlog)
+	}
+	registry := service.Registry()
+	worker := drain.NewWorker(store, backlogs, drain.Options{Log: log, Metrics: drain.NewMetrics(registry)})
+
+	mux := service.MetricsHandler(registry)
+	service.Check(mux, "/healthz", func(context.Context) error { return worker.Alive() })
+	service.Check(mux, "/readyz", func(context.Context) error { return worker.Ready() })
+
+	// If the metrics cannot be served, the worker stops too: a program that does half its work is hard to notice.
+	working, stopWorking := context.WithCancel(ctx)
+	finished := make(chan struct{})
+	go func() {
+		defer close(finished)
+		worker.Run(working)
+	}()
+	err = service.Serve(ctx, log, service.Listener{Name: "metrics", Address: settings.metrics, Handler: mux})
+	stopWorking()
+	<-finished
+	return err
+}

@@ -1,0 +1,35 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+
+	"swarm-scale/poll/http"
+	"swarm-scale/poll/redis"
+	"swarm-scale/poll/service"
+)
+
+// serve ties the vote page to its queue and answers until ctx is done.
+func serve(ctx context.Context, settings settings, log *slog.Logger) error {
+	queue, err := redis.NewQueue(settings.redisAddress)
+	if err != nil {
+		return err
+	}
+	defer queue.Close()
+	registry := service.Registry()
+	app, err := http.NewVoteApp(http.VoteOptions{
+		Ballot:    settings.ballot,
+		Queue:     queue,
+		Key:       settings.voterKey,
+		Container: settings.container(),
+		Log:       log,
+		Metrics:   http.NewVoteMetrics(registry),
+	})
+	if err != nil {
+		return err
+	}
+	context.AfterFunc(ctx, app.Stopping)
+	return service.Serve(ctx, log,
+		service.Listener{Name: "votes", Address: settings.listen, Handler: app},
+		service.Listener{Name: "metrics", Address: settings.metrics, Handler: service.MetricsHandler(registry)})
+}

@@ -1,0 +1,39 @@
+package main
+
+import (
+	"swarm-scale/poll"
+	"swarm-scale/poll/environment"
+	"swarm-scale/poll/http"
+)
+
+const (
+	defaultListen  = ":80"
+	defaultMetrics = ":9090"
+)
+
+// settings are the program's environment variables.
+type settings struct {
+	number       string      // WEB_VOTE_NUMBER: two digits or more, "01"; the number of this frontend and of its redis
+	redisAddress string      // REDIS_ADDRESS: host:port; redis<number>:6379 if not set
+	voterKey     []byte      // VOTER_KEY: base64 of at least 32 bytes, the same on all frontends; signs voters' cookies
+	ballot       poll.Ballot // OPTION_A, OPTION_B: the labels; Cats and Dogs if not set
+	listen       string      // LISTEN_ADDRESS: where voters are answered; :80 if not set
+	metrics      string      // METRICS_ADDRESS: where Prometheus is; :9090 if not set
+}
+
+// readSettings reads and checks all of them; the error has every fault.
+func readSettings(lookup func(string) string) (settings, error) {
+	env := environment.NewReader(lookup)
+	var s settings
+	s.number = env.Ordinal("WEB_VOTE_NUMBER", "this frontend and its redis")
+	s.redisAddress = env.Address("REDIS_ADDRESS", "redis"+s.number+":6379")
+	s.voterKey = env.Key("VOTER_KEY", "the secret that signs voters' cookies, the same on all frontends", http.KeySize)
+	s.ballot = environment.Ballot(env)
+	s.listen = env.Listen("LISTEN_ADDRESS", defaultListen)
+	s.metrics = env.Listen("METRICS_ADDRESS", defaultMetrics)
+	environment.CheckListeners(env, s.listen, s.metrics)
+	return s, env.Err()
+}
+
+// container is the name that the page shows.
+func (s settings) container() string { return "frontend" + s.number }

@@ -1,0 +1,330 @@
+// Package drain is the worker: it moves votes from queues to the store, so that each is stored before its queue forgets
+// it. It knows queues and store only by the interfaces of package poll.
+//
+// For each queue there is one goroutine, so that a queue that is idle or cannot be reached never holds up another. It
+// repeats: take a batch, save it, acknowledge it. Whatever goes wrong in between, the batch is still in the queue, and
+// saving a vote twice is saving it once.
+package drain
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"swarm-scale/poll"
+)
+
+// Options adjust a worker. The zero value means the defaults.
+type Options struct {
+	// Batch is how many entries are taken at once, 5,000 by default. It bounds memory: about 1 KB per entry and queue.
+	Batch int
+	// Wait is how long one look into an empty queue waits for a vote, 2 s by default.
+	Wait time.Duration
+	// Recheck is how often a worker looks for entries that were handed out and not acknowledged, 30 s by default; and
+	// IdleAfter is how long another worker must have left one alone to count as gone, a minute by default.
+	Recheck, IdleAfter time.Duration
+	// Backoff bounds the pause after a failure, 100 ms to 5 s by default.
+	MinBackoff, MaxBackoff time.Duration
+	// StepTimeout is how long one step (saving or acknowledging a batch) may take, a minute by default; it is also how long
+	// a worker that is told to stop may go on with the batch in its hands.
+	StepTimeout time.Duration
+	// Log gets what happens, without voters.
+	Log *slog.Logger
+	// Metrics counts what happens.
+	Metrics *Metrics
+}
+
+func (o Options) withDefaults() Options {
+	setDefault(&o.Batch, 5000)
+	setDefault(&o.Wait, 2*time.Second)
+	setDefault(&o.Recheck, 30*time.Second)
+	setDefault(&o.IdleAfter, time.Minute)
+	setDefault(&o.MinBackoff, 100*time.Millisecond)
+	setDefault(&o.MaxBackoff, 5*time.Second)
+	setDefault(&o.StepTimeout, time.Minute)
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Metrics == nil {
+		o.Metrics = NewMetrics(nil)
+	}
+	return o
+}
+
+func setDefault[T comparable](value *T, standard T) {
+	var zero T
+	if *value == zero {
+		*value = standard
+	}
+}
+
+// Worker drains queues into a store.
+type Worker struct {
+	store   poll.Store
+	options Options
+	queues  []*queue
+}
+
+// queue is one queue and how it is doing.
+type queue struct {
+	poll.Backlog
+	lastStep atomic.Int64 // UnixNano of the last sign of life of its goroutine
+	fault    atomic.Pointer[string]
+}
+
+// NewWorker makes a worker for these queues.
+func NewWorker(store poll.Store, backlogs []poll.Backlog, options Options) *Worker {
+	w := &Worker{store: store, options: options.withDefaults()}
+	for _, backlog := range backlogs {
+		q := &queue{Backlog: backlog}
+		q.alive()
+		starting := "not reached yet"
+		q.fault.Store(&starting)
+		w.queues = append(w.queues, q)
+	}
+	return w
+}
+
+func (q *queue) alive() { q.lastStep.Store(time.Now().UnixNano()) }
+
+// Run drains all queues, for ever, through every failure of theirs and of the store, until ctx is done; then it finishes
+// the batches in its hands and returns.
+func (w *Worker) Run(ctx context.Context) {
+	var group errgroup.Group
+	for _, q := range w.queues {
+		group.Go(func() error {
+			w.runQueue(ctx, q)
+			return nil
+		})
+		group.Go(func() error {
+			w.measure(ctx, q)
+			return nil
+		})
+	}
+	_ = group.Wait() // they return no errors
+}
+
+// runQueue drains one queue until ctx is done.
+func (w *Worker) runQueue(ctx context.Context, q *queue) {
+	log := w.options.Log.With("queue", q.Name())
+	retry := newBackoff(w.options.MinBackoff, w.options.MaxBackoff)
+	for ctx.Err() == nil {
+		err := w.drainUntilFailure(ctx, q, func() {
+			if q.fault.Swap(nil) != nil {
+				log.Info("draining the queue")
+			}
+			retry.reset()
+		})
+		if ctx.Err() != nil {
+			break
+		}
+		q.alive()
+		fault := err.Error()
+		previous := q.fault.Swap(&fault)
+		w.options.Metrics.failures.WithLabelValues(q.Name()).Inc()
+		pause := retry.next()
+		if previous == nil || *previous != fault { // one line per kind of trouble, not one per attempt
+			log.Warn("cannot drain the queue, will try again", "error", fault, "pause", pause.String())
+		}
+		sleep(ctx, pause)
+	}
+	log.Info("stopped draining the queue")
+}
+
+// drainUntilFailure drains the queue until a step fails or ctx is done. It begins with what was handed out before: after
+// a start, or a failure, that is where the unfinished votes are. It calls healthy after each round without a failure.
+func (w *Worker) drainUntilFailure(ctx context.Context, q *queue, healthy func()) error {
+	if err := q.Prepare(ctx); err != nil {
+		return err
+	}
+	if err := w.finishUnfinished(ctx, q); err != nil {
+		return err
+	}
+	if _, err := w.takeOver(ctx, q, w.options.IdleAfter); err != nil {
+		return err
+	}
+	healthy()
+	checked := time.Now()
+	for ctx.Err() == nil {
+		q.alive()
+		entries, err := q.Next(ctx, w.options.Batch, w.options.Wait)
+		if err != nil {
+			return err
+		}
+		if _, err := w.process(ctx, q, entries); err != nil {
+			return err
+		}
+		healthy()
+		if time.Since(checked) < w.options.Recheck {
+			continue
+		}
+		if err := w.finishUnfinished(ctx, q); err != nil {
+			return err
+		}
+		if _, err := w.takeOver(ctx, q, w.options.IdleAfter); err != nil {
+			return err
+		}
+		checked = time.Now()
+	}
+	return ctx.Err()
+}
+
+// finishUnfinished processes what was handed to this worker earlier.
+func (w *Worker) finishUnfinished(ctx context.Context, q *queue) error {
+	after := ""
+	for ctx.Err() == nil {
+		q.alive()
+		entries, err := q.Unfinished(ctx, w.options.Batch, after)
+		if err != nil || len(entries) == 0 {
+			return err
+		}
+		if _, err := w.process(ctx, q, entries); err != nil {
+			return err
+		}
+		after = entries[len(entries)-1].ID
+	}
+	return ctx.Err()
+}
+
+// takeOver processes what was handed to any worker and left alone for idle. It returns how many votes it saved.
+func (w *Worker) takeOver(ctx context.Context, q *queue, idle time.Duration) (int64, error) {
+	var saved int64
+	cursor := ""
+	for ctx.Err() == nil {
+		q.alive()
+		entries, next, err := q.TakeOver(ctx, w.options.Batch, idle, cursor)
+		if err != nil {
+			return saved, err
+		}
+		if len(entries) > 0 {
+			w.options.Log.Info("took over entries that another worker left unfinished",
+				"queue", q.Name(), "entries", len(entries))
+		}
+		n, err := w.process(ctx, q, entries)
+		saved += n
+		if err != nil || next == "" {
+			return saved, err
+		}
+		cursor = next
+	}
+	return saved, ctx.Err()
+}
+
+// process saves the votes among the entries, acknowledges them, and sets the unreadable ones aside, in this order: an
+// entry that cannot even be set aside must not keep the votes beside it. It returns how many votes it saved. Once begun it
+// goes on although ctx is done, within the time for each step.
+func (w *Worker) process(ctx context.Context, q *queue, entries []poll.Entry) (int64, error) {
+	if len(entries) == 0 {
+		return 0, nil
+	}
+	ctx = context.WithoutCancel(ctx)
+	metrics, name := w.options.Metrics, q.Name()
+	metrics.read.WithLabelValues(name).Add(float64(len(entries)))
+
+	votes := make([]poll.Vote, 0, len(entries))
+	done := make([]string, 0, len(entries))
+	var unreadable []poll.Entry
+	oldest := time.Now()
+	for _, entry := range entries {
+		switch {
+		case entry.Fault != nil:
+			unreadable = append(unreadable, entry)
+			continue
+		case !entry.Gone:
+			votes = append(votes, entry.Vote)
+			if entry.QueuedAt.Before(oldest) {
+				oldest = entry.QueuedAt
+			}
+		}
+		done = append(done, entry.ID)
+	}
+
+	if len(votes) > 0 {
+		started := time.Now()
+		changed, err := withTimeout(ctx, w.options.StepTimeout, func(ctx context.Context) (int64, error) {
+			return w.store.Save(ctx, votes)
+		})
+		if err != nil {
+			return 0, err
+		}
+		metrics.saveSeconds.Observe(time.Since(started).Seconds())
+		metrics.stored.WithLabelValues(name).Add(float64(len(votes)))
+		metrics.changed.WithLabelValues(name).Add(float64(changed))
+		metrics.lag.WithLabelValues(name).Set(time.Since(oldest).Seconds())
+	}
+	q.alive()
+	_, err := withTimeout(ctx, w.options.StepTimeout, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, q.Acknowledge(ctx, done)
+	})
+	if err != nil {
+		return int64(len(votes)), err
+	}
+	w.setAside(ctx, q, unreadable)
+	return int64(len(votes)), nil
+}
+
+// setAside moves unreadable entries out of the way. What cannot be moved now, because Redis is out of memory, say, stays
+// unfinished, and the next recheck tries again.
+func (w *Worker) setAside(ctx context.Context, q *queue, unreadable []poll.Entry) {
+	for _, entry := range unreadable {
+		log := w.options.Log.With("queue", q.Name(), "entry", entry.ID, "reason", oneLine(entry.Fault))
+		_, err := withTimeout(ctx, w.options.StepTimeout, func(ctx context.Context) (struct{}, error) {
+			return struct{}{}, q.SetAside(ctx, entry.ID, oneLine(entry.Fault))
+		})
+		if err != nil {
+			log.Error("an entry cannot be read, nor set aside now; will try again", "error", err.Error())
+			continue
+		}
+		w.options.Metrics.unreadable.WithLabelValues(q.Name()).Inc()
+		log.Error("an entry cannot be read as a vote and was set aside")
+	}
+}
+
+// measure keeps the gauge of the queue's size true.
+func (w *Worker) measure(ctx context.Context, q *queue) {
+	for ctx.Err() == nil {
+		size, err := withTimeout(ctx, 5*time.Second, q.Size)
+		if err == nil {
+			w.options.Metrics.backlog.WithLabelValues(q.Name()).Set(float64(size))
+			if size == 0 {
+				w.options.Metrics.lag.WithLabelValues(q.Name()).Set(0)
+			}
+		}
+		sleep(ctx, 5*time.Second)
+	}
+}
+
+// Alive returns nil while every queue's goroutine shows signs of life: it works, waits for votes, or waits to try again.
+func (w *Worker) Alive() error {
+	limit := 2*w.options.StepTimeout + w.options.Wait + w.options.MaxBackoff
+	var faults []error
+	for _, q := range w.queues {
+		if silent := time.Since(time.Unix(0, q.lastStep.Load())); silent > limit {
+			faults = append(faults, fmt.Errorf("%s: no sign of life for %s", q.Name(), silent.Round(time.Second)))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// Ready returns nil while every queue is being drained into the store; otherwise it says which one is not, and why.
+func (w *Worker) Ready() error {
+	var faults []error
+	for _, q := range w.queues {
+		if fault := q.fault.Load(); fault != nil {
+			faults = append(faults, fmt.Errorf("%s: %s", q.Name(), *fault))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// withTimeout runs a step that may take so long.
+func withTimeout[T any](ctx context.Context, limit time.Duration, step func(context.Context) (T, error)) (T, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	return step(ctx)
+}

@@ -1,0 +1,45 @@
+package drain
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+)
+
+// Metrics counts what a worker does, per queue.
+type Metrics struct {
+	read, stored, changed, unreadable, failures *prometheus.CounterVec
+	backlog, lag                                *prometheus.GaugeVec
+	saveSeconds                                 prometheus.Histogram
+}
+
+// NewMetrics registers the worker's metrics; with a nil registerer they count unseen.
+func NewMetrics(registerer prometheus.Registerer) *Metrics {
+	make := promauto.With(registerer)
+	counter := func(name, help string) *prometheus.CounterVec {
+		return make.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{"queue"})
+	}
+	gauge := func(name, help string) *prometheus.GaugeVec {
+		return make.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, []string{"queue"})
+	}
+	return &Metrics{
+		read: counter("poll_worker_entries_read_total",
+			"Entries taken from the queue; one that is taken again after a failure counts again."),
+		stored: counter("poll_worker_votes_stored_total",
+			"Votes that the database has committed; one that is stored again after a failure counts again."),
+		changed: counter("poll_worker_voters_changed_total",
+			"Voters who are new in the database or whose choice or time was replaced by a later vote."),
+		unreadable: counter("poll_worker_entries_unreadable_total",
+			"Entries that could not be read as votes and were set aside."),
+		failures: counter("poll_worker_failures_total",
+			"Failures of the queue or the database that made the worker pause."),
+		backlog: gauge("poll_worker_backlog_entries",
+			"Entries in the queue that no database is known to have, measured every 5 s."),
+		lag: gauge("poll_worker_lag_seconds",
+			"How long the oldest vote of the latest batch had waited from queue to commit; 0 when the queue is empty."),
+		saveSeconds: make.NewHistogram(prometheus.HistogramOpts{
+			Name:    "poll_worker_save_seconds",
+			Help:    "Time to store one batch, commit included.",
+			Buckets: prometheus.ExponentialBuckets(0.001, 2.5, 12),
+		}),
+	}
+}

@@ -1,0 +1,42 @@
+package environment
+
+import (
+	"fmt"
+
+	"swarm-scale/poll"
+)
+
+// Ballot reads OPTION_A and OPTION_B, the labels of the two options: Cats and Dogs if not set.
+func Ballot(r *Reader) poll.Ballot {
+	ballot, err := poll.NewBallot(r.Text("OPTION_A", "Cats"), r.Text("OPTION_B", "Dogs"))
+	if err != nil {
+		r.Fault(fmt.Errorf("OPTION_A and OPTION_B: %w", err))
+	}
+	return ballot
+}
+
+// Database is where the votes are stored.
+type Database struct {
+	Host           string // POSTGRES_HOST: pg if not set
+	Port           int    // POSTGRES_PORT: 5432 if not set
+	User, Database string // POSTGRES_USER, POSTGRES_DATABASE: postgres if not set
+	Password       string // POSTGRES_PASSWORD: required
+}
+
+// ReadDatabase reads the POSTGRES_ variables.
+func ReadDatabase(r *Reader) Database {
+	return Database{
+		Host:     r.Host("POSTGRES_HOST", "pg"),
+		Port:     r.Number("POSTGRES_PORT", 5432, 1, 65535),
+		User:     r.Text("POSTGRES_USER", "postgres"),
+		Database: r.Text("POSTGRES_DATABASE", "postgres"),
+		Password: r.Secret("POSTGRES_PASSWORD", "the password of the database"),
+	}
+}
+
+// CheckListeners reports when the pages and the metrics would listen on the same address.
+func CheckListeners(r *Reader, listen, metrics string) {
+	if listen == metrics {
+		r.faultf("LISTEN_ADDRESS and METRICS_ADDRESS are both %q: give METRICS_ADDRESS another port, for instance :9090", listen)
+	}
+}

@@ -1,0 +1,131 @@
+package http
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"hash"
+	"net/http"
+	"sync"
+	"time"
+
+	"swarm-scale/poll"
+)
+
+const (
+	// cookieName is the voter's cookie.
+	cookieName = "voter"
+	// cookieLife is how long a browser keeps it.
+	cookieLife = 365 * 24 * time.Hour
+	// cookieVersion is the first byte; another layout gets another number.
+	cookieVersion = 1
+	// bodySize is version, voter, choice and moment; the signature follows.
+	bodySize   = 1 + 16 + 1 + 8
+	cookieSize = bodySize + sha256.Size
+)
+
+// KeySize is the least number of bytes a key that signs voters' cookies must have.
+const KeySize = 32
+
+// Reasons why a request has no voter.
+var (
+	errNoCookie        = errors.New("no voter cookie")
+	errForeignCookie   = errors.New("the voter cookie is not one of ours")
+	errDuplicateCookie = errors.New("more than one voter cookie")
+)
+
+// cookieEncoding is strict, so that one cookie has one spelling.
+var cookieEncoding = base64.RawURLEncoding.Strict()
+
+// voterCard is what a voter's browser keeps for us: who the voter is, the choice made, and when the voter voted last. The
+// vote page needs no database because of it.
+type voterCard struct {
+	voter  poll.VoterID
+	choice poll.Choice
+	last   poll.Moment
+}
+
+// seal signs voters' cookies, so that one cannot be made by hand.
+type seal struct {
+	macs sync.Pool
+}
+
+// newSeal makes a seal of a secret key of at least KeySize bytes, the same on every machine that serves the vote page.
+func newSeal(key []byte) (*seal, error) {
+	if len(key) < KeySize {
+		return nil, errors.New("the key that signs voters' cookies is too short: it must have 32 bytes or more")
+	}
+	return &seal{macs: sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}}, nil
+}
+
+// sign appends the signature of body.
+func (s *seal) sign(body []byte) []byte {
+	mac := s.macs.Get().(hash.Hash)
+	defer s.macs.Put(mac)
+	mac.Reset()
+	mac.Write(body)
+	return mac.Sum(body)
+}
+
+// write is the cookie's value for a card.
+func (s *seal) write(card voterCard) string {
+	body := make([]byte, 0, cookieSize)
+	body = append(body, cookieVersion)
+	body = append(body, card.voter[:]...)
+	body = append(body, byte(card.choice))
+	body = binary.BigEndian.AppendUint64(body, uint64(card.last))
+	return cookieEncoding.EncodeToString(s.sign(body))
+}
+
+// read takes a cookie's value apart; anything that write did not make with the same key is errForeignCookie.
+func (s *seal) read(value string) (voterCard, error) {
+	if len(value) != cookieEncoding.EncodedLen(cookieSize) {
+		return voterCard{}, errForeignCookie
+	}
+	data, err := cookieEncoding.DecodeString(value)
+	if err != nil || len(data) != cookieSize || data[0] != cookieVersion {
+		return voterCard{}, errForeignCookie
+	}
+	signed := s.sign(data[:bodySize:bodySize])
+	if !hmac.Equal(signed[bodySize:], data[bodySize:]) {
+		return voterCard{}, errForeignCookie
+	}
+	card := voterCard{
+		voter:  poll.VoterID(data[1:17]),
+		choice: poll.Choice(data[17]),
+		last:   poll.Moment(binary.BigEndian.Uint64(data[18:bodySize])),
+	}
+	if card.voter.IsZero() || card.choice != poll.None && !card.choice.Valid() || card.last != 0 && !card.last.Valid() {
+		return voterCard{}, errForeignCookie
+	}
+	return card, nil
+}
+
+// cardOf is the voter's card in a request. More than one cookie of the name is an error, although one may be ours: which
+// one a browser sends first is not the voter's choice.
+func (s *seal) cardOf(r *http.Request) (voterCard, error) {
+	cookies := r.CookiesNamed(cookieName)
+	switch len(cookies) {
+	case 0:
+		return voterCard{}, errNoCookie
+	case 1:
+		return s.read(cookies[0].Value)
+	}
+	return voterCard{}, errDuplicateCookie
+}
+
+// setCard gives the card to the voter's browser. The cookie is out of reach of scripts and of other sites. It is Secure
+// only if the voter came by https; the site itself is plain http.
+func (s *seal) setCard(w http.ResponseWriter, r *http.Request, card voterCard) {
+	http.SetCookie(w, &http.Cookie{
+		Name:     cookieName,
+		Value:    s.write(card),
+		Path:     "/",
+		MaxAge:   int(cookieLife.Seconds()),
+		HttpOnly: true,
+		SameSite: http.SameSiteLaxMode,
+		Secure:   r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https",
+	})
+}

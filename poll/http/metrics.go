@@ -1,0 +1,79 @@
+package http
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+)
+
+// VoteMetrics counts what the vote page does.
+type VoteMetrics struct {
+	pages, accepted prometheus.Counter
+	refused         *prometheus.CounterVec
+	queueSeconds    prometheus.Histogram
+}
+
+// NewVoteMetrics registers the vote page's metrics; with a nil registerer they count unseen.
+func NewVoteMetrics(registerer prometheus.Registerer) *VoteMetrics {
+	make := promauto.With(registerer)
+	metrics := &VoteMetrics{
+		pages: make.NewCounter(prometheus.CounterOpts{
+			Name: "poll_vote_pages_total", Help: "Ballots shown, without those that answer a vote.",
+		}),
+		accepted: make.NewCounter(prometheus.CounterOpts{
+			Name: "poll_votes_accepted_total", Help: "Votes that the queue has and the voter was told so.",
+		}),
+		refused: make.NewCounterVec(prometheus.CounterOpts{
+			Name: "poll_votes_refused_total", Help: "Votes that were not taken, by reason.",
+		}, []string{"reason"}),
+		queueSeconds: make.NewHistogram(prometheus.HistogramOpts{
+			Name:    "poll_vote_queue_seconds",
+			Help:    "Time until the queue had a vote, or until it was given up.",
+			Buckets: prometheus.ExponentialBuckets(0.0001, 2.5, 13), // 0.1 ms to 6 s
+		}),
+	}
+	for n := noticeNone; n < noticeCount; n++ {
+		if _, _, reason := n.sentence(); reason != "" {
+			metrics.refused.WithLabelValues(reason) // a rate needs the zero before the first
+		}
+	}
+	return metrics
+}
+
+// ResultsMetrics counts what the results page does.
+type ResultsMetrics struct {
+	viewers  prometheus.Gauge
+	pages    prometheus.Counter
+	updates  prometheus.Counter
+	failures prometheus.Counter
+	votes    *prometheus.GaugeVec
+}
+
+// NewResultsMetrics registers the results page's metrics; with a nil registerer they count unseen.
+func NewResultsMetrics(registerer prometheus.Registerer) *ResultsMetrics {
+	make := promauto.With(registerer)
+	return &ResultsMetrics{
+		viewers: make.NewGauge(prometheus.GaugeOpts{
+			Name: "poll_results_viewers", Help: "Viewers who are connected and get each change.",
+		}),
+		pages: make.NewCounter(prometheus.CounterOpts{
+			Name: "poll_results_pages_total", Help: "Results pages shown.",
+		}),
+		updates: make.NewCounter(prometheus.CounterOpts{
+			Name: "poll_results_updates_total", Help: "Changes of the tally that were sent to all viewers.",
+		}),
+		failures: make.NewCounter(prometheus.CounterOpts{
+			Name: "poll_results_tally_failures_total", Help: "Attempts to read the tally that failed.",
+		}),
+		votes: make.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "poll_results_votes", Help: "Voters per option, as last read.",
+		}, []string{"option"}),
+	}
+}
+
+// watchAge registers the age of the tally.
+func watchAge(registerer prometheus.Registerer, age func() float64) {
+	promauto.With(registerer).NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "poll_results_tally_age_seconds",
+		Help: "Time since the tally was last read from the database; since the start if it never was.",
+	}, age)
+}

@@ -1,0 +1,261 @@
+package http
+
+import (
+	"context"
+	"fmt"
+	"html/template"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"swarm-scale/poll"
+)
+
+const (
+	// heartbeat is how often a viewer hears from us when nothing changes: it shows both sides that the other is there.
+	heartbeat = 10 * time.Second
+	// viewerTimeout is how long a viewer may take to receive one update before being let go.
+	viewerTimeout = 10 * time.Second
+	// maxViewers is how many viewers may be connected at once; each takes about 20 KB. Others are asked to come back.
+	maxViewers = 20_000
+)
+
+// ResultsOptions is what the results page is made of.
+type ResultsOptions struct {
+	Ballot     poll.Ballot
+	Scoreboard poll.Scoreboard
+	Log        *slog.Logger
+	// Registerer gets the metrics; nil for none.
+	Registerer prometheus.Registerer
+}
+
+// ResultsApp shows the tally to viewers.
+type ResultsApp struct {
+	live    *live
+	metrics *ResultsMetrics
+	viewers atomic.Int64
+	mux     *http.ServeMux
+	common  commonMessages
+}
+
+// resultsPage fills results.html.
+type resultsPage struct {
+	frame
+	LabelA, LabelB string
+	Options        []resultsOption
+	TotalText      string
+	Status         string
+	Live           bool
+	Trouble        string
+	Script         template.JS
+}
+
+type resultsOption struct {
+	ID, Label, ShareText, VotesText, Width string
+}
+
+// NewResultsApp makes the results page. It shows what Run reads.
+func NewResultsApp(options ResultsOptions) (*ResultsApp, error) {
+	style, err := readPageFile("style.css")
+	if err != nil {
+		return nil, err
+	}
+	script, err := readPageFile("results.js")
+	if err != nil {
+		return nil, err
+	}
+	parsed, err := newTemplate("results.html")
+	if err != nil {
+		return nil, err
+	}
+	messages, err := newMessages(style, "The results", "To the results", "")
+	if err != nil {
+		return nil, err
+	}
+	common, err := messages.common()
+	if err != nil {
+		return nil, err
+	}
+	if options.Log == nil {
+		options.Log = slog.New(slog.DiscardHandler)
+	}
+	app := &ResultsApp{metrics: NewResultsMetrics(options.Registerer), mux: http.NewServeMux(), common: common}
+	app.live = newLive(options.Scoreboard, options.Ballot, options.Log, app.metrics, func(r results) (*page, error) {
+		return render(parsed, newResultsPage(r, style, script), style, script)
+	})
+	if _, err := app.live.current.page(); err != nil { // a fault in the page shows at start, not at the first viewer
+		return nil, err
+	}
+	watchAge(options.Registerer, app.live.age)
+	for path, handler := range map[string]http.HandlerFunc{
+		"/{$}":          app.servePage,
+		"/results.json": app.serveJSON,
+		"/events":       app.serveEvents,
+		"/healthz":      app.serveHealth,
+		"/readyz":       app.serveReady,
+	} {
+		app.mux.HandleFunc(path, common.only("GET, HEAD", readMethods, handler))
+	}
+	app.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		common.notFound.send(w, r, http.StatusNotFound)
+	})
+	return app, nil
+}
+
+func newResultsPage(r results, style, script string) resultsPage {
+	data := resultsPage{
+		frame:     frame{Style: template.CSS(style)},
+		LabelA:    r.Options[0].Label,
+		LabelB:    r.Options[1].Label,
+		TotalText: countText(r.Total) + " in all",
+		Live:      r.Live,
+		Trouble:   r.Trouble,
+		Script:    template.JS(script),
+	}
+	for _, option := range r.Options {
+		share := strconv.FormatFloat(option.Share, 'f', 1, 64) + "%"
+		data.Options = append(data.Options, resultsOption{
+			ID: option.ID, Label: option.Label, ShareText: share, VotesText: countText(option.Votes), Width: share,
+		})
+	}
+	clock := ""
+	if asOf, err := time.Parse(time.RFC3339Nano, r.AsOf); err == nil {
+		clock = asOf.Format("15:04:05 UTC")
+	}
+	switch {
+	case r.Live:
+		data.Status = "Live · " + clock
+	case clock != "":
+		data.Status = "As of " + clock
+		data.BodyClass = "stale"
+	default:
+		data.Status = "No count yet"
+		data.BodyClass = "stale"
+	}
+	return data
+}
+
+// countText is a number of votes in words: "1 vote", "1,234,567 votes".
+func countText(n int64) string {
+	digits := strconv.FormatInt(n, 10)
+	var grouped strings.Builder
+	for i, digit := range digits {
+		if i > 0 && (len(digits)-i)%3 == 0 && digits[i-1] != '-' {
+			grouped.WriteByte(',')
+		}
+		grouped.WriteRune(digit)
+	}
+	if n == 1 {
+		return grouped.String() + " vote"
+	}
+	return grouped.String() + " votes"
+}
+
+// Run reads the tally until ctx is done; then it lets all viewers go.
+func (a *ResultsApp) Run(ctx context.Context) { a.live.run(ctx) }
+
+// ServeHTTP implements http.Handler.
+func (a *ResultsApp) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.mux.ServeHTTP(w, r) }
+
+func (a *ResultsApp) servePage(w http.ResponseWriter, r *http.Request) {
+	current, _ := a.live.now()
+	page, err := current.page()
+	if err != nil {
+		http.Error(w, "The results cannot be shown.", http.StatusInternalServerError)
+		return
+	}
+	a.metrics.pages.Inc()
+	page.send(w, r, http.StatusOK)
+}
+
+func (a *ResultsApp) serveJSON(w http.ResponseWriter, r *http.Request) {
+	current, _ := a.live.now()
+	body, err := current.json()
+	if err != nil {
+		http.Error(w, "The results cannot be shown.", http.StatusInternalServerError)
+		return
+	}
+	header := w.Header()
+	header.Set("Content-Type", "application/json")
+	header.Set("Cache-Control", "no-store")
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("Access-Control-Allow-Origin", "*") // the results are everyone's
+	fmt.Fprintf(w, "%s\n", body)
+}
+
+// serveEvents sends the results, and each change of them, as server-sent events.
+func (a *ResultsApp) serveEvents(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodHead {
+		w.Header().Set("Content-Type", "text/event-stream")
+		return
+	}
+	defer a.viewers.Add(-1)
+	if a.viewers.Add(1) > maxViewers {
+		w.Header().Set("Retry-After", "30")
+		http.Error(w, "There are too many viewers at this moment. Please come back in half a minute.",
+			http.StatusServiceUnavailable)
+		return
+	}
+	a.metrics.viewers.Inc()
+	defer a.metrics.viewers.Dec()
+
+	connection := http.NewResponseController(w)
+	// The server's time to read a request would end the connection although it is fine.
+	if err := connection.SetReadDeadline(time.Time{}); err != nil {
+		http.Error(w, "This connection cannot carry events.", http.StatusInternalServerError)
+		return
+	}
+	header := w.Header()
+	header.Set("Content-Type", "text/event-stream")
+	header.Set("Cache-Control", "no-store")
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("X-Accel-Buffering", "no")
+	beat := time.NewTicker(heartbeat)
+	defer beat.Stop()
+	for {
+		current, changed := a.live.now()
+		event, err := current.event()
+		if err != nil || connection.SetWriteDeadline(time.Now().Add(viewerTimeout)) != nil {
+			return
+		}
+		if _, err := w.Write(event); err != nil {
+			return
+		}
+		if err := connection.Flush(); err != nil {
+			return
+		}
+		select {
+		case <-changed:
+		case <-beat.C:
+		case <-r.Context().Done():
+			return
+		case <-a.live.done:
+			return
+		}
+	}
+}
+
+// serveHealth says whether this program does its work, with or without a database.
+func (a *ResultsApp) serveHealth(w http.ResponseWriter, _ *http.Request) {
+	select {
+	case <-a.live.done:
+		answerCheck(w, http.StatusServiceUnavailable, "stopping")
+	default:
+		answerCheck(w, http.StatusOK, "ok")
+	}
+}
+
+// serveReady says whether the results are live.
+func (a *ResultsApp) serveReady(w http.ResponseWriter, _ *http.Request) {
+	current, _ := a.live.now()
+	if current.fault != nil {
+		answerCheck(w, http.StatusServiceUnavailable, "the tally cannot be read from the database")
+		return
+	}
+	answerCheck(w, http.StatusOK, "ok: the tally is live")
+}

@@ -1,0 +1,132 @@
+// Package postgres keeps the votes and their tally in PostgreSQL 15 or newer. The workers write through [Store], the
+// results page reads through [Scoreboard].
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"swarm-scale/poll"
+)
+
+// connectTimeout is how long one attempt to reach the server may take.
+const connectTimeout = 3 * time.Second
+
+// Address says where the database is and who asks.
+type Address struct {
+	Host           string
+	Port           int
+	User, Database string
+	Password       string
+}
+
+// use says how a program uses the database.
+type use struct {
+	program        string        // application_name: how pg_stat_activity shows the connections
+	connections    int           // at most this many at once
+	statementLimit time.Duration // longer statements are cancelled by the server
+}
+
+// String is the address without the password, for messages: user@host:port/database.
+func (a Address) String() string {
+	return a.User + "@" + net.JoinHostPort(a.Host, strconv.Itoa(a.Port)) + "/" + a.Database
+}
+
+// open makes a pool that connects when it is used, and again after a lost connection, so that a database that is down now
+// need not be known at start.
+func open(address Address, use use) (*pgxpool.Pool, error) {
+	// Nothing from the environment (PGHOST, PGSSLMODE, ...) or from a password file has a say: the address is all there is.
+	config, err := pgxpool.ParseConfig("sslmode=prefer")
+	if err != nil {
+		return nil, fmt.Errorf("postgres at %s: %w", address, err)
+	}
+	connection := config.ConnConfig
+	connection.Host = address.Host
+	connection.Port = uint16(address.Port)
+	connection.User = address.User
+	connection.Database = address.Database
+	connection.Password = address.Password
+	connection.Fallbacks = nil
+	connection.TLSConfig = nil // on the cluster's own network; the server's stock image has no certificate
+	connection.ConnectTimeout = connectTimeout
+	connection.RuntimeParams = map[string]string{
+		"application_name": use.program,
+		"timezone":         "UTC",
+		// A vote is acknowledged to the queue after the commit, so the commit must mean that it is on disk, whatever the
+		// server's default.
+		"synchronous_commit":                  "on",
+		"statement_timeout":                   strconv.FormatInt(use.statementLimit.Milliseconds(), 10),
+		"idle_in_transaction_session_timeout": "60000",
+	}
+	config.MaxConns = int32(max(use.connections, 1))
+	config.MinConns = 0
+	config.MaxConnIdleTime = 5 * time.Minute
+	config.HealthCheckPeriod = 30 * time.Second
+	pool, err := pgxpool.NewWithConfig(context.Background(), config)
+	if err != nil {
+		return nil, fmt.Errorf("postgres at %s: %w", address, err)
+	}
+	return pool, nil
+}
+
+// explain wraps an error with what was tried, and with poll.ErrUnavailable if trying again later may help.
+func explain(what string, address Address, err error) error {
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, context.Canceled) || !isTemporary(err) {
+		return fmt.Errorf("%s at %s: %w", what, address, err)
+	}
+	return fmt.Errorf("%s at %s: %w: %w", what, address, poll.ErrUnavailable, err)
+}
+
+// isTemporary tells "not now" from "never like this". Whatever is not an answer of the server (no connection, a lost one,
+// no time left) is temporary, and of its answers these classes of SQLSTATE are.
+func isTemporary(err error) bool {
+	var answer *pgconn.PgError
+	if !errors.As(err, &answer) {
+		return true
+	}
+	for _, class := range []string{
+		"08",    // connection
+		"25006", // read only, for instance a standby
+		"40",    // rolled back: serialization, deadlock
+		"53",    // out of disk, memory or connections
+		"55",    // not in the state for it, for instance a lock not available
+		"57",    // shutting down, starting up, cancelled
+		"58",    // the system under it, for instance an input/output error
+		"3D000", // the database does not exist yet
+	} {
+		if strings.HasPrefix(answer.Code, class) {
+			return true
+		}
+	}
+	return false
+}
+
+// isRolledBack reports whether the server undid the transaction for the sake of another one; repeating it is the answer.
+func isRolledBack(err error) bool {
+	var answer *pgconn.PgError
+	return errors.As(err, &answer) && (answer.Code == "40001" || answer.Code == "40P01")
+}
+
+// isMissingSchema reports whether a table, function or column is not there.
+func isMissingSchema(err error) bool {
+	var answer *pgconn.PgError
+	return errors.As(err, &answer) &&
+		(answer.Code == "42P01" || answer.Code == "42883" || answer.Code == "42703" || answer.Code == "3F000")
+}
+
+// inTransaction runs work in one transaction.
+func inTransaction(ctx context.Context, pool *pgxpool.Pool, work func(pgx.Tx) error) error {
+	return pgx.BeginFunc(ctx, pool, work)
+}

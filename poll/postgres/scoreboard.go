@@ -1,0 +1,61 @@
+package postgres
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"swarm-scale/poll"
+)
+
+// Scoreboard is the results page's side of the database. It implements poll.Scoreboard. It only reads, and a handful of
+// rows: the same for a million votes as for ten.
+type Scoreboard struct {
+	pool    *pgxpool.Pool
+	address Address
+}
+
+var _ poll.Scoreboard = (*Scoreboard)(nil)
+
+// tallyLimit is how long the server may take to add up the tally, a matter of microseconds.
+const tallyLimit = 3 * time.Second
+
+// NewScoreboard makes a scoreboard for the program of that name. The database need not be up yet.
+func NewScoreboard(address Address, program string) (*Scoreboard, error) {
+	pool, err := open(address, use{program: program, connections: 2, statementLimit: tallyLimit})
+	if err != nil {
+		return nil, err
+	}
+	return &Scoreboard{pool: pool, address: address}, nil
+}
+
+// Tally implements poll.Scoreboard.
+func (s *Scoreboard) Tally(ctx context.Context) (poll.Tally, error) {
+	rows, err := s.pool.Query(ctx, "SELECT choice::text, sum(votes)::bigint FROM tally GROUP BY choice")
+	var tally poll.Tally
+	if err == nil {
+		var choice string
+		var votes int64
+		_, err = pgx.ForEachRow(rows, []any{&choice, &votes}, func() error {
+			switch choice {
+			case poll.A.String():
+				tally.A = votes
+			case poll.B.String():
+				tally.B = votes
+			}
+			return nil
+		})
+	}
+	if isMissingSchema(err) {
+		return poll.Tally{}, nil // no worker has stored anything yet
+	}
+	if err != nil {
+		return poll.Tally{}, explain("read the tally", s.address, err)
+	}
+	return tally, nil
+}
+
+// Close ends the connections.
+func (s *Scoreboard) Close() { s.pool.Close() }

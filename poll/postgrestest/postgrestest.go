@@ -1,0 +1,262 @@
+// Package postgrestest starts real PostgreSQL servers for tests.
+package postgrestest
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"swarm-scale/poll/testprocess"
+)
+
+// Password is that of the user postgres.
+const Password = "not-a-secret"
+
+// Server is a PostgreSQL server with durable settings on 127.0.0.1. Setting one up takes a second or two, so a test
+// package has one ([Main]) and each test a database of its own ([Server.NewDatabase]).
+type Server struct {
+	Port int
+
+	programs, directory string
+	credential          *syscall.Credential
+	mu                  sync.Mutex
+	process             *testprocess.Process
+	databases           atomic.Int64
+}
+
+// shared is the server that Main ends.
+var shared struct {
+	sync.Mutex
+	server *Server
+	err    error
+	skip   string
+}
+
+// Main runs the tests of a package and then ends the server they shared; call it from TestMain.
+func Main(m *testing.M) int {
+	defer func() {
+		shared.Lock()
+		defer shared.Unlock()
+		if shared.server != nil {
+			shared.server.Remove()
+		}
+	}()
+	return m.Run()
+}
+
+// Shared is the package's server, started by the first test that asks. Without PostgreSQL on this machine the test is
+// skipped. The package's TestMain must call Main.
+func Shared(t testing.TB) *Server {
+	t.Helper()
+	shared.Lock()
+	defer shared.Unlock()
+	if shared.server == nil && shared.err == nil && shared.skip == "" {
+		shared.server, shared.skip, shared.err = start()
+	}
+	if shared.skip != "" {
+		t.Skip(shared.skip)
+	}
+	if shared.err != nil {
+		t.Fatal(shared.err)
+	}
+	return shared.server
+}
+
+// Start starts a server of the test's own, for tests that kill it.
+func Start(t testing.TB) *Server {
+	t.Helper()
+	server, skip, err := start()
+	if skip != "" {
+		t.Skip(skip)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Remove)
+	return server
+}
+
+// NewDatabase makes an empty database and returns its name.
+func (s *Server) NewDatabase(t testing.TB) string {
+	t.Helper()
+	name := fmt.Sprintf("test_%d", s.databases.Add(1))
+	connection := s.Connect(t, "postgres")
+	if _, err := connection.Exec(t.Context(), "CREATE DATABASE "+name); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+// Connect opens a connection to a database for the length of the test.
+func (s *Server) Connect(t testing.TB, database string) *pgx.Conn {
+	t.Helper()
+	connection, err := s.connect(t.Context(), database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = connection.Close(context.Background()) })
+	return connection
+}
+
+func (s *Server) connect(ctx context.Context, database string) (*pgx.Conn, error) {
+	return pgx.Connect(ctx, fmt.Sprintf("host=127.0.0.1 port=%d user=postgres password=%s dbname=%s sslmode=disable",
+		s.Port, Password, database))
+}
+
+// Kill kills the server and all its processes, as a power cut would.
+func (s *Server) Kill() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.process != nil {
+		_ = s.process.Signal(syscall.SIGQUIT) // immediate: its children end at once, nothing is written
+		select {
+		case <-s.process.Done():
+		case <-time.After(5 * time.Second):
+		}
+		s.process.Kill()
+		s.process = nil
+	}
+}
+
+// Restart starts a killed server again, on the same port and with the same data.
+func (s *Server) Restart(t testing.TB) {
+	t.Helper()
+	if err := s.run(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Remove kills the server and deletes its data.
+func (s *Server) Remove() {
+	s.Kill()
+	_ = os.RemoveAll(s.directory) // in the system's temporary folder; nothing depends on it
+}
+
+// start sets up a server. If this machine lacks what it needs, skip says what.
+func start() (server *Server, skip string, err error) {
+	programs, err := findPrograms()
+	if err != nil {
+		return nil, err.Error(), nil
+	}
+	s := &Server{programs: programs}
+	if os.Getuid() == 0 { // PostgreSQL refuses to run as root
+		account, err := user.Lookup("postgres")
+		if err != nil {
+			return nil, "PostgreSQL does not run as root and there is no user postgres: on Debian, apt-get install postgresql", nil
+		}
+		uid, uidErr := strconv.ParseUint(account.Uid, 10, 32)
+		gid, gidErr := strconv.ParseUint(account.Gid, 10, 32)
+		if uidErr != nil || gidErr != nil {
+			return nil, "", fmt.Errorf("user postgres has the ids %s and %s, want numbers", account.Uid, account.Gid)
+		}
+		s.credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+	}
+	if s.directory, err = os.MkdirTemp("", "postgrestest-"); err != nil {
+		return nil, "", err
+	}
+	if s.credential != nil {
+		if err := os.Chown(s.directory, int(s.credential.Uid), int(s.credential.Gid)); err != nil {
+			return nil, "", err
+		}
+	}
+	if s.Port, err = testprocess.FreePort(); err != nil {
+		return nil, "", err
+	}
+	if err := s.initialize(); err != nil {
+		s.Remove()
+		return nil, "", err
+	}
+	if err := s.run(); err != nil {
+		s.Remove()
+		return nil, "", err
+	}
+	return s, "", nil
+}
+
+// findPrograms is the folder of the newest PostgreSQL on this machine, 15 or newer.
+func findPrograms() (string, error) {
+	if path, err := exec.LookPath("initdb"); err == nil {
+		return filepath.Dir(path), nil
+	}
+	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
+	if err != nil {
+		return "", err
+	}
+	best, bestVersion := "", 14
+	for _, path := range found {
+		version, err := strconv.Atoi(filepath.Base(filepath.Dir(filepath.Dir(path))))
+		if err == nil && version > bestVersion {
+			best, bestVersion = filepath.Dir(path), version
+		}
+	}
+	if best == "" {
+		return "", fmt.Errorf("PostgreSQL 15 or newer is not installed: on Debian, apt-get install postgresql")
+	}
+	return best, nil
+}
+
+func (s *Server) data() string { return filepath.Join(s.directory, "data") }
+
+func (s *Server) command(program string, arguments ...string) *exec.Cmd {
+	command := exec.Command(filepath.Join(s.programs, program), arguments...)
+	command.Dir = s.directory
+	command.Env = append(slices.DeleteFunc(os.Environ(), func(pair string) bool {
+		return len(pair) > 2 && pair[:2] == "PG"
+	}), "LC_ALL=C.UTF-8")
+	command.SysProcAttr = &syscall.SysProcAttr{Credential: s.credential}
+	return command
+}
+
+func (s *Server) initialize() error {
+	passwordFile := filepath.Join(s.directory, "password")
+	if err := os.WriteFile(passwordFile, []byte(Password), 0o644); err != nil {
+		return err
+	}
+	initdb := s.command("initdb", "--pgdata", s.data(), "--username", "postgres", "--pwfile", passwordFile,
+		"--auth", "scram-sha-256", "--encoding", "UTF8", "--no-sync", "--no-instructions")
+	if output, err := initdb.CombinedOutput(); err != nil {
+		return fmt.Errorf("initdb: %w\n%s", err, output)
+	}
+	return nil
+}
+
+func (s *Server) run() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var log bytes.Buffer
+	command := s.command("postgres", "-D", s.data(), "-p", strconv.Itoa(s.Port), "-c", "listen_addresses=127.0.0.1",
+		"-c", "unix_socket_directories=", "-c", "shared_buffers=64MB", "-c", "max_connections=50")
+	command.Stdout, command.Stderr = &log, &log
+	process, err := testprocess.Start(command)
+	if err != nil {
+		return err
+	}
+	s.process = process
+	deadline := time.Now().Add(30 * time.Second)
+	for time.Now().Before(deadline) && !process.Ended() {
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		connection, err := s.connect(ctx, "postgres")
+		if err == nil {
+			_ = connection.Close(ctx)
+			cancel()
+			return nil
+		}
+		cancel()
+		time.Sleep(20 * time.Millisecond)
+	}
+	process.Kill()
+	return fmt.Errorf("postgres on port %d does not answer; its log:\n%s", s.Port, log.String())
+}

@@ -1,0 +1,60 @@
+package redis
+
+import (
+	"context"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"swarm-scale/poll"
+)
+
+// healthLife is how long the proof of a write stays in Redis.
+const healthLife = time.Minute
+
+// Queue is the vote page's side of the stream. It implements poll.Queue.
+//
+// All votes go through one connection. A vote is sent at once if the connection is idle; those that come while it is busy
+// go out together in one write, so that under load Redis takes (and, with appendfsync always, syncs to disk) many votes
+// per step, and a lone voter waits for nobody.
+type Queue struct {
+	client  rueidis.Client
+	address string
+}
+
+var _ poll.Queue = (*Queue)(nil)
+
+// NewQueue makes a queue in the Redis at address ("host:port"). Redis need not be up yet; the error is about the address.
+func NewQueue(address string) (*Queue, error) {
+	client, err := connect(address, func(option *rueidis.ClientOption) {
+		option.ClientName = "web-vote-app"
+		option.PipelineMultiplex = -1 // one connection
+		option.AlwaysPipelining = true
+		option.RingScaleEachConn = 12            // up to 4,096 votes on the way
+		option.ReadBufferEachConn = 64 << 10     // answers are 22 bytes
+		option.WriteBufferEachConn = 256 << 10   // votes are 150 bytes
+		option.BlockingPipeline = int(1<<31 - 1) // never taken for blocking commands
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Queue{client: client, address: address}, nil
+}
+
+// Append implements poll.Queue. An error wraps poll.ErrUnavailable if trying again later may work.
+func (q *Queue) Append(ctx context.Context, vote poll.Vote) error {
+	command := q.client.B().Xadd().Key(Stream).Id("*").FieldValue().
+		FieldValue(voterField, vote.Voter.String()).
+		FieldValue(choiceField, vote.Choice.String()).
+		FieldValue(castAtField, formatMoment(vote.CastAt)).Build()
+	return explain("queue the vote", q.address, q.client.Do(ctx, command).Error())
+}
+
+// CheckWritable implements poll.Queue with one key that is overwritten each time and expires.
+func (q *Queue) CheckWritable(ctx context.Context) error {
+	command := q.client.B().Set().Key(healthKey).Value(time.Now().UTC().Format(time.RFC3339)).Ex(healthLife).Build()
+	return explain("write to redis", q.address, q.client.Do(ctx, command).Error())
+}
+
+// Close ends the connection. Votes on the way are answered first.
+func (q *Queue) Close() { q.client.Close() }

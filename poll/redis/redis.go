@@ -1,0 +1,98 @@
+// Package redis keeps the queue of votes in Redis 6.2 or newer: one stream, which the vote page appends to ([Queue]) and
+// the workers, a consumer group, take from ([Backlog]). Entries that cannot be read move to a second stream.
+//
+// What a vote's acknowledgement is worth is Redis's setting: with the append-only file on, Redis writes an entry to the
+// file before it answers, so a killed process loses nothing; appendfsync always also survives a power cut, everysec may
+// lose the last two seconds then.
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"swarm-scale/poll"
+)
+
+// Names of what is kept in Redis.
+const (
+	// Stream holds the votes that no worker has stored yet.
+	Stream = "votes"
+	// UnreadableStream holds the entries that were set aside, each with the fields "entry" (its ID in Stream), "reason"
+	// and then its own.
+	UnreadableStream = "votes-unreadable"
+	// Group is the consumer group of the workers.
+	Group = "workers"
+	// healthKey is written to find out whether Redis can be; it expires by itself.
+	healthKey = "votes-health"
+)
+
+const (
+	dialTimeout = time.Second
+	// answerTimeout is how long Redis may take for one answer before the connection counts as dead. It is longer than a
+	// slow disk's fsync, for which Redis makes everyone wait.
+	answerTimeout = 6 * time.Second
+)
+
+// connect makes a client that connects when it is used, and again whenever the connection is lost, so that a Redis that
+// is down now need not be known at start. It does not repeat commands: what to do about a failure is its caller's choice.
+func connect(address string, adjust func(*rueidis.ClientOption)) (rueidis.Client, error) {
+	if _, _, err := net.SplitHostPort(address); err != nil {
+		return nil, fmt.Errorf("redis address %q: %w: write it as host:port, for instance redis01:6379", address, err)
+	}
+	option := rueidis.ClientOption{
+		InitAddress:       []string{address},
+		ForceSingleClient: true,
+		DisableCache:      true,
+		DisableRetry:      true,
+		Dialer:            net.Dialer{Timeout: dialTimeout, KeepAlive: 2 * time.Second},
+		ConnWriteTimeout:  answerTimeout,
+	}
+	adjust(&option)
+	client, err := rueidis.NewClient(option)
+	if client == nil {
+		return nil, fmt.Errorf("redis client for %s: %w", address, err)
+	}
+	return client, nil // an err beside a client says that Redis does not answer yet
+}
+
+// explain wraps an error from Redis with what was tried, and with poll.ErrUnavailable if trying again later may help.
+func explain(what, address string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, context.Canceled) {
+		return fmt.Errorf("%s at %s: %w", what, address, err)
+	}
+	if answer, ok := rueidis.IsRedisErr(err); ok && !isTemporary(answer.Error()) {
+		return fmt.Errorf("%s at %s: %w", what, address, err)
+	}
+	return fmt.Errorf("%s at %s: %w: %w", what, address, poll.ErrUnavailable, err)
+}
+
+// isTemporary tells Redis's answers that mean "not now" from those that mean "never like this".
+func isTemporary(answer string) bool {
+	for _, code := range []string{
+		"OOM",         // out of its memory limit
+		"MISCONF",     // cannot write its files
+		"LOADING",     // reading its files after a start
+		"BUSY ",       // running a script
+		"READONLY",    // a replica
+		"MASTERDOWN",  // a replica without its primary
+		"NOREPLICAS",  // fewer replicas than demanded
+		"NOGROUP",     // lost its data; Prepare makes the group again
+		"CLUSTERDOWN", // not whole
+		"TRYAGAIN",
+		"ERR max number of clients reached",
+	} {
+		if strings.HasPrefix(answer, code) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,150 @@
+// Package redistest starts real Redis servers for tests.
+package redistest
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"swarm-scale/poll/testprocess"
+)
+
+// Server is a Redis server of a test's own, with the append-only file on. It ends with the test, and with the test's
+// process, however that ends.
+type Server struct {
+	// Address is host:port. It stays the same when the server is started again.
+	Address string
+
+	directory string
+	arguments []string
+	mu        sync.Mutex
+	process   *testprocess.Process
+}
+
+// Start starts a server with these settings besides the standard ones, for instance "--maxmemory", "8mb". Without
+// redis-server on this machine the test is skipped.
+func Start(t testing.TB, settings ...string) *Server {
+	t.Helper()
+	if _, err := exec.LookPath("redis-server"); err != nil {
+		t.Skip("redis-server is not installed: on Debian, apt-get install redis-server")
+	}
+	port, err := testprocess.FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Server{Address: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), directory: t.TempDir()}
+	s.arguments = append([]string{
+		"--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--dir", s.directory,
+		"--save", "", "--appendonly", "yes", "--appendfsync", "everysec", "--daemonize", "no",
+		"--maxmemory-policy", "noeviction",
+	}, settings...)
+	t.Cleanup(s.Kill)
+	if err := s.start(); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// Kill kills the server, as a power cut would.
+func (s *Server) Kill() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.process != nil {
+		s.process.Kill()
+		s.process = nil
+	}
+}
+
+// Restart starts a killed server again, on the same address and with the same data.
+func (s *Server) Restart(t testing.TB) {
+	t.Helper()
+	if err := s.start(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Pause stops the server without ending it, as a machine that hangs does; Resume lets it go on.
+func (s *Server) Pause(t testing.TB) { s.signal(t, (*testprocess.Process).Pause) }
+
+// Resume is the end of Pause.
+func (s *Server) Resume(t testing.TB) { s.signal(t, (*testprocess.Process).Resume) }
+
+func (s *Server) signal(t testing.TB, send func(*testprocess.Process) error) {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.process == nil {
+		t.Fatal("the redis server is not running")
+	}
+	if err := send(s.process); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *Server) start() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	command := exec.Command("redis-server", s.arguments...)
+	log, err := os.OpenFile(filepath.Join(s.directory, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	command.Stdout, command.Stderr = log, log
+	if s.process, err = testprocess.Start(command); err != nil {
+		return err
+	}
+	deadline := time.Now().Add(20 * time.Second)
+	for time.Now().Before(deadline) {
+		if answer, err := Command(s.Address, "PING"); err == nil && answer == "+PONG" {
+			return nil
+		}
+		if s.process.Ended() {
+			break
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	text, _ := os.ReadFile(log.Name()) // for the message only
+	return fmt.Errorf("redis-server at %s does not answer; its log:\n%s", s.Address, text)
+}
+
+// Do sends one command to the server and returns the first line of its answer as it is on the wire, for instance
+// "+OK", ":3" or "$5"; it fails the test if the server cannot be reached.
+func (s *Server) Do(t testing.TB, arguments ...string) string {
+	t.Helper()
+	answer, err := Command(s.Address, arguments...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer
+}
+
+// Command sends one command to the Redis at address and returns the first line of its answer.
+func Command(address string, arguments ...string) (string, error) {
+	connection, err := net.DialTimeout("tcp", address, time.Second)
+	if err != nil {
+		return "", err
+	}
+	defer connection.Close()
+	if err := connection.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		return "", err
+	}
+	var request strings.Builder
+	fmt.Fprintf(&request, "*%d\r\n", len(arguments))
+	for _, argument := range arguments {
+		fmt.Fprintf(&request, "$%d\r\n%s\r\n", len(argument), argument)
+	}
+	if _, err := connection.Write([]byte(request.String())); err != nil {
+		return "", err
+	}
+	line, err := bufio.NewReader(connection).ReadString('\n')
+	return strings.TrimRight(line, "\r\n"), err
+}

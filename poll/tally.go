@@ -1,0 +1,49 @@
+package poll
+
+import "math"
+
+// Tally is how many voters each option has. A voter counts once, for the latest choice.
+type Tally struct {
+	A, B int64
+}
+
+// Votes is the number of voters for c; 0 for None.
+func (t Tally) Votes(c Choice) int64 {
+	switch c {
+	case A:
+		return t.A
+	case B:
+		return t.B
+	}
+	return 0
+}
+
+// Total is the number of voters.
+func (t Tally) Total() int64 { return t.A + t.B }
+
+// Share is c's part of all votes in percent, rounded to a tenth; the two shares add up to 100. Before the first vote
+// both are 0. An option that has a vote is not shown as nothing, nor one that lacks a vote as everything.
+func (t Tally) Share(c Choice) float64 {
+	if t.Total() == 0 || !c.Valid() {
+		return 0
+	}
+	a := math.Round(1000*float64(t.A)/float64(t.Total())) / 10
+	if t.A > 0 && t.B > 0 {
+		a = min(max(a, 0.1), 99.9)
+	}
+	if c == A {
+		return a
+	}
+	return math.Round((100-a)*10) / 10
+}
+
+// Leader is the option with more votes, or None when they are even.
+func (t Tally) Leader() Choice {
+	switch {
+	case t.A > t.B:
+		return A
+	case t.B > t.A:
+		return B
+	}
+	return None
+}
