@@ -1,0 +1,89 @@
+package infra
+
+import (
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"swarm-scale/addressplan"
+)
+
+// instances makes a machine for every node of the plan, all at once.
+func (c *cloud) instances(ctx *pulumi.Context, network *network, groups map[string]*ec2.SecurityGroup) ([]*Node, error) {
+	image, err := c.machineImage(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var nodes []*Node
+	for _, planned := range c.settings.Nodes {
+		node, err := c.instance(ctx, planned, image, network, groups)
+		if err != nil {
+			return nil, err
+		}
+		nodes = append(nodes, node)
+	}
+	return nodes, nil
+}
+
+func (c *cloud) instance(ctx *pulumi.Context, planned addressplan.Node, image string, network *network, groups map[string]*ec2.SecurityGroup) (*Node, error) {
+	key, err := newHostKey(ctx, planned.Name, pulumi.Provider(c.commands), c.parent)
+	if err != nil {
+		return nil, err
+	}
+	memberships := pulumi.StringArray{}
+	for _, purpose := range purposes(planned.Role) {
+		memberships = append(memberships, groups[purpose].ID())
+	}
+	// User data counts at the first boot only: changing it later would stop and start the machine for nothing.
+	fixed := []string{"userDataBase64"}
+	if c.settings.AWS.AMI == "" {
+		// A newer release is for new machines; it never replaces a running one.
+		fixed = append(fixed, "ami")
+	}
+	machine, err := ec2.NewInstance(ctx, planned.Name, &ec2.InstanceArgs{
+		Ami:                      pulumi.String(image),
+		InstanceType:             pulumi.String(c.settings.AWS.InstanceTypes[planned.Role]),
+		KeyName:                  pulumi.String(c.settings.AWS.KeyPair),
+		SubnetId:                 network.subnet.ID(),
+		PrivateIp:                pulumi.String(planned.Address.String()),
+		AssociatePublicIpAddress: pulumi.Bool(true),
+		VpcSecurityGroupIds:      memberships,
+		UserDataBase64: pulumi.All(key.private, key.public).ApplyT(func(parts []any) (string, error) {
+			return userData(planned.Name, parts[0].(string), parts[1].(string))
+		}).(pulumi.StringOutput).ToStringPtrOutput(),
+		MetadataOptions: &ec2.InstanceMetadataOptionsArgs{
+			HttpEndpoint: pulumi.String("enabled"),
+			HttpTokens:   pulumi.String("required"), // IMDSv2 only
+			// A container stands one hop further away: none gets at the user data, in which the host key is.
+			HttpPutResponseHopLimit: pulumi.Int(1),
+		},
+		RootBlockDevice: &ec2.InstanceRootBlockDeviceArgs{
+			Encrypted:  pulumi.Bool(true),
+			VolumeType: pulumi.String("gp3"),
+			VolumeSize: pulumi.Int(c.settings.AWS.DiskSize),
+			Tags:       c.tags(planned.Name),
+		},
+		Tags: c.tags(planned.Name),
+	}, c.own(
+		// Its private address is fixed and can belong to one machine at a time.
+		pulumi.DeleteBeforeReplace(true),
+		pulumi.IgnoreChanges(fixed),
+		// A gateway cannot be taken away while addresses are mapped through it.
+		pulumi.DependsOn([]pulumi.Resource{network.gateway}),
+	)...)
+	if err != nil {
+		return nil, err
+	}
+	return &Node{
+		Node:          planned,
+		PublicAddress: machine.PublicIp,
+		HostKey:       key.public,
+		Identity:      machine.ID().ToStringOutput(),
+		Machine:       machine,
+		Reachable:     []pulumi.Resource{network.route},
+		user:          c.settings.SSH.User,
+		port:          22,
+		privateKey:    c.settings.SSH.PrivateKey,
+		keyFile:       c.settings.SSH.PrivateKeyFile,
+		commands:      c.commands,
+	}, nil
+}

@@ -1,0 +1,193 @@
+// Package infra makes the machines, or takes the ones that exist, and hands both up as the same thing: a Node that can be
+// reached by SSH and recognised by its host key. Nothing above this package knows which cloud a node stands in.
+package infra
+
+import (
+	"fmt"
+
+	"github.com/pulumi/pulumi-command/sdk/go/command"
+	"github.com/pulumi/pulumi-command/sdk/go/command/remote"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"swarm-scale/addressplan"
+	"swarm-scale/settings"
+)
+
+// Node is a machine of the cluster, whatever made it.
+type Node struct {
+	addressplan.Node // its name, role, number and private address
+
+	PublicAddress pulumi.StringOutput // where the operator and, on the load balancer and the store, the public reach it
+	HostKey       pulumi.StringOutput // its SSH host key as one line of authorized_keys: "ssh-ed25519 AAAA…"
+	// Identity changes when the machine behind the node becomes another one. What lives on the node is replaced with it.
+	Identity pulumi.StringOutput
+	// Machine is the resource whose deletion takes the machine away, with all that is on it. It is nil where the machine
+	// is not the stack's own.
+	Machine pulumi.Resource
+	// Reachable are the resources that have to be there before SSH can get through, such as the route to the internet.
+	Reachable []pulumi.Resource
+
+	ownPublicAddress bool
+
+	user       string
+	port       int
+	privateKey settings.Secret // empty: the SSH agent
+	keyFile    string          // empty: the SSH agent
+	commands   *command.Provider
+}
+
+// Machines is the component that holds the nodes of a stack and whatever they stand on.
+type Machines struct {
+	pulumi.ResourceState
+
+	Nodes []*Node // in the address plan's order
+}
+
+// New makes the machines that the settings ask for, on the platform that they name.
+func New(ctx *pulumi.Context, s settings.Settings) (*Machines, error) {
+	machines := &Machines{}
+	if err := ctx.RegisterComponentResource("swarm-scale:infra:Machines", "machines", machines); err != nil {
+		return nil, err
+	}
+	inside := pulumi.Parent(machines)
+	commands, err := command.NewProvider(ctx, "ssh", &command.ProviderArgs{}, inside)
+	if err != nil {
+		return nil, err
+	}
+	if s.Platform == settings.AWS {
+		machines.Nodes, err = newAWS(ctx, s, commands, inside)
+	} else {
+		machines.Nodes = newHosts(s, commands)
+	}
+	if err != nil {
+		return nil, err
+	}
+	addresses := pulumi.StringMap{}
+	for _, node := range machines.Nodes {
+		addresses[node.Name] = node.PublicAddress
+	}
+	return machines, ctx.RegisterResourceOutputs(machines, pulumi.Map{"publicAddresses": addresses})
+}
+
+// One is the node of a role that only one node has.
+func (m *Machines) One(role addressplan.Role) *Node { return m.Of(role)[0] }
+
+// Of lists the nodes of a role by their numbers.
+func (m *Machines) Of(role addressplan.Role) []*Node {
+	var nodes []*Node
+	for _, node := range m.Nodes {
+		if node.Role == role {
+			nodes = append(nodes, node)
+		}
+	}
+	return nodes
+}
+
+// Members lists the nodes that belong to the Swarm cluster.
+func (m *Machines) Members() []*Node {
+	var nodes []*Node
+	for _, node := range m.Nodes {
+		if node.Role.IsMember() {
+			nodes = append(nodes, node)
+		}
+	}
+	return nodes
+}
+
+// User is the name that SSH logs in as.
+func (n *Node) User() string { return n.user }
+
+// HasOwnPublicAddress reports whether the public address is on an interface of the machine itself, next to the private one.
+// On AWS it is not: the internet gateway translates it into the private address.
+func (n *Node) HasOwnPublicAddress() bool { return n.ownPublicAddress }
+
+// Follow are the options of a docker resource that lives on the node: when the machine becomes another one the resource is
+// replaced, and when the machine goes the resource is forgotten without a call to a machine that is no longer there.
+func (n *Node) Follow() []pulumi.ResourceOption {
+	return append(n.goWithMachine(), pulumi.ReplacementTrigger(n.Identity))
+}
+
+func (n *Node) goWithMachine() []pulumi.ResourceOption {
+	if n.Machine == nil {
+		return nil
+	}
+	return []pulumi.ResourceOption{pulumi.DeletedWith(n.Machine)}
+}
+
+// connection is how pulumi-command logs in.
+func (n *Node) connection() remote.ConnectionArgs {
+	connection := remote.ConnectionArgs{
+		Host:    n.PublicAddress,
+		Port:    pulumi.Float64(n.port),
+		User:    pulumi.String(n.user),
+		HostKey: n.HostKey,
+		// The plugin waits 0.1 s before it dials again, then half as long again each time, 5 s at most. Forty dials are
+		// three minutes where the connection is refused and ten where nothing answers: a new machine takes one or two.
+		// One that exists already has no need of so much patience.
+		DialErrorLimit: pulumi.Int(n.dials()),
+		PerDialTimeout: pulumi.Int(10), // seconds
+	}
+	if n.privateKey != "" {
+		connection.PrivateKey = pulumi.ToSecret(pulumi.String(n.privateKey.Reveal())).(pulumi.StringOutput).ToStringPtrOutput()
+	}
+	return connection
+}
+
+func (n *Node) dials() int {
+	if n.Machine == nil {
+		return 12
+	}
+	return 40
+}
+
+// DockerHost is the address at which a docker provider reaches the engine of the node, through SSH.
+func (n *Node) DockerHost() pulumi.StringOutput {
+	return n.PublicAddress.ApplyT(func(address string) string {
+		return fmt.Sprintf("ssh://%s@%s:%d", n.user, address, n.port)
+	}).(pulumi.StringOutput)
+}
+
+// SSHOptions are the arguments that make the ssh program log in as pulumi-command does, and accept no other host key.
+func (n *Node) SSHOptions() pulumi.StringArrayOutput {
+	return n.HostKey.ApplyT(func(hostKey string) []string {
+		options := []string{
+			"-o", "BatchMode=yes",
+			"-o", "StrictHostKeyChecking=yes",
+			"-o", "UserKnownHostsFile=/dev/null",
+			"-o", "GlobalKnownHostsFile=/dev/null",
+			// The key travels in the option itself: nothing has to be written where Pulumi runs. OpenSSH 8.5 or newer.
+			"-o", "KnownHostsCommand=/bin/echo %H " + hostKey,
+			"-o", "ConnectTimeout=15",
+			"-o", "ServerAliveInterval=15",
+		}
+		if n.keyFile != "" {
+			options = append(options, "-o", "IdentitiesOnly=yes", "-i", n.keyFile)
+		}
+		return options
+	}).(pulumi.StringArrayOutput)
+}
+
+// SSHCommand is the line that a person types to log in on the node.
+func (n *Node) SSHCommand() pulumi.StringOutput {
+	return n.PublicAddress.ApplyT(func(address string) string {
+		line := "ssh "
+		if n.keyFile != "" {
+			line += "-i " + n.keyFile + " "
+		}
+		if n.port != 22 {
+			line += fmt.Sprintf("-p %d ", n.port)
+		}
+		return line + n.user + "@" + address
+	}).(pulumi.StringOutput)
+}
+
+// KnownHostsLine is the node's line for the operator's known_hosts, so that the first login by hand is a verified one, too.
+func (n *Node) KnownHostsLine() pulumi.StringOutput {
+	return pulumi.All(n.PublicAddress, n.HostKey).ApplyT(func(parts []any) string {
+		address := parts[0].(string)
+		if n.port != 22 {
+			address = fmt.Sprintf("[%s]:%d", address, n.port)
+		}
+		return fmt.Sprintf("%s %s", address, parts[1])
+	}).(pulumi.StringOutput)
+}
