@@ -1,0 +1,23 @@
+package cluster
+
+import (
+	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// overlayName is the walk-through's name for the network of the application's containers.
+const overlayName = "mynet"
+
+// newOverlay makes the network on which containers of all members know each other by name. It is made through the manager
+// and is then visible on every engine that shares the manager's key-value store: it lives there, not on a machine, so it
+// follows the manager's machine, on which the store is.
+func (s *standaloneSwarm) newOverlay(ctx *pulumi.Context, manager *docker.Provider, members pulumi.Resource) (*docker.Network, error) {
+	return docker.NewNetwork(ctx, overlayName, &docker.NetworkArgs{
+		Name:   pulumi.String(overlayName),
+		Driver: pulumi.String("overlay"),
+	}, append(s.manager.Follow(),
+		pulumi.Provider(manager), s.inside,
+		pulumi.DependsOn([]pulumi.Resource{members}),
+		pulumi.DeleteBeforeReplace(true),
+	)...)
+}

@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Runs Consul, the cluster's key-value store, on the manager's own engine; its data is on a volume and outlives it.
+# With "delete" as its argument it takes both away.
+#
+# Variables: CONSUL_IMAGE     the image
+#            PRIVATE_ADDRESS  the address that the other nodes reach it at
+set -euo pipefail
+
+if [ "$1" = delete ]; then
+	drop_container consul
+	own volume rm --force consul-data >/dev/null
+	echo "consul: gone, with its data"
+	exit 0
+fi
+
+# A single server talks to itself over the loopback: its data names its address, and the container's own may be another
+# one at the next start.
+keep_container consul "$CONSUL_IMAGE" --hostname consul --publish "$PRIVATE_ADDRESS:8500:8500" \
+	--volume consul-data:/consul/data "$CONSUL_IMAGE" \
+	agent -server -bootstrap -bind 127.0.0.1 -client 0.0.0.0 -data-dir /consul/data
+# The answer is the leader's address in quotes, and an empty pair of quotes while there is none.
+await consul "http://$PRIVATE_ADDRESS:8500/v1/status/leader" '"..*"'
+echo "consul: $CONSUL_IMAGE serves at $PRIVATE_ADDRESS:8500"

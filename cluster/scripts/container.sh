@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# What the scripts share that keep a container running on a node's own engine. Stands in front of each of them.
+
+own() { DOCKER_HOST=unix:///var/run/docker.sock docker "$@"; }
+
+# keep_container NAME IMAGE ARGUMENT… pulls the image if it is not there and runs the container with docker run's
+# arguments, the image among them; one that was started with these very arguments is left as it is.
+keep_container() {
+	local name=$1 image=$2 wanted
+	shift 2
+	own image inspect "$image" >/dev/null 2>&1 || own pull --quiet "$image" >/dev/null || {
+		echo "$name: cannot pull $image: check its name in the stack's settings, and the route to its registry" >&2
+		return 1
+	}
+	wanted=$(printf '%s\n' "$image" "$@" | sha256sum | cut -d ' ' -f 1)
+	if [ "$(own inspect --format '{{index .Config.Labels "swarm-scale.command"}}' "$name" 2>/dev/null || true)" != "$wanted" ]; then
+		own rm --force "$name" >/dev/null 2>&1 || true
+		own run --detach --restart unless-stopped --name "$name" --label "swarm-scale.command=$wanted" "$@" >/dev/null
+	fi
+	own start "$name" >/dev/null
+}
+
+# await NAME URL PATTERN waits a minute at most for an answer that matches.
+await() {
+	local name=$1 url=$2 pattern=$3 end=$((SECONDS + 60))
+	until curl -fsS --max-time 2 "$url" 2>/dev/null | grep -q "$pattern"; do
+		if [ "$SECONDS" -ge "$end" ]; then
+			own logs --tail 20 "$name" >&2
+			echo "$name: no good answer from $url after 60 s (its last words are above)" >&2
+			return 1
+		fi
+		sleep 1
+	done
+}
+
+drop_container() { own rm --force "$1" >/dev/null 2>&1 || true; }

@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# Waits until the machine has finished its first boot, and checks that it can be a node at all.
+#
+# Variables: NODE_NAME        the name the machine gets
+#            PRIVATE_ADDRESS  the IPv4 address by which the other nodes reach it
+set -euo pipefail
+
+fail() {
+	echo "ready: $*" >&2
+	exit 1
+}
+
+if command -v cloud-init >/dev/null; then
+	# It exits with 2 where the boot finished with complaints that did not stop it.
+	cloud-init status --wait >/dev/null || [ $? -eq 2 ] ||
+		fail "the machine's first boot failed: look at /var/log/cloud-init-output.log on $NODE_NAME"
+fi
+
+# Overlay networks need VXLAN as it is since this kernel.
+oldest=3.16
+kernel=$(uname -r)
+if [ "$(printf '%s\n%s\n' "$oldest" "${kernel%%-*}" | sort -V | head -n 1)" != "$oldest" ]; then
+	fail "$NODE_NAME has kernel $kernel: container networks need $oldest or newer, so upgrade the machine's kernel"
+fi
+
+ip -o -4 address show | grep -qF " $PRIVATE_ADDRESS/" ||
+	fail "$NODE_NAME does not have the address $PRIVATE_ADDRESS, it has $(ip -o -4 address show scope global | awk '{ printf "%s%s", sep, $4; sep = ", " }'): correct its privateAddress"
+
+# Swarm knows a node by its host name.
+if [ "$(hostname)" != "$NODE_NAME" ]; then
+	echo "$NODE_NAME" >/etc/hostname
+	hostname "$NODE_NAME"
+	echo "ready: the machine is now called $NODE_NAME"
+fi
+grep -qw "$NODE_NAME" /etc/hosts || printf '127.0.1.1 %s\n' "$NODE_NAME" >>/etc/hosts
+
+# Docker over SSH opens a connection for every call. Out of the box an SSH server drops some of many that come at once.
+limits=/etc/ssh/sshd_config.d/10-swarm-scale.conf
+wanted='MaxStartups 200:30:400
+MaxSessions 100'
+if [ -d /etc/ssh/sshd_config.d ] && [ "$(cat "$limits" 2>/dev/null || true)" != "$wanted" ]; then
+	printf '%s\n' "$wanted" >"$limits"
+	if [ -d /run/systemd/system ]; then
+		systemctl reload ssh 2>/dev/null || systemctl reload sshd
+	else
+		pkill -HUP -o -x sshd
+	fi
+	echo "ready: the SSH server takes many connections at once"
+fi
+
+echo "ready: $NODE_NAME at $PRIVATE_ADDRESS, kernel $kernel"
