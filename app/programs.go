@@ -1,0 +1,123 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// The programs of this project, by the names of their images. Each is a command in cmd/ with a Dockerfile beside it.
+const (
+	webVoteApp = "web-vote-app"
+	voteWorker = "vote-worker"
+	resultsApp = "results-app"
+)
+
+// buildFolder is where the image contexts are, relative to the folder of Pulumi.yaml.
+const buildFolder = ".build"
+
+// programs are the built programs, each in a folder that is the context of its image.
+type programs struct {
+	platform string // as Docker names it: linux/amd64
+}
+
+// context is the folder from which a program's image is built, relative to the project's folder: an absolute path would make
+// every checkout a change.
+func (p *programs) context(program string) string { return "./" + buildFolder + "/" + program }
+
+// buildPrograms compiles the programs here, where Pulumi runs, because a node has neither a compiler nor the memory for one.
+//
+// The same source gives the same bytes on every machine: the toolchain is the very one that go.mod names, no path and no
+// time gets in, and nothing of the machine's own Go settings is taken over. So an image changes only when its program
+// does.
+func buildPrograms(ctx context.Context, architecture string) (*programs, error) {
+	root, toolchain, err := module(ctx)
+	if err != nil {
+		return nil, err
+	}
+	binaries := filepath.Join(root, buildFolder, "bin")
+	if err := os.MkdirAll(binaries, 0o755); err != nil {
+		return nil, fmt.Errorf("building the programs: %w", err)
+	}
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w",
+		"-o", binaries+string(filepath.Separator), "./cmd/"+webVoteApp, "./cmd/"+voteWorker, "./cmd/"+resultsApp)
+	build.Dir = root
+	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+architecture, "GOAMD64=v1", "GOARM64=v8.0",
+		"GOFLAGS=-mod=readonly", "GOEXPERIMENT=", "GOWORK=off", "GOTOOLCHAIN="+toolchain)
+	if output, err := build.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("building the programs with %s failed (%w):\n%s", toolchain, err, bytes.TrimSpace(output))
+	}
+	for _, program := range []string{webVoteApp, voteWorker, resultsApp} {
+		if err := writeContext(root, binaries, program); err != nil {
+			return nil, fmt.Errorf("preparing the image %s: %w", program, err)
+		}
+	}
+	return &programs{platform: "linux/" + architecture}, nil
+}
+
+// module finds this project's folder and the Go toolchain that it pins.
+func module(ctx context.Context) (root, toolchain string, err error) {
+	output, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
+	if errors.Is(err, exec.ErrNotFound) {
+		return "", "", errors.New("go is not on PATH: the programs are built where Pulumi runs, so install Go (https://go.dev/dl)")
+	}
+	file := strings.TrimSpace(string(output))
+	if err != nil || filepath.Base(file) != "go.mod" {
+		return "", "", fmt.Errorf("this folder is not inside the project's source, from which the programs are built (go env GOMOD: %q %v): run pulumi in the checkout", file, err)
+	}
+	output, err = exec.CommandContext(ctx, "go", "mod", "edit", "-json", file).Output()
+	if err != nil {
+		return "", "", fmt.Errorf("reading %s: %w", file, err)
+	}
+	var content struct{ Toolchain string }
+	if err := json.Unmarshal(output, &content); err != nil || content.Toolchain == "" {
+		return "", "", fmt.Errorf("%s names no toolchain (%v): the line is what makes images the same everywhere", file, err)
+	}
+	return filepath.Dir(file), content.Toolchain, nil
+}
+
+// writeContext lays a program and its Dockerfile out as an image context. The modes are set in so many words, because they
+// count as content of an image and differ with the umask.
+func writeContext(root, binaries, program string) error {
+	folder := filepath.Join(root, buildFolder, program)
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return err
+	}
+	for _, file := range []struct {
+		from string
+		mode os.FileMode
+	}{
+		{filepath.Join(binaries, program), 0o755},
+		{filepath.Join(root, "cmd", program, "Dockerfile"), 0o644},
+	} {
+		content, err := os.ReadFile(file.from)
+		if err != nil {
+			return err
+		}
+		if err := replaceFile(filepath.Join(folder, filepath.Base(file.from)), content, file.mode); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// replaceFile gives a file its content in one step, since another run may be reading it, and aside from its folder, all of
+// which counts as content of the image.
+func replaceFile(path string, content []byte, mode os.FileMode) error {
+	aside, err := os.CreateTemp(filepath.Dir(filepath.Dir(path)), "new-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.Remove(aside.Name()) }()
+	_, err = aside.Write(content)
+	if err := errors.Join(err, aside.Chmod(mode), aside.Close()); err != nil {
+		return err
+	}
+	return os.Rename(aside.Name(), path)
+}
