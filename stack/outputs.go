@@ -1,0 +1,33 @@
+package stack
+
+import (
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"swarm-scale/addressplan"
+	"swarm-scale/app"
+	"swarm-scale/infra"
+)
+
+// export says what a person needs once the stack is up.
+func export(ctx *pulumi.Context, machines *infra.Machines, poll *app.App) {
+	balancer, store := machines.One(addressplan.LoadBalancer), machines.One(addressplan.Store)
+	ctx.Export("voteUrl", pulumi.String("http://"+app.VoteHost))
+	ctx.Export("resultsUrl", pulumi.Sprintf("http://%s", store.PublicAddress))
+	ctx.Export("statisticsUrl", poll.StatisticsURL)
+	// For /etc/hosts of whoever wants to open voteUrl before a name server knows it.
+	ctx.Export("hostsFileLine", pulumi.Sprintf("%s %s", balancer.PublicAddress, app.VoteHost))
+
+	nodes, ssh, knownHosts := pulumi.Map{}, pulumi.StringMap{}, pulumi.StringArray{}
+	for _, node := range machines.Nodes {
+		nodes[node.Name] = pulumi.Map{
+			"role":           pulumi.String(node.Role),
+			"privateAddress": pulumi.String(node.Address.String()),
+			"publicAddress":  node.PublicAddress,
+		}
+		ssh[node.Name] = node.SSHCommand()
+		knownHosts = append(knownHosts, node.KnownHostsLine())
+	}
+	ctx.Export("nodes", nodes)
+	ctx.Export("ssh", ssh)
+	ctx.Export("knownHosts", knownHosts)
+}

@@ -1,0 +1,61 @@
+// Package stack is the whole deployment, from a stack's settings to its outputs. main.go runs it under `pulumi up`; the
+// demo and the tests run the very same function.
+package stack
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/config"
+
+	"swarm-scale/app"
+	"swarm-scale/cluster"
+	"swarm-scale/infra"
+	"swarm-scale/settings"
+)
+
+// Deploy describes a stack: settings, machines, cluster, application, outputs. The error of bad settings joins all faults
+// and comes before any resource.
+func Deploy(ctx *pulumi.Context) error {
+	s, err := readSettings(ctx)
+	if err != nil {
+		return err
+	}
+	machines, err := infra.New(ctx, s)
+	if err != nil {
+		return err
+	}
+	swarm, err := cluster.New(ctx, s, machines)
+	if err != nil {
+		return err
+	}
+	poll, err := app.New(ctx, s, machines, swarm)
+	if err != nil {
+		return err
+	}
+	export(ctx, machines, poll)
+	return nil
+}
+
+func readSettings(ctx *pulumi.Context) (settings.Settings, error) {
+	values := config.New(ctx, settings.Namespace)
+	s, err := settings.Load(settings.Source{
+		Value: func(key string) (string, bool) {
+			value, err := values.Try(key)
+			return value, err == nil
+		},
+		IsSecret: func(key string) bool { return ctx.IsConfigSecret(settings.Namespace + ":" + key) },
+		ReadFile: os.ReadFile,
+	})
+	if err != nil {
+		return s, fmt.Errorf("the settings of stack %s have to be mended first; nothing was changed:\n%w", ctx.Stack(), err)
+	}
+	if !ctx.DryRun() && s.SSH.PrivateKeyFile == "" && os.Getenv("SSH_AUTH_SOCK") == "" {
+		return s, fmt.Errorf("no SSH key to log in on the machines with; nothing was changed:\n%w", settings.Fault{
+			Key: "sshPrivateKeyFile", Problem: "is not set, and there is no SSH agent either",
+			Remedy: `start one with: eval "$(ssh-agent)" && ssh-add KEY-FILE, or set the key's file: pulumi config set sshPrivateKeyFile KEY-FILE`,
+		})
+	}
+	return s, nil
+}
