@@ -79,9 +79,12 @@ func placedOn(c *Call) string {
 	return ""
 }
 
+// containerToken is the type of containers.
+const containerToken = "docker:index/container:Container"
+
 func container() *Resource {
 	return &Resource{
-		Token:    "docker:index/container:Container",
+		Token:    containerToken,
 		Required: []string{"image"},
 		AutoName: "name",
 		// From the provider's schema, 5.0: willReplaceOnChanges.
@@ -162,12 +165,31 @@ func network() *Resource {
 
 func dockerVolume() *Resource {
 	return &Resource{
-		Token:    "docker:index/volume:Volume",
-		AutoName: "name",
-		Replace:  []string{"driver", "driverOpts", "labels", "name"},
-		ID:       func(c *Call) string { return c.Text("name") },
-		Dials:    ping,
-		On:       onEngine,
+		Token:      "docker:index/volume:Volume",
+		AutoName:   "name",
+		Replace:    []string{"driver", "driverOpts", "labels", "name"},
+		ID:         func(c *Call) string { return c.Text("name") },
+		PerMachine: true,
+		Dials:      ping,
+		On:         onEngine,
+		InUse: func(c *Call, other *Object) error {
+			if other.Type != containerToken {
+				return nil
+			}
+			name := string(c.ID)
+			for _, mounts := range []struct{ list, source resource.PropertyKey }{{"volumes", "volumeName"}, {"mounts", "source"}} {
+				list := plain(other.Inputs[mounts.list])
+				if !list.IsArray() {
+					continue
+				}
+				for _, mount := range list.ArrayValue() {
+					if mount.IsObject() && text(mount.ObjectValue(), string(mounts.source)) == name {
+						return fmt.Errorf("unable to remove volume: Error response from daemon: remove %s: volume is in use - [%s]", name, other.ID)
+					}
+				}
+			}
+			return nil
+		},
 		Outputs: []Output{
 			constant("driver", "local"),
 			{Name: "mountpoint", Value: func(c *Call) any { return "/var/lib/docker/volumes/" + c.Text("name") + "/_data" }},
@@ -179,12 +201,22 @@ func dockerVolume() *Resource {
 func remoteImage() *Resource {
 	digest := func(c *Call) string { return fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(c.Text("name")))) }
 	return &Resource{
-		Token:    "docker:index/remoteImage:RemoteImage",
-		Required: []string{"name"},
-		Replace:  []string{"name", "platform", "pullTriggers", "triggers"},
-		ID:       func(c *Call) string { return digest(c) + c.Text("name") + "@" + engineHost(c) },
-		Dials:    ping,
-		On:       onEngine,
+		Token:      "docker:index/remoteImage:RemoteImage",
+		Required:   []string{"name"},
+		Replace:    []string{"name", "platform", "pullTriggers", "triggers"},
+		ID:         func(c *Call) string { return digest(c) + c.Text("name") },
+		PerMachine: true,
+		Dials:      ping,
+		On:         onEngine,
+		InUse: func(c *Call, other *Object) error {
+			image := text(other.Inputs, "image")
+			if other.Type != containerToken || truth(c.OldOutputs, "keepLocally") || truth(c.OldOutputs, "forceRemove") ||
+				image != digest(c) && image != c.Text("name") {
+				return nil
+			}
+			return fmt.Errorf("unable to remove Docker image: Error response from daemon: conflict: unable to remove repository reference %q (must force) - container %s is using its referenced image",
+				c.Text("name"), other.ID)
+		},
 		Outputs: []Output{
 			{Name: "imageId", Value: func(c *Call) any { return digest(c) }},
 			{Name: "repoDigest", Value: func(c *Call) any {
@@ -202,11 +234,12 @@ func remoteImage() *Resource {
 // Delete.
 func image() *Resource {
 	return &Resource{
-		Token:    "docker:index/image:Image",
-		Required: []string{"imageName"},
-		Defaults: map[string]any{"buildOnPreview": false},
-		Check:    checkImage,
-		ID:       func(c *Call) string { return c.Text("imageName") + "@" + engineHost(c) },
+		Token:      "docker:index/image:Image",
+		Required:   []string{"imageName"},
+		Defaults:   map[string]any{"buildOnPreview": false},
+		Check:      checkImage,
+		ID:         func(c *Call) string { return c.Text("imageName") },
+		PerMachine: true,
 		Dials: func(c *Call) []Dial {
 			if c.Preview || c.Op == Read || c.Op == Delete {
 				return nil

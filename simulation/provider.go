@@ -301,7 +301,7 @@ func (p *provider) place(made *Object, c *Call) error {
 			}
 		}
 	}
-	p.settle(made, c)
+	made.Machine = w.place(kind, c)
 	if kind.Claims != nil {
 		if err := w.claim(made, kind.Claims(c)); err != nil {
 			return err
@@ -310,19 +310,6 @@ func (p *provider) place(made *Object, c *Call) error {
 	made.Inputs = c.Inputs
 	w.objects = append(w.objects, made)
 	return nil
-}
-
-// settle finds the machine on which an object lives. The mutex must be held.
-func (p *provider) settle(o *Object, c *Call) {
-	if o.kind.On == nil {
-		return
-	}
-	for _, address := range o.kind.On(c) {
-		if m := p.world.machine(address); m != nil {
-			o.Machine = m.ID
-			return
-		}
-	}
 }
 
 // fill does an operation's work and returns all outputs: the inputs, secret
@@ -421,7 +408,7 @@ func (p *provider) Read(_ context.Context, req plugin.ReadRequest) (plugin.ReadR
 		}
 		p.world.mu.Lock()
 		defer p.world.mu.Unlock()
-		found := p.world.find(kind.Token, req.ID)
+		found := p.world.locate(kind, c)
 		if found == nil {
 			response.ReadResult = plugin.ReadResult{}
 			return nil
@@ -450,7 +437,7 @@ func (p *provider) Update(_ context.Context, req plugin.UpdateRequest) (plugin.U
 		}
 		w := p.world
 		w.mu.Lock()
-		changed := w.find(kind.Token, req.ID)
+		changed := w.locate(kind, c)
 		if changed == nil && !kind.Untracked {
 			w.mu.Unlock()
 			return fmt.Errorf("%s %q: %w; run `pulumi refresh`", kind.Token, req.ID, errNotFound)
@@ -461,7 +448,7 @@ func (p *provider) Update(_ context.Context, req plugin.UpdateRequest) (plugin.U
 			changed = &Object{Type: kind.Token, ID: req.ID, URN: req.URN, kind: kind}
 			w.objects = append(w.objects, changed)
 		}
-		p.settle(changed, c)
+		changed.Machine = w.place(kind, c)
 		if kind.Claims != nil {
 			if err := w.claim(changed, kind.Claims(c)); err != nil {
 				w.mu.Unlock()
@@ -502,12 +489,18 @@ func (p *provider) Delete(_ context.Context, req plugin.DeleteRequest) (plugin.D
 	return plugin.DeleteResponse{}, p.perform(c, kind, kind.Times.Delete, func(work func() (resource.PropertyMap, error)) error {
 		w := p.world
 		w.mu.Lock()
-		gone := w.find(kind.Token, req.ID)
+		gone := w.locate(kind, c)
 		if gone == nil && !kind.Untracked {
 			w.mu.Unlock()
 			return nil
 		}
 		for _, o := range w.objects {
+			if gone != nil && kind.InUse != nil && o != gone && o.Machine == gone.Machine {
+				if err := kind.InUse(c, o); err != nil {
+					w.mu.Unlock()
+					return err
+				}
+			}
 			for _, property := range o.kind.Holds {
 				if o != gone && slices.Contains(texts(o.Inputs[resource.PropertyKey(property)]), string(req.ID)) {
 					w.mu.Unlock()

@@ -60,6 +60,9 @@ type Resource struct {
 	ID func(c *Call) string
 	// IDPrefix is the prefix of a default ID, such as "vpc-".
 	IDPrefix string
+	// PerMachine is true where an ID means something only on its machine, as a
+	// volume's name does: on another machine it is another object.
+	PerMachine bool
 
 	// Times are how long the operations take in reality.
 	Times Times
@@ -87,6 +90,8 @@ type Resource struct {
 	// Holds names those of Refers that keep the object referred to from being
 	// deleted.
 	Holds []string
+	// InUse says whether another object keeps this one from being deleted.
+	InUse func(c *Call, other *Object) error
 	// Untracked is true for a type whose provider does not look at the world on
 	// Read: it returns the state it was given, whatever happened.
 	Untracked bool

@@ -38,7 +38,8 @@ type Object struct {
 	URN resource.URN
 	// Inputs and Outputs are as its provider last returned them.
 	Inputs, Outputs resource.PropertyMap
-	// Machine is the ID of the machine it lives on, if that is a simulated one.
+	// Machine is the ID of the machine it lives on, or the machine's address if
+	// that is not a simulated one.
 	Machine resource.ID
 
 	kind   *Resource
@@ -268,6 +269,40 @@ func (w *World) find(kind string, id resource.ID) *Object {
 		}
 	}
 	return nil
+}
+
+// locate returns the object of an operation: the one of that type and ID, on
+// the machine that the operation reaches where an ID means nothing elsewhere.
+// The mutex must be held.
+func (w *World) locate(kind *Resource, c *Call) *Object {
+	if !kind.PerMachine {
+		return w.find(kind.Token, c.ID)
+	}
+	place := w.place(kind, c)
+	for _, o := range w.objects {
+		if o.Type == kind.Token && o.ID == c.ID && o.Machine == place {
+			return o
+		}
+	}
+	return nil
+}
+
+// place returns the machine on which an object of an operation lives: a
+// simulated one's ID, or the first address. The mutex must be held.
+func (w *World) place(kind *Resource, c *Call) resource.ID {
+	if kind.On == nil {
+		return ""
+	}
+	addresses := kind.On(c)
+	for _, address := range addresses {
+		if m := w.machine(address); m != nil {
+			return m.ID
+		}
+	}
+	if len(addresses) > 0 {
+		return resource.ID(addresses[0])
+	}
+	return ""
 }
 
 // claim reserves what an object needs for itself alone, or says who has it.

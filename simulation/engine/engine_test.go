@@ -1,0 +1,283 @@
+package engine_test
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+
+	"swarm-scale/simulation"
+	"swarm-scale/simulation/engine"
+)
+
+// secrets are the settings that the tests' program requires.
+var secrets = map[string]string{"password": "correct horse battery"}
+
+// up brings the stack up and fails the test if that fails.
+func up(t *testing.T, e *engine.Engine) *engine.Result {
+	t.Helper()
+	result, err := e.Up(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return result
+}
+
+// unchanged fails the test unless another up finds nothing to do.
+func unchanged(t *testing.T, e *engine.Engine) {
+	t.Helper()
+	if again := up(t, e); again.Changes() != 0 || len(simulation.Changes(again.Records)) != 0 {
+		t.Errorf("another up makes changes: %v", again.Counts)
+	}
+}
+
+// done lists the changes of an operation as "create node01", in order.
+func done(result *engine.Result) []string {
+	var list []string
+	for _, r := range simulation.Changes(result.Records) {
+		line := string(r.Op) + " " + r.Name
+		if r.Err != nil {
+			line += " in vain"
+		}
+		list = append(list, line)
+	}
+	return list
+}
+
+func TestLifeOfAStack(t *testing.T) {
+	t.Parallel()
+	e := engine.Test(t, engine.Options{
+		Program: small(shape{machines: 3, ami: "ami-1", version: "7", follow: "marker"}),
+		Secrets: secrets, World: simulation.NewWorld(0.002), Parallel: 16,
+	})
+	preview, err := e.Preview(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(e.World.Objects("*")); n != 0 || len(simulation.Changes(preview.Records)) != 0 {
+		t.Errorf("a preview made %d objects", n)
+	}
+
+	first := up(t, e)
+	if first.Counts[apitype.OpCreate] != preview.Counts[apitype.OpCreate] {
+		t.Errorf("the preview announced %v, the up did %v", preview.Counts, first.Counts)
+	}
+	if addresses, ok := first.Outputs["addresses"].Value.(map[string]any); !ok || len(addresses) != 3 || addresses["node02"] == "" {
+		t.Errorf("outputs: %v", first.Outputs)
+	}
+	if !first.Outputs["password"].Secret {
+		t.Error("an output made of a secret is not a secret")
+	}
+	order := done(first)
+	for _, pair := range [][2]string{{"vpc", "subnet"}, {"subnet", "node03"}, {"node03", "node03-ready"}, {"node03-ready", "node03-redis"}, {"node03-redis", "node03-container"}} {
+		if slices.Index(order, "create "+pair[0]) > slices.Index(order, "create "+pair[1]) {
+			t.Errorf("%s came before %s: %v", pair[1], pair[0], order)
+		}
+	}
+	if most := simulation.MaxParallel(first.Records); most < 3 {
+		t.Errorf("at most %d operations were under way at a time, want the three machines' at least", most)
+	}
+
+	state, err := e.State()
+	if err != nil {
+		t.Fatal(err)
+	}
+	chain := engine.LongestChain(state, first.Records)
+	// The network, one machine, its command, its image and its container.
+	if want := (12 + 11 + 23 + 2 + 20 + 2) * time.Second; chain.Longest != want || len(chain.Steps) != 6 {
+		t.Errorf("the longest chain takes %v, want %v:\n%s", chain.Longest, want, chain)
+	}
+	if chain.Sum <= chain.Longest || first.Wall < chain.Longest/500 {
+		t.Errorf("sum %v, longest %v, wall %v", chain.Sum, chain.Longest, first.Wall)
+	}
+
+	unchanged(t, e)
+	refreshed, err := e.Refresh(t.Context())
+	if err != nil || refreshed.Changes() != 0 {
+		t.Errorf("refresh: %v, %v", refreshed.Counts, err)
+	}
+
+	file, err := e.StateFile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, secret := range []string{secrets["password"], "OPENSSH PRIVATE KEY"} {
+		if bytes.Contains(file, []byte(secret)) {
+			t.Errorf("the state file has %q in plain text", secret)
+		}
+	}
+
+	destroyed, err := e.Destroy(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, machine := range []string{"node01", "node02", "node03"} {
+		if slices.Index(done(destroyed), "delete "+machine) > slices.Index(done(destroyed), "delete subnet") {
+			t.Errorf("the subnet went before %s: %v", machine, done(destroyed))
+		}
+	}
+	if state, err = e.State(); err != nil || len(state.Resources) != 0 {
+		t.Errorf("the state keeps %d resources, %v", len(state.Resources), err)
+	}
+	if left := e.World.Objects("*"); len(left) != 0 {
+		t.Errorf("the world keeps %v", left)
+	}
+}
+
+// TestMachineReplaced shows which way of tying resources to a machine survives
+// its replacement. It is about the engine as much as about the simulation.
+func TestMachineReplaced(t *testing.T) {
+	t.Parallel()
+	created := []string{"create node01", "create node01-marker", "create node01-ready", "create node01-redis", "create node01-container"}
+	for _, test := range []struct {
+		name, follow string
+		dead         bool
+		want         []string // what happens, in order; nil if it must fail
+	}{
+		// DeletedWith a resource that is replaced after its machine: nothing that
+		// lived on the old machine is asked for, whether it answers or not.
+		{"marker, alive", "marker", false, slices.Concat([]string{"delete node01"}, created, []string{"delete node01-marker"})},
+		{"marker, dead", "marker", true, slices.Concat([]string{"delete node01"}, created, []string{"delete node01-marker"})},
+		// DeletedWith the machine itself does not count when it is deleted first
+		// to be replaced: the old resources are deleted last, at an address that
+		// nobody has any more.
+		{"trigger alone", "trigger", false, nil},
+		// Replaced with the machine, all is deleted before it: not on a dead one.
+		{"replaced with, dead", "replaceWith", true, nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			s := shape{machines: 1, ami: "ami-1", version: "7", follow: test.follow}
+			e := engine.Test(t, engine.Options{Program: small(s), Secrets: secrets})
+			up(t, e)
+			if test.dead {
+				e.World.MachineDead("node01")
+			}
+			s.ami = "ami-2"
+			e.SetProgram(small(s))
+			result, err := e.Up(t.Context())
+			if test.want == nil {
+				if err == nil {
+					t.Errorf("it worked: %v; the marker is not needed any more", done(result))
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := done(result)
+			// The marker is created at any time once the machine is there.
+			at := slices.Index(got, "create node01-marker")
+			if at > 0 {
+				got = slices.Insert(slices.Delete(got, at, at+1), 2, "create node01-marker")
+			}
+			if !slices.Equal(got, test.want) {
+				t.Errorf("got  %v\nwant %v", got, test.want)
+			}
+			if addresses := e.World.Objects("aws:ec2/instance:Instance"); len(addresses) != 1 {
+				t.Errorf("there are %d machines", len(addresses))
+			}
+			unchanged(t, e)
+		})
+	}
+}
+
+func TestHalfFailedThenRepaired(t *testing.T) {
+	t.Parallel()
+	e := engine.Test(t, engine.Options{
+		Program: small(shape{machines: 2, ami: "ami-1", version: "7", follow: "marker"}), Secrets: secrets,
+	})
+	e.World.FailNext("node02", simulation.Create, errors.New("InsufficientInstanceCapacity: try another zone"))
+	result, err := e.Up(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "node02: ") || !strings.Contains(err.Error(), "InsufficientInstanceCapacity") {
+		t.Fatalf("the failure is told as %v", err)
+	}
+	if !slices.ContainsFunc(result.Steps, func(s engine.Step) bool { return s.Name == "node02" && s.Failed }) {
+		t.Errorf("no failed step among %v", result.Steps)
+	}
+	repaired := up(t, e)
+	if repaired.Counts[apitype.OpSame] == 0 || slices.Contains(done(repaired), "create vpc") {
+		t.Errorf("the repaired run starts over: %v", done(repaired))
+	}
+	if n := len(e.World.Objects("docker:index/container:Container")); n != 2 {
+		t.Errorf("there are %d containers, want 2", n)
+	}
+	unchanged(t, e)
+}
+
+func TestMachineUnreachable(t *testing.T) {
+	t.Parallel()
+	s := shape{machines: 2, ami: "ami-1", version: "7", follow: "marker"}
+	e := engine.Test(t, engine.Options{Program: small(s), Secrets: secrets})
+	up(t, e)
+	e.World.MachineDead("192.168.33.21")
+
+	s.version = "8"
+	e.SetProgram(small(s))
+	if _, err := e.Preview(t.Context()); err == nil || !strings.Contains(err.Error(), "error pinging Docker server") {
+		t.Errorf("a preview of a change on the dead machine: %v", err)
+	}
+	e.World.SetPingInPreview(false)
+	if _, err := e.Preview(t.Context()); err != nil {
+		t.Errorf("a preview that does not ping: %v", err)
+	}
+	if _, err := e.Refresh(t.Context()); err == nil {
+		t.Error("a refresh reads containers on a dead machine")
+	}
+	if _, err := e.Destroy(t.Context()); err != nil {
+		t.Errorf("destroy: %v", err)
+	}
+	if left := e.World.Objects("*"); len(left) != 0 {
+		t.Errorf("the world keeps %v", left)
+	}
+}
+
+func TestBehindTheEnginesBack(t *testing.T) {
+	t.Parallel()
+	e := engine.Test(t, engine.Options{
+		Program: small(shape{machines: 1, ami: "ami-1", version: "7", follow: "marker"}), Secrets: secrets,
+	})
+	up(t, e)
+	if n := e.World.Vanish("node01-container"); n != 1 {
+		t.Fatalf("%d objects vanished, want 1", n)
+	}
+	refreshed, err := e.Refresh(t.Context())
+	if err != nil || refreshed.Counts[apitype.OpDelete] != 1 {
+		t.Errorf("refresh: %v, %v; want one deletion", refreshed.Counts, err)
+	}
+	if got := done(up(t, e)); !slices.Equal(got, []string{"create node01-container"}) {
+		t.Errorf("afterwards up did %v", got)
+	}
+}
+
+func TestSettings(t *testing.T) {
+	t.Parallel()
+	e := engine.Test(t, engine.Options{Program: small(shape{}), Config: map[string]any{"other": 1}})
+	if _, err := e.Up(t.Context()); err == nil || !strings.Contains(err.Error(), "password") {
+		t.Errorf("without the required setting: %v", err)
+	}
+	if err := e.SetSecrets(t.Context(), secrets); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Set(map[string]any{"other": nil, "list": []any{map[string]any{"name": "a"}}}); err != nil {
+		t.Fatal(err)
+	}
+	result := up(t, e)
+	if result.Outputs["password"].Value != secrets["password"] {
+		t.Errorf("the setting arrived as %v", result.Outputs["password"])
+	}
+}
+
+func TestUncolored(t *testing.T) {
+	for text, want := range map[string]string{
+		"plain": "plain", "<{%reset%}>a<{%fg 1%}>b": "ab", "a <{% open": "a <{% open",
+	} {
+		if got := engine.Uncolored(text); got != want {
+			t.Errorf("%q becomes %q, want %q", text, got, want)
+		}
+	}
+}
