@@ -1,0 +1,166 @@
+package stack_test
+
+import (
+	"crypto/ed25519"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
+	"golang.org/x/crypto/ssh"
+
+	"swarm-scale/stack"
+)
+
+// registered is a resource as the program registered it.
+type registered struct {
+	token, name, parent, provider string
+	inputs                        resource.PropertyMap
+	custom                        bool
+	request                       *pulumirpc.RegisterResourceRequest // with the resource's options
+}
+
+// mocks answers for the engine and the clouds, and keeps everything that is registered.
+type mocks struct {
+	mutex     sync.Mutex
+	resources []registered
+}
+
+// NewResource gives a resource its inputs for outputs and what the clouds would add.
+func (m *mocks) NewResource(arguments pulumi.MockResourceArgs) (string, resource.PropertyMap, error) {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	request := arguments.RegisterRPC
+	m.resources = append(m.resources, registered{
+		token: arguments.TypeToken, name: arguments.Name, parent: request.GetParent(), provider: arguments.Provider,
+		inputs: arguments.Inputs, custom: arguments.Custom, request: request,
+	})
+	outputs := arguments.Inputs.Copy()
+	switch arguments.TypeToken {
+	case "aws:ec2/instance:Instance":
+		outputs["publicIp"] = resource.NewProperty("203.0.113." + fmt.Sprint(len(m.resources)))
+	case "command:local:Command":
+		block, err := ssh.MarshalPrivateKey(ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)), "")
+		if err != nil {
+			return "", nil, err
+		}
+		outputs["stdout"] = resource.NewProperty(string(pem.EncodeToMemory(block)))
+	case "docker:index/image:Image":
+		outputs["repoDigest"] = resource.NewProperty("sha256:built")
+	case "docker:index/remoteImage:RemoteImage":
+		outputs["imageId"] = resource.NewProperty("sha256:pulled")
+	}
+	return arguments.Name + "-id", outputs, nil
+}
+
+// Call answers what the program looks up.
+func (m *mocks) Call(arguments pulumi.MockCallArgs) (resource.PropertyMap, error) {
+	answers := map[string]map[string]any{
+		"aws:index/getAvailabilityZones:getAvailabilityZones": {"names": []any{"us-west-1c", "us-west-1b"}},
+		"aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings": {
+			"instanceTypes": []any{"t2.micro", "t2.micro", "m3.medium"}, "locations": []any{"us-west-1b", "us-west-1c", "us-west-1c"},
+		},
+		"aws:ec2/getAmi:getAmi": {"id": "ami-0123456789abcdef0"},
+	}
+	answer, ok := answers[arguments.Token]
+	if !ok {
+		return nil, fmt.Errorf("the program asks %s, which nobody expected", arguments.Token)
+	}
+	return resource.NewPropertyMapFromMap(answer), nil
+}
+
+const password = "correct horse battery"
+
+var voterKey = base64.StdEncoding.EncodeToString([]byte("0123456789abcdef0123456789abcdef"))
+
+// awsSettings are the dev stack's, with what an operator adds.
+func awsSettings() map[string]string {
+	return map[string]string{
+		"loadBalancer": "interlock", "keyPair": "poll", "operatorCidr": "203.0.113.7/32", "postgresPassword": password, "voterKey": voterKey,
+	}
+}
+
+// hostsSettings are those of six machines that exist already.
+func hostsSettings(t *testing.T) map[string]string {
+	t.Helper()
+	public, err := ssh.NewPublicKey(ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)).Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var hosts []map[string]any
+	for name, address := range map[string]string{
+		"manager": "192.168.33.11", "interlock": "192.168.33.12", "frontend01": "192.168.33.20", "frontend02": "192.168.33.21",
+		"worker01": "192.168.33.200", "store": "192.168.33.250",
+	} {
+		hosts = append(hosts, map[string]any{
+			"name": name, "address": address, "port": 2222, "user": "root", "hostKey": string(ssh.MarshalAuthorizedKey(public)),
+		})
+	}
+	list, err := json.Marshal(hosts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return map[string]string{"platform": "hosts", "hosts": string(list), "postgresPassword": password, "voterKey": voterKey}
+}
+
+// deploy runs the program against mocks and returns what it registered, with the resources by name.
+func deploy(t *testing.T, values map[string]string) ([]registered, error) {
+	t.Helper()
+	t.Setenv("SSH_AUTH_SOCK", "/nonexistent/agent")
+	m := &mocks{}
+	err := pulumi.RunErr(stack.Deploy, pulumi.WithMocks("swarm-scale", "dev", m), func(info *pulumi.RunInfo) {
+		info.Config = map[string]string{}
+		for key, value := range values {
+			info.Config["swarm-scale:"+key] = value
+		}
+		info.ConfigSecretKeys = []string{"swarm-scale:postgresPassword", "swarm-scale:voterKey"}
+	})
+	return m.resources, err
+}
+
+func find(t *testing.T, resources []registered, token, name string) registered {
+	t.Helper()
+	at := slices.IndexFunc(resources, func(r registered) bool { return r.token == token && r.name == name })
+	if at < 0 {
+		t.Fatalf("no %s named %s was registered", token, name)
+	}
+	return resources[at]
+}
+
+// text is a property without the wrappers of secrets and outputs, as JSON.
+func text(t *testing.T, value resource.PropertyValue) string {
+	t.Helper()
+	encoded, err := json.Marshal(plain(value).Mappable())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(encoded)
+}
+
+func plain(value resource.PropertyValue) resource.PropertyValue {
+	switch {
+	case value.IsSecret():
+		return plain(value.SecretValue().Element)
+	case value.IsOutput():
+		return plain(value.OutputValue().Element)
+	case value.IsArray():
+		var elements []resource.PropertyValue
+		for _, element := range value.ArrayValue() {
+			elements = append(elements, plain(element))
+		}
+		return resource.NewProperty(elements)
+	case value.IsObject():
+		object := resource.PropertyMap{}
+		for key, element := range value.ObjectValue() {
+			object[key] = plain(element)
+		}
+		return resource.NewProperty(object)
+	}
+	return value
+}

@@ -1,0 +1,431 @@
+package stack_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+)
+
+// The component that each kind of resource has to descend from.
+const (
+	machinesType = "swarm-scale:infra:Machines"
+	swarmType    = "swarm-scale:cluster:StandaloneSwarm"
+	appType      = "swarm-scale:app:VotingApp"
+)
+
+// TestTree holds the whole tree of the dev stack: how many resources of each type, under which component, with a provider
+// of their own.
+func TestTree(t *testing.T) {
+	resources, err := deploy(t, awsSettings())
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]int{}
+	for _, r := range resources {
+		parent := r.parent[strings.LastIndex(r.parent, "$")+1:]
+		for _, component := range []string{machinesType, swarmType, appType} {
+			if strings.Contains(r.parent, component) {
+				parent = component
+			}
+		}
+		if !strings.HasPrefix(parent, "swarm-scale:") {
+			parent = "stack"
+		}
+		got[parent+" > "+r.token]++
+		if r.custom && !strings.HasPrefix(r.token, "pulumi:providers:") && r.provider == "" {
+			t.Errorf("%s %s has no provider of its own", r.token, r.name)
+		}
+	}
+	delete(got, "stack > pulumi:pulumi:Stack")
+	want := map[string]int{
+		"stack > " + machinesType: 1,
+		"stack > " + swarmType:    1,
+		"stack > " + appType:      1,
+
+		machinesType + " > pulumi:providers:aws":                                      1,
+		machinesType + " > pulumi:providers:command":                                  1,
+		machinesType + " > aws:ec2/vpc:Vpc":                                           1,
+		machinesType + " > aws:ec2/subnet:Subnet":                                     1,
+		machinesType + " > aws:ec2/internetGateway:InternetGateway":                   1,
+		machinesType + " > aws:ec2/routeTable:RouteTable":                             1,
+		machinesType + " > aws:ec2/route:Route":                                       1,
+		machinesType + " > aws:ec2/routeTableAssociation:RouteTableAssociation":       1,
+		machinesType + " > aws:ec2/securityGroup:SecurityGroup":                       6,
+		machinesType + " > aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": 10,
+		machinesType + " > aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule":   1,
+		machinesType + " > aws:ec2/instance:Instance":                                 6,
+		machinesType + " > command:local:Command":                                     6, // host keys
+		swarmType + " > pulumi:providers:docker":                                      7, // every node's engine, and the Swarm
+		swarmType + " > command:remote:Command":                                       6 + 6 + 4 + 3,
+		swarmType + " > docker:index/network:Network":                                 1,
+		appType + " > docker:index/image:Image":                                       4,
+		appType + " > docker:index/remoteImage:RemoteImage":                           4,
+		appType + " > docker:index/volume:Volume":                                     3,
+		appType + " > docker:index/container:Container":                               8,
+		appType + " > command:remote:Command":                                         2, // retirements
+	}
+	for _, key := range slices.Sorted(maps.Keys(want)) {
+		if got[key] != want[key] {
+			t.Errorf("%s: %d, want %d", key, got[key], want[key])
+		}
+		delete(got, key)
+	}
+	for key, count := range got {
+		t.Errorf("%s: %d, want none", key, count)
+	}
+}
+
+// TestContainers holds the containers to the walk-through's inputs.
+func TestContainers(t *testing.T) {
+	for name, values := range map[string]map[string]string{"aws": awsSettings(), "hosts": hostsSettings(t)} {
+		t.Run(name, func(t *testing.T) {
+			resources, err := deploy(t, values)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for name, want := range map[string]struct {
+				image, provider string
+				environment     []string
+				ports           string
+				inputs          map[resource.PropertyKey]string // further inputs, as JSON
+			}{
+				"redis01": {"sha256:pulled", "swarm", []string{"constraint:node==frontend01"}, "192.168.33.20:6379→6379", nil},
+				"redis02": {"sha256:pulled", "swarm", []string{"constraint:node==frontend02"}, "192.168.33.21:6379→6379", map[resource.PropertyKey]string{
+					"command": `["redis-server","--appendonly","yes","--appendfsync","always","--maxmemory","512mb","--maxmemory-policy","noeviction"]`,
+					"volumes": `[{"containerPath":"/data","volumeName":"redis02-data"}]`,
+				}},
+				"frontend01": {"sha256:built", "swarm", []string{"constraint:node==frontend01", "WEB_VOTE_NUMBER=01", "OPTION_A=Cats", "OPTION_B=Dogs", "VOTER_KEY=" + voterKey},
+					"192.168.33.20:5000→80", map[resource.PropertyKey]string{"hostname": `"votingapp"`, "domainname": `"local"`}},
+				"frontend02": {"sha256:built", "swarm", []string{"constraint:node==frontend02", "WEB_VOTE_NUMBER=02", "OPTION_A=Cats", "OPTION_B=Dogs", "VOTER_KEY=" + voterKey},
+					"192.168.33.21:5000→80", map[resource.PropertyKey]string{"wait": "true"}},
+				"pg": {"sha256:pulled", "swarm", []string{"constraint:node==store", "POSTGRES_PASSWORD=" + password}, "192.168.33.250:5432→5432",
+					map[resource.PropertyKey]string{"volumes": `[{"containerPath":"/var/lib/postgresql/data","volumeName":"pg-data"}]`}},
+				"worker01": {"sha256:built", "swarm", []string{"constraint:node==worker01", "WORKER_NUMBER=01", "FROM_REDIS_HOST=1", "TO_REDIS_HOST=2", "POSTGRES_PASSWORD=" + password}, "", nil},
+				"results-app": {"sha256:built", "swarm", []string{"constraint:node==store", "OPTION_A=Cats", "OPTION_B=Dogs", "POSTGRES_PASSWORD=" + password},
+					"192.168.33.250:80→80", nil},
+			} {
+				c := find(t, resources, "docker:index/container:Container", name)
+				if got := plain(c.inputs["image"]).StringValue(); got != want.image {
+					t.Errorf("%s: image %s, want %s", name, got, want.image)
+				}
+				if !strings.Contains(c.provider, "::"+want.provider+"::") {
+					t.Errorf("%s: provider %s, want %s", name, c.provider, want.provider)
+				}
+				environment, _ := json.Marshal(want.environment)
+				if got := text(t, c.inputs["envs"]); got != string(environment) {
+					t.Errorf("%s: environment %s, want %s", name, got, environment)
+				}
+				if got := ports(c.inputs); got != want.ports {
+					t.Errorf("%s: ports %q, want %q", name, got, want.ports)
+				}
+				for key, value := range want.inputs {
+					if got := text(t, c.inputs[key]); got != value {
+						t.Errorf("%s: %s is %s, want %s", name, key, got, value)
+					}
+				}
+				for key, value := range map[resource.PropertyKey]string{"restart": `"unless-stopped"`, "networkMode": `"mynet"`, "name": fmt.Sprintf("%q", name)} {
+					if got := text(t, c.inputs[key]); got != value {
+						t.Errorf("%s: %s is %s, want %s", name, key, got, value)
+					}
+				}
+				if !c.request.GetDeleteBeforeReplace() {
+					t.Errorf("%s: has a fixed name and is not deleted before it is replaced", name)
+				}
+			}
+		})
+	}
+}
+
+func ports(inputs resource.PropertyMap) string {
+	var shown []string
+	for _, port := range plain(inputs["ports"]).ArrayValue() {
+		p := port.ObjectValue()
+		address := ""
+		if p.HasValue("ip") {
+			address = p["ip"].StringValue() + ":"
+		}
+		shown = append(shown, fmt.Sprintf("%s%v→%v", address, p["external"].NumberValue(), p["internal"].NumberValue()))
+	}
+	return strings.Join(shown, " ")
+}
+
+// TestLoadBalancers holds both load balancers to what they need, outside of the cluster, on their node's own engine.
+func TestLoadBalancers(t *testing.T) {
+	for _, name := range []string{"interlock", "haproxy"} {
+		t.Run(name, func(t *testing.T) {
+			values := awsSettings()
+			values["loadBalancer"] = name
+			resources, err := deploy(t, values)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c := find(t, resources, "docker:index/container:Container", name)
+			if !strings.Contains(c.provider, "::interlock::") {
+				t.Errorf("provider %s, want the node's own engine", c.provider)
+			}
+			if got := ports(c.inputs); got != "80→80" {
+				t.Errorf("ports %q", got)
+			}
+			if c.inputs.HasValue("networkMode") || c.inputs.HasValue("envs") {
+				t.Errorf("it stands outside of the cluster, but has %v", c.inputs)
+			}
+			if name == "interlock" {
+				if got := text(t, c.inputs["command"]); got != `["--swarm-url","tcp://192.168.33.11:3375","--plugin","haproxy","start"]` {
+					t.Errorf("command %s", got)
+				}
+				return
+			}
+			configuration := text(t, find(t, resources, "command:remote:Command", "haproxy-configuration").inputs["stdin"])
+			for _, want := range []string{"server frontend01 192.168.33.20:5000", "server frontend02 192.168.33.21:5000", "option httpchk GET /healthz"} {
+				if !strings.Contains(configuration, want) {
+					t.Errorf("the configuration lacks %q", want)
+				}
+			}
+			if strings.Contains(configuration, "stats:interlock") {
+				t.Error("the statistics have the walk-through's password")
+			}
+		})
+	}
+}
+
+// TestFirewalls holds every rule there is. Only the two pages are open to anybody.
+func TestFirewalls(t *testing.T) {
+	values := awsSettings()
+	resources, err := deploy(t, values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, r := range resources {
+		if r.token != "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule" {
+			continue
+		}
+		from := r.inputs["cidrIpv4"]
+		if !r.inputs.HasValue("cidrIpv4") {
+			from = r.inputs["referencedSecurityGroupId"]
+		}
+		if r.inputs["fromPort"].NumberValue() != r.inputs["toPort"].NumberValue() {
+			t.Errorf("%s opens a range of ports", r.name)
+		}
+		got = append(got, fmt.Sprintf("%s %v/%s from %s", plain(r.inputs["securityGroupId"]).StringValue(), r.inputs["fromPort"].NumberValue(),
+			r.inputs["ipProtocol"].StringValue(), plain(from).StringValue()))
+	}
+	slices.Sort(got)
+	want := []string{
+		"frontends-id 5000/tcp from vote-page-id",
+		"manager-id 3375/tcp from members-id",
+		"manager-id 8500/tcp from members-id",
+		"members-id 2375/tcp from members-id",
+		"members-id 4789/udp from members-id",
+		"members-id 7946/tcp from members-id",
+		"members-id 7946/udp from members-id",
+		"operator-id 22/tcp from 203.0.113.7/32",
+		"results-page-id 80/tcp from 0.0.0.0/0",
+		"vote-page-id 80/tcp from 0.0.0.0/0",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("the rules are\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	for node, want := range map[string]string{
+		"manager": `["operator-id","members-id","manager-id"]`, "interlock": `["operator-id","members-id","vote-page-id"]`,
+		"frontend01": `["operator-id","members-id","frontends-id"]`, "worker01": `["operator-id","members-id"]`,
+		"store": `["operator-id","members-id","results-page-id"]`,
+	} {
+		if got := text(t, find(t, resources, "aws:ec2/instance:Instance", node).inputs["vpcSecurityGroupIds"]); got != want {
+			t.Errorf("%s is in %s, want %s", node, got, want)
+		}
+	}
+}
+
+// TestMachines holds what every EC2 machine has to be.
+func TestMachines(t *testing.T) {
+	resources, err := deploy(t, awsSettings())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if zone := find(t, resources, "aws:ec2/subnet:Subnet", "subnet").inputs["availabilityZone"].StringValue(); zone != "us-west-1c" {
+		t.Errorf("the subnet is in %s; only us-west-1c offers every instance type", zone)
+	}
+	for name, want := range map[string]struct{ kind, address string }{
+		"manager": {"t2.micro", "192.168.33.11"}, "interlock": {"t2.micro", "192.168.33.12"}, "frontend01": {"t2.micro", "192.168.33.20"},
+		"frontend02": {"t2.micro", "192.168.33.21"}, "worker01": {"t2.micro", "192.168.33.200"}, "store": {"m3.medium", "192.168.33.250"},
+	} {
+		machine := find(t, resources, "aws:ec2/instance:Instance", name)
+		for key, value := range map[resource.PropertyKey]string{
+			"instanceType": fmt.Sprintf("%q", want.kind), "privateIp": fmt.Sprintf("%q", want.address), "ami": `"ami-0123456789abcdef0"`,
+			"keyName": `"poll"`, "associatePublicIpAddress": "true",
+			"metadataOptions": `{"httpEndpoint":"enabled","httpPutResponseHopLimit":1,"httpTokens":"required"}`,
+			"tags":            fmt.Sprintf(`{"ManagedBy":"pulumi","Name":%q,"Project":"swarm-scale","Stack":"dev"}`, name),
+		} {
+			if got := text(t, machine.inputs[key]); got != value {
+				t.Errorf("%s: %s is %s, want %s", name, key, got, value)
+			}
+		}
+		if disk := plain(machine.inputs["rootBlockDevice"]).ObjectValue(); !disk["encrypted"].BoolValue() {
+			t.Errorf("%s: its disk is not encrypted", name)
+		}
+		if !machine.request.GetDeleteBeforeReplace() || !slices.Contains(machine.request.GetIgnoreChanges(), "ami") {
+			t.Errorf("%s: has to be deleted before it is replaced, and not replaced for a newer AMI", name)
+		}
+		if !machine.inputs["userDataBase64"].IsSecret() && !machine.inputs["userDataBase64"].IsOutput() {
+			t.Errorf("%s: its user data, in which its host key is, is no secret", name)
+		}
+	}
+	for _, r := range resources {
+		if taggable := strings.HasPrefix(r.token, "aws:") && !strings.Contains(r.token, "/route:") && !strings.Contains(r.token, "/routeTableAssociation:"); taggable && !r.inputs.HasValue("tags") {
+			t.Errorf("%s %s has no tags", r.token, r.name)
+		}
+	}
+	values := awsSettings()
+	values["ami"] = "ami-11111111111111111"
+	resources, err = deploy(t, values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	machine := find(t, resources, "aws:ec2/instance:Instance", "store")
+	if machine.inputs["ami"].StringValue() != "ami-11111111111111111" || slices.Contains(machine.request.GetIgnoreChanges(), "ami") {
+		t.Error("an image that the settings name has to be used, and followed when they name another one")
+	}
+}
+
+// TestFollowing holds that what lives on a machine goes with it and is made anew on the one that takes its place.
+func TestFollowing(t *testing.T) {
+	resources, err := deploy(t, awsSettings())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range resources {
+		if !r.custom || strings.HasPrefix(r.token, "pulumi:") || strings.HasPrefix(r.token, "aws:") || r.token == "command:local:Command" {
+			continue
+		}
+		if r.request.GetDeletedWith() == "" {
+			t.Errorf("%s %s would be deleted on a machine that is gone", r.token, r.name)
+		}
+		if strings.HasPrefix(r.token, "docker:") && r.request.GetReplacementTrigger() == nil {
+			t.Errorf("%s %s would not be made anew on another machine", r.token, r.name)
+		}
+		if r.token == "command:remote:Command" && !strings.Contains(text(t, r.inputs["stdin"]), "SWARM_SCALE_MACHINE=") {
+			t.Errorf("%s %s would not run again on another machine", r.token, r.name)
+		}
+	}
+}
+
+// TestSecrets holds that no secret gets into any input but as a secret.
+func TestSecrets(t *testing.T) {
+	for name, values := range map[string]map[string]string{"aws": awsSettings(), "hosts": hostsSettings(t)} {
+		t.Run(name, func(t *testing.T) {
+			resources, err := deploy(t, values)
+			if err != nil {
+				t.Fatal(err)
+			}
+			kept := 0
+			for _, r := range resources {
+				for key, value := range r.inputs {
+					if shown := openText(value); strings.Contains(shown, password) || strings.Contains(shown, voterKey) || strings.Contains(shown, "PRIVATE KEY") {
+						t.Errorf("%s %s: input %s holds a secret in plain text", r.token, r.name, key)
+					}
+					if strings.Contains(fmt.Sprint(plain(value).Mappable()), password) {
+						kept++
+					}
+				}
+			}
+			if kept != 3 { // the database, the worker, the results page
+				t.Errorf("the password is in %d inputs, want 3", kept)
+			}
+		})
+	}
+}
+
+// openText is everything in a value that is not secret.
+func openText(value resource.PropertyValue) string {
+	switch {
+	case value.IsSecret():
+		return ""
+	case value.IsOutput():
+		if value.OutputValue().Secret {
+			return ""
+		}
+		return openText(value.OutputValue().Element)
+	case value.IsArray():
+		var all strings.Builder
+		for _, element := range value.ArrayValue() {
+			all.WriteString(openText(element) + "\n")
+		}
+		return all.String()
+	case value.IsObject():
+		var all strings.Builder
+		for _, element := range value.ObjectValue() {
+			all.WriteString(openText(element) + "\n")
+		}
+		return all.String()
+	}
+	return fmt.Sprint(value.Mappable())
+}
+
+// TestHostsNeedNoCloud holds that a stack on existing machines asks nothing of AWS, and checks every host key.
+func TestHostsNeedNoCloud(t *testing.T) {
+	resources, err := deploy(t, hostsSettings(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range resources {
+		if strings.Contains(r.token, "aws") {
+			t.Errorf("%s %s was registered", r.token, r.name)
+		}
+		if r.token == "command:remote:Command" {
+			connection := plain(r.inputs["connection"]).ObjectValue()
+			if !strings.HasPrefix(connection["hostKey"].StringValue(), "ssh-ed25519 ") || connection["port"].NumberValue() != 2222 || connection["user"].StringValue() != "root" {
+				t.Errorf("%s: connects by %v", r.name, connection)
+			}
+			if connection.HasValue("privateKey") {
+				t.Errorf("%s: has a private key, although the agent is to be used", r.name)
+			}
+		}
+	}
+	provider := find(t, resources, "pulumi:providers:docker", "frontend02")
+	if got := plain(provider.inputs["host"]).StringValue(); got != "ssh://root@192.168.33.21:2222" {
+		t.Errorf("docker's host is %s", got)
+	}
+	if options := text(t, provider.inputs["sshOpts"]); !strings.Contains(options, "StrictHostKeyChecking=yes") || !strings.Contains(options, "KnownHostsCommand=/bin/echo %H ssh-ed25519 ") {
+		t.Errorf("docker's ssh options are %s", options)
+	}
+}
+
+// TestBadSettingsRegisterNothing holds that all faults come at once and before anything is touched.
+func TestBadSettingsRegisterNothing(t *testing.T) {
+	resources, err := deploy(t, map[string]string{"frontends": "0", "operatorCidr": "0.0.0.0/0", "loadBalancer": "nginx"})
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, want := range []string{"nothing was changed", "swarm-scale:frontends", "swarm-scale:operatorCidr", "swarm-scale:loadBalancer", "swarm-scale:keyPair", "swarm-scale:postgresPassword", "swarm-scale:voterKey"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("the error does not say %q:\n%v", want, err)
+		}
+	}
+	for _, r := range resources {
+		if r.token != "pulumi:pulumi:Stack" {
+			t.Errorf("%s %s was registered", r.token, r.name)
+		}
+	}
+}
+
+// TestScale holds that every frontend and worker of the largest plan is there.
+func TestScale(t *testing.T) {
+	values := awsSettings()
+	values["frontends"], values["workers"] = "180", "50"
+	resources, err := deploy(t, values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := find(t, resources, "docker:index/container:Container", "frontend180"); ports(c.inputs) != "192.168.33.199:5000→80" {
+		t.Errorf("frontend180 publishes %s", ports(c.inputs))
+	}
+	if c := find(t, resources, "docker:index/container:Container", "worker50"); !strings.Contains(text(t, c.inputs["envs"]), "TO_REDIS_HOST=180") {
+		t.Errorf("worker50 has %s", text(t, c.inputs["envs"]))
+	}
+}
