@@ -74,6 +74,8 @@ type Backlog interface {
 
 // Store keeps each voter's latest vote.
 type Store interface {
+	// Prepare makes the store ready for saving, and so finds out whether it can be reached; repeating it changes nothing.
+	Prepare(ctx context.Context) error
 	// Save returns nil only when every one of the votes, or a later one by the same voter, is stored for good. It returns
 	// how many voters are new or have changed. Repeating it changes nothing.
 	Save(ctx context.Context, votes []Vote) (changed int64, err error)

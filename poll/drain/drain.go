@@ -142,10 +142,7 @@ func (w *Worker) drainUntilFailure(ctx context.Context, q *queue, healthy func()
 	if err := q.Prepare(ctx); err != nil {
 		return err
 	}
-	if err := w.finishUnfinished(ctx, q); err != nil {
-		return err
-	}
-	if _, err := w.takeOver(ctx, q, w.options.IdleAfter); err != nil {
+	if err := w.recheck(ctx, q); err != nil {
 		return err
 	}
 	healthy()
@@ -163,15 +160,27 @@ func (w *Worker) drainUntilFailure(ctx context.Context, q *queue, healthy func()
 		if time.Since(checked) < w.options.Recheck {
 			continue
 		}
-		if err := w.finishUnfinished(ctx, q); err != nil {
-			return err
-		}
-		if _, err := w.takeOver(ctx, q, w.options.IdleAfter); err != nil {
+		if err := w.recheck(ctx, q); err != nil {
 			return err
 		}
 		checked = time.Now()
 	}
 	return ctx.Err()
+}
+
+// recheck makes sure that the store can be reached, even while no votes come, and finishes what is unfinished.
+func (w *Worker) recheck(ctx context.Context, q *queue) error {
+	_, err := withTimeout(ctx, w.options.StepTimeout, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, w.store.Prepare(ctx)
+	})
+	if err != nil {
+		return err
+	}
+	if err := w.finishUnfinished(ctx, q); err != nil {
+		return err
+	}
+	_, err = w.takeOver(ctx, q, w.options.IdleAfter)
+	return err
 }
 
 // finishUnfinished processes what was handed to this worker earlier.

@@ -27,11 +27,20 @@ func schemaVersion() string {
 // may do so at once. It runs in one transaction: nobody sees half a schema.
 func setUpSchema(ctx context.Context, pool *pgxpool.Pool) error {
 	version := schemaVersion()
-	var found string
-	if err := pool.QueryRow(ctx, "SELECT version FROM poll_schema").Scan(&found); err == nil && found == version {
-		return nil
-	} else if err != nil && !isMissingSchema(err) && !errors.Is(err, pgx.ErrNoRows) {
+	// Asking for a table that is not there would write an error to the server's log.
+	var exists bool
+	if err := pool.QueryRow(ctx, "SELECT to_regclass('poll_schema') IS NOT NULL").Scan(&exists); err != nil {
 		return err
+	}
+	if exists {
+		var found string
+		err := pool.QueryRow(ctx, "SELECT version FROM poll_schema").Scan(&found)
+		if err == nil && found == version {
+			return nil
+		}
+		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+			return err
+		}
 	}
 	return inTransaction(ctx, pool, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", schemaLock); err != nil {

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -15,6 +16,7 @@ import (
 type Scoreboard struct {
 	pool    *pgxpool.Pool
 	address Address
+	setUp   atomic.Bool // the table was seen
 }
 
 var _ poll.Scoreboard = (*Scoreboard)(nil)
@@ -33,6 +35,17 @@ func NewScoreboard(address Address, program string) (*Scoreboard, error) {
 
 // Tally implements poll.Scoreboard.
 func (s *Scoreboard) Tally(ctx context.Context) (poll.Tally, error) {
+	if !s.setUp.Load() {
+		// Asking for a table that is not there would write an error to the server's log, twice a second.
+		var exists bool
+		if err := s.pool.QueryRow(ctx, "SELECT to_regclass('tally') IS NOT NULL").Scan(&exists); err != nil {
+			return poll.Tally{}, explain("look for the tally", s.address, err)
+		}
+		if !exists {
+			return poll.Tally{}, nil // no worker has set up the database yet
+		}
+		s.setUp.Store(true)
+	}
 	rows, err := s.pool.Query(ctx, "SELECT choice::text, sum(votes)::bigint FROM tally GROUP BY choice")
 	var tally poll.Tally
 	if err == nil {
@@ -48,8 +61,9 @@ func (s *Scoreboard) Tally(ctx context.Context) (poll.Tally, error) {
 			return nil
 		})
 	}
-	if isMissingSchema(err) {
-		return poll.Tally{}, nil // no worker has stored anything yet
+	if isMissingSchema(err) { // another, empty database in place of the one we knew
+		s.setUp.Store(false)
+		return poll.Tally{}, nil
 	}
 	if err != nil {
 		return poll.Tally{}, explain("read the tally", s.address, err)

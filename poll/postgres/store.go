@@ -47,6 +47,14 @@ func NewStore(address Address, program string, batches int) (*Store, error) {
 	return &Store{pool: pool, address: address}, nil
 }
 
+// Prepare implements poll.Store: it sets up the schema.
+func (s *Store) Prepare(ctx context.Context) error {
+	s.setUp.Lock()
+	s.ready = false // ask the server, not the memory
+	s.setUp.Unlock()
+	return explain("set up the database", s.address, s.ensureSchema(ctx))
+}
+
 // Save implements poll.Store. Each 10,000 voters are one transaction, so after an error some may be stored and others not.
 func (s *Store) Save(ctx context.Context, votes []poll.Vote) (int64, error) {
 	latest := poll.Latest(append([]poll.Vote(nil), votes...))

@@ -1,0 +1,405 @@
+package acceptance
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+)
+
+// The sizes of a screen: a laptop's and a small phone's, in CSS pixels.
+const (
+	laptopWidth, laptopHeight = 1280, 800
+	phoneWidth, phoneHeight   = 360, 740
+)
+
+// newBrowser starts a Chromium of the test's own and returns the context of its first tab. Whatever the browser complains
+// about in its console (a blocked style or script, say) fails the test.
+func newBrowser(t *testing.T) context.Context {
+	t.Helper()
+	path := ""
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "headless-shell"} {
+		if found, err := exec.LookPath(name); err == nil {
+			path = found
+			break
+		}
+	}
+	if path == "" {
+		t.Skip("Chromium is not installed: on Debian, apt-get install chromium")
+	}
+	allocator, stop := chromedp.NewExecAllocator(context.Background(),
+		chromedp.ExecPath(path),
+		chromedp.UserDataDir(t.TempDir()),
+		chromedp.Flag("headless", true),
+		chromedp.NoSandbox,
+		chromedp.DisableGPU,
+		chromedp.NoFirstRun,
+		chromedp.Flag("disable-quic", true),
+		chromedp.Flag("disable-background-networking", true),
+		chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("disable-sync", true),
+		chromedp.Flag("disable-dev-shm-usage", true),
+		chromedp.Flag("hide-scrollbars", true),
+		chromedp.WSURLReadTimeout(60*time.Second))
+	t.Cleanup(stop)
+	browser, closeBrowser := chromedp.NewContext(allocator)
+	t.Cleanup(closeBrowser)
+	// The browser lives as long as the context of the first call.
+	if _, err := chromedp.Call(browser, log.Enable, cdp.Empty{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := chromedp.Call(browser, runtime.Enable, cdp.Empty{}); err != nil {
+		t.Fatal(err)
+	}
+	watchConsole(t, browser)
+	tab, cancel := context.WithTimeout(browser, 2*time.Minute)
+	t.Cleanup(cancel)
+	do(t, tab, screen(laptopWidth, laptopHeight))
+	return tab
+}
+
+// watchConsole fails the test at its end if the browser complained. A 4xx or 5xx answer, and a connection that is
+// refused, are what tests ask for, and no complaint.
+func watchConsole(t *testing.T, browser context.Context) {
+	t.Helper()
+	entries := chromedp.Events(browser, log.EntryAdded)
+	exceptions := chromedp.Events(browser, runtime.ExceptionThrown)
+	var watchers sync.WaitGroup
+	var mu sync.Mutex
+	var complaints []string
+	complain := func(text string) {
+		mu.Lock()
+		defer mu.Unlock()
+		complaints = append(complaints, text)
+	}
+	watchers.Go(func() {
+		for event, err := range entries {
+			if err != nil {
+				return
+			}
+			if event.Entry.Level == log.EntryLevelError && event.Entry.Source != log.EntrySourceNetwork {
+				complain(event.Entry.Text)
+			}
+		}
+	})
+	watchers.Go(func() {
+		for event, err := range exceptions {
+			if err != nil {
+				return
+			}
+			complain(event.ExceptionDetails.Text)
+		}
+	})
+	t.Cleanup(func() {
+		_ = chromedp.Cancel(browser) // the browser ends, and with it the events
+		watchers.Wait()
+		for _, complaint := range complaints {
+			t.Errorf("the browser complains: %s", complaint)
+		}
+	})
+}
+
+// do runs the actions.
+func do(t *testing.T, tab context.Context, actions ...chromedp.Action[chromedp.Void]) {
+	t.Helper()
+	if err := chromedp.Do(tab, actions...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// command makes an action of one of the browser's commands.
+func command[P, R any](command cdp.Command[P, R], parameters P) chromedp.Action[chromedp.Void] {
+	return chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
+		_, err := cdp.Call(ctx, tab, command, parameters)
+		return err
+	})
+}
+
+func screen(width, height int64) chromedp.Action[chromedp.Void] {
+	return command(emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
+		Width: width, Height: height, DeviceScaleFactor: 1, Mobile: width < 600,
+	})
+}
+
+// ask evaluates an expression on the page.
+func ask[T any](t *testing.T, tab context.Context, expression string) T {
+	t.Helper()
+	answer, err := chromedp.Run(tab, chromedp.Evaluate[T](expression))
+	if err != nil {
+		t.Fatalf("%s: %v", expression, err)
+	}
+	return answer
+}
+
+// press presses a button that leads to another page, and waits for that page.
+func press(t *testing.T, tab context.Context, selector string) {
+	t.Helper()
+	if _, err := chromedp.RunResponse(tab, chromedp.Click(chromedp.CSS(selector))); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// text is what the page shows of an element.
+func text(t *testing.T, tab context.Context, selector string) string {
+	t.Helper()
+	return ask[string](t, tab, fmt.Sprintf(`document.querySelector(%q)?.innerText ?? "(no such element)"`, selector))
+}
+
+// keepScreenshot writes what the page looks like to the folder SCREENSHOTS, if that is set, for a person to look at.
+func keepScreenshot(t *testing.T, tab context.Context, name string) {
+	t.Helper()
+	folder := os.Getenv("SCREENSHOTS")
+	if folder == "" {
+		return
+	}
+	picture, err := chromedp.Run(tab, chromedp.CaptureScreenshot())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, name+".png"), picture, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// fitsScreen checks that nothing makes the page scroll sideways, and that what one taps is big enough for a finger.
+func fitsScreen(t *testing.T, tab context.Context) {
+	t.Helper()
+	type size struct{ Content, Screen, SmallestButton float64 }
+	got := ask[size](t, tab, `(() => ({
+		content: document.documentElement.scrollWidth,
+		screen: document.documentElement.clientWidth,
+		smallestButton: Math.min(999, ...[...document.querySelectorAll("button, a")].flatMap((e) => {
+			const box = e.getBoundingClientRect();
+			return [box.width, box.height];
+		})),
+	}))()`)
+	if got.Content > got.Screen {
+		t.Errorf("the page is %v wide on a screen of %v: it scrolls sideways", got.Content, got.Screen)
+	}
+	if got.SmallestButton < 44 {
+		t.Errorf("the smallest side of a button is %v pixels, want 44 for a finger", got.SmallestButton)
+	}
+}
+
+func TestVotePageInBrowser(t *testing.T) {
+	tab := newBrowser(t)
+	s := startSystem(t)
+	site := s.frontends[0].url
+
+	do(t, tab, chromedp.Navigate(site))
+	if got := text(t, tab, "h1"); got != "Cats or Dogs?" {
+		t.Errorf("the heading is %q", got)
+	}
+	if lines := strings.Split(strings.TrimSpace(text(t, tab, "body")), "\n"); !strings.Contains(lines[len(lines)-1], "frontend01") {
+		t.Errorf("the last line is %q, want the container frontend01 in it", lines[len(lines)-1])
+	}
+	if ask[bool](t, tab, `document.querySelector("[aria-pressed=true]") !== null`) {
+		t.Error("an option is chosen before the first vote")
+	}
+	keepScreenshot(t, tab, "vote-laptop")
+
+	press(t, tab, "button.a")
+	if got := text(t, tab, ".notice"); got != "Thank you! Your vote for Cats is in." {
+		t.Errorf("after the vote the page says %q", got)
+	}
+	if got := text(t, tab, "[aria-pressed=true]"); !strings.Contains(got, "Cats") || !strings.Contains(got, "Your choice") {
+		t.Errorf("the chosen option is %q, want Cats", got)
+	}
+	keepScreenshot(t, tab, "voted-laptop")
+	s.wantResults(t, 1, 0)
+
+	press(t, tab, "button.b")
+	if got := text(t, tab, "[aria-pressed=true]"); !strings.Contains(got, "Dogs") {
+		t.Errorf("the chosen option is %q, want Dogs", got)
+	}
+	s.wantResults(t, 0, 1)
+
+	// Another visit, later: the page knows the choice. Another frontend knows it too.
+	do(t, tab, chromedp.Navigate(site))
+	if got := text(t, tab, "[aria-pressed=true]"); !strings.Contains(got, "Dogs") {
+		t.Errorf("the chosen option on another visit is %q, want Dogs", got)
+	}
+	do(t, tab, chromedp.Navigate(s.frontends[1].url)) // cookies do not tell ports apart
+	if got := text(t, tab, "[aria-pressed=true]"); !strings.Contains(got, "Dogs") {
+		t.Errorf("the chosen option on the other frontend is %q, want Dogs", got)
+	}
+	press(t, tab, "button.a")
+	if got := text(t, tab, ".page-foot"); !strings.Contains(got, "frontend02") {
+		t.Errorf("the last line is %q, want frontend02", got)
+	}
+	s.wantResults(t, 1, 0)
+	if got := ask[string](t, tab, "document.cookie"); got != "" {
+		t.Errorf("scripts can read the cookie: %q", got)
+	}
+
+	// By keyboard alone.
+	do(t, tab, chromedp.Navigate(site), chromedp.KeyEvent("\t\t"))
+	if got := ask[string](t, tab, "document.activeElement.value"); got != "b" {
+		t.Errorf("the second Tab leads to %q, want the second option", got)
+	}
+	if _, err := chromedp.RunResponse(tab, chromedp.KeyEvent("\r")); err != nil {
+		t.Fatal(err)
+	}
+	s.wantResults(t, 0, 1)
+}
+
+func TestVotePageOnPhone(t *testing.T) {
+	tab := newBrowser(t)
+	s := startWithoutWorker(t, "OPTION_A=Cats that sleep in the afternoon sun now", "OPTION_B=Donaudampfschifffahrtskapitänshunde 123")
+	do(t, tab, screen(phoneWidth, phoneHeight), chromedp.Navigate(s.frontends[0].url))
+	fitsScreen(t, tab)
+	keepScreenshot(t, tab, "long-names-phone")
+	press(t, tab, "button.b")
+	fitsScreen(t, tab)
+	do(t, tab, chromedp.Navigate(s.results.url))
+	fitsScreen(t, tab)
+	do(t, tab, chromedp.Navigate(s.frontends[0].url+"/nothing"))
+	fitsScreen(t, tab)
+	keepScreenshot(t, tab, "not-found-phone")
+	do(t, tab, screen(280, 600), chromedp.Navigate(s.frontends[0].url)) // the narrowest there is
+	fitsScreen(t, tab)
+}
+
+func TestVotePageWithoutJavaScript(t *testing.T) {
+	tab := newBrowser(t)
+	s := startSystem(t)
+	do(t, tab, command(emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}),
+		chromedp.Navigate(s.frontends[0].url))
+	press(t, tab, "button.b")
+	if chosen := text(t, tab, "[aria-pressed=true]"); !strings.Contains(chosen, "Dogs") {
+		t.Errorf("the chosen option is %q, want Dogs", chosen)
+	}
+	s.wantResults(t, 0, 1)
+
+	// The results are in the page itself, which loads itself again.
+	do(t, tab, chromedp.Navigate(s.results.url))
+	if share := text(t, tab, "[data-option=b] .share"); share != "100.0%" {
+		t.Errorf("the share of Dogs is %q, want 100.0%%", share)
+	}
+	newVoter := newVoter(t)
+	newVoter.look(s.frontends[0])
+	newVoter.mustVote(s.frontends[0], "a")
+	eventually(t, "the page shows the new vote by itself", func() error {
+		share, err := chromedp.Run(tab, chromedp.Evaluate[string](`document.querySelector("[data-option=b] .share").innerText`))
+		if err != nil { // the page is just being loaded
+			return err
+		}
+		if share != "50.0%" {
+			return fmt.Errorf("it shows %q", share)
+		}
+		return nil
+	})
+}
+
+func TestVotePageWhileQueueIsDown(t *testing.T) {
+	tab := newBrowser(t)
+	s := startSystem(t)
+	do(t, tab, screen(phoneWidth, phoneHeight), chromedp.Navigate(s.frontends[0].url))
+	press(t, tab, "button.a")
+	s.redis[0].Kill()
+	press(t, tab, "button.b")
+	if got := text(t, tab, ".notice"); !strings.Contains(got, "we cannot take votes at this moment") {
+		t.Errorf("the page says %q", got)
+	}
+	if got := text(t, tab, "[aria-pressed=true]"); !strings.Contains(got, "Cats") {
+		t.Errorf("the chosen option is %q, want Cats: Dogs was not taken", got)
+	}
+	keepScreenshot(t, tab, "queue-down-phone")
+	s.redis[0].Restart(t)
+	eventually(t, "the same page takes the vote", func() error {
+		press(t, tab, "button.b")
+		if got := text(t, tab, ".notice"); !strings.HasPrefix(got, "Thank you!") {
+			return fmt.Errorf("it says %q", got)
+		}
+		return nil
+	})
+	s.wantResults(t, 0, 1)
+}
+
+func TestResultsPageMovesByItself(t *testing.T) {
+	tab := newBrowser(t)
+	s := startSystem(t)
+	do(t, tab, chromedp.Navigate(s.results.url))
+	if got := text(t, tab, "#total"); got != "0 votes in all" {
+		t.Errorf("before the first vote the total is %q", got)
+	}
+	width := func(option string) float64 {
+		return ask[float64](t, tab, fmt.Sprintf(`(() => {
+			const bar = document.querySelector("[data-option=%s] .bar");
+			return Math.round(100 * bar.querySelector("rect").getBoundingClientRect().width / bar.getBoundingClientRect().width);
+		})()`, option))
+	}
+	if a, b := width("a"), width("b"); a != 0 || b != 0 {
+		t.Errorf("before the first vote the bars are %v%% and %v%% wide", a, b)
+	}
+	ask[bool](t, tab, `window.sameVisit = true`)
+	for i := range 4 {
+		v := newVoter(t)
+		v.look(s.frontends[i%2])
+		choice := "a"
+		if i == 3 {
+			choice = "b"
+		}
+		v.mustVote(s.frontends[i%2], choice)
+	}
+	eventually(t, "the bars move", func() error {
+		if a, b := width("a"), width("b"); a != 75 || b != 25 {
+			return fmt.Errorf("they are %v%% and %v%% wide", a, b)
+		}
+		return nil
+	})
+	for selector, want := range map[string]string{
+		"[data-option=a] .share": "75.0%", "[data-option=b] .share": "25.0%",
+		"[data-option=a] .votes": "3 votes", "[data-option=b] .votes": "1 vote",
+		"#total": "4 votes in all",
+	} {
+		if got := text(t, tab, selector); got != want {
+			t.Errorf("%s shows %q, want %q", selector, got, want)
+		}
+	}
+	if got := text(t, tab, "#status"); !strings.HasPrefix(got, "Live") {
+		t.Errorf("the status is %q, want Live", got)
+	}
+	if !ask[bool](t, tab, `window.sameVisit === true`) {
+		t.Error("the page was loaded again; it should change by itself")
+	}
+	keepScreenshot(t, tab, "results-laptop")
+	do(t, tab, screen(phoneWidth, phoneHeight))
+	fitsScreen(t, tab)
+	keepScreenshot(t, tab, "results-phone")
+	do(t, tab, screen(laptopWidth, laptopHeight),
+		command(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}},
+		}))
+	keepScreenshot(t, tab, "results-dark")
+
+	// The results app goes away and comes back: the page says so, and finds it again.
+	s.results.Kill()
+	eventually(t, "the page says that it has lost the connection", func() error {
+		if got := text(t, tab, "#trouble"); !strings.Contains(got, "connection to the results is lost") {
+			return fmt.Errorf("it says %q", got)
+		}
+		return nil
+	})
+	s.results.launch(t)
+	eventually(t, "the page is live again", func() error {
+		if got := text(t, tab, "#status"); !strings.HasPrefix(got, "Live") {
+			return fmt.Errorf("its status is %q", got)
+		}
+		return nil
+	})
+	if got := text(t, tab, "#trouble"); got != "" {
+		t.Errorf("the page still says %q", got)
+	}
+}
