@@ -2,6 +2,7 @@ package infra
 
 import (
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
+	"github.com/pulumi/pulumi-command/sdk/go/command/local"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"swarm-scale/addressplan"
@@ -73,12 +74,20 @@ func (c *cloud) instance(ctx *pulumi.Context, planned addressplan.Node, image st
 	if err != nil {
 		return nil, err
 	}
+	// The engine forgets what is "deleted with" a resource if that resource goes at the end of an update, as one does that
+	// is replaced after its successor was made. The machine itself goes first, before it is replaced: this one, which does
+	// nothing else, stands for it.
+	presence, err := local.NewCommand(ctx, planned.Name+"-presence", &local.CommandArgs{},
+		pulumi.Provider(c.commands), c.parent, pulumi.ReplacementTrigger(machine.ID()))
+	if err != nil {
+		return nil, err
+	}
 	return &Node{
 		Node:          planned,
 		PublicAddress: machine.PublicIp,
 		HostKey:       key.public,
 		Identity:      machine.ID().ToStringOutput(),
-		Machine:       machine,
+		Presence:      presence,
 		Reachable:     []pulumi.Resource{network.route},
 		user:          c.settings.SSH.User,
 		port:          22,

@@ -21,9 +21,8 @@ type Node struct {
 	HostKey       pulumi.StringOutput // its SSH host key as one line of authorized_keys: "ssh-ed25519 AAAA…"
 	// Identity changes when the machine behind the node becomes another one. What lives on the node is replaced with it.
 	Identity pulumi.StringOutput
-	// Machine is the resource whose deletion takes the machine away, with all that is on it. It is nil where the machine
-	// is not the stack's own.
-	Machine pulumi.Resource
+	// Presence goes when the machine goes, with all that was on it. It is nil where the machine is not the stack's own.
+	Presence pulumi.Resource
 	// Reachable are the resources that have to be there before SSH can get through, such as the route to the internet.
 	Reachable []pulumi.Resource
 
@@ -108,10 +107,10 @@ func (n *Node) Follow() []pulumi.ResourceOption {
 }
 
 func (n *Node) goWithMachine() []pulumi.ResourceOption {
-	if n.Machine == nil {
+	if n.Presence == nil {
 		return nil
 	}
-	return []pulumi.ResourceOption{pulumi.DeletedWith(n.Machine)}
+	return []pulumi.ResourceOption{pulumi.DeletedWith(n.Presence)}
 }
 
 // connection is how pulumi-command logs in.
@@ -134,7 +133,7 @@ func (n *Node) connection() remote.ConnectionArgs {
 }
 
 func (n *Node) dials() int {
-	if n.Machine == nil {
+	if n.Presence == nil {
 		return 12
 	}
 	return 40

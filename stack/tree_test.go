@@ -59,8 +59,8 @@ func TestTree(t *testing.T) {
 		machinesType + " > aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": 10,
 		machinesType + " > aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule":   1,
 		machinesType + " > aws:ec2/instance:Instance":                                 6,
-		machinesType + " > command:local:Command":                                     6, // host keys
-		swarmType + " > pulumi:providers:docker":                                      7, // every node's engine, and the Swarm
+		machinesType + " > command:local:Command":                                     6 + 6, // host keys, presences
+		swarmType + " > pulumi:providers:docker":                                      7,     // every node's engine, and the Swarm
 		swarmType + " > command:remote:Command":                                       6 + 6 + 4 + 3,
 		swarmType + " > docker:index/network:Network":                                 1,
 		appType + " > docker:index/image:Image":                                       4,
