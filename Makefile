@@ -1,0 +1,64 @@
+# What there is to do: `make help`. Everything a target needs that is not there, it installs or builds first; the pinned
+# versions are in tools/*/go.mod.
+
+BIN := $(CURDIR)/.bin
+export PATH := $(BIN):$(PATH)
+PULUMI_VERSION := $(shell sed -n 's,.*github.com/pulumi/pulumi/pkg/v3 v\([^ ]*\).*,\1,p' tools/pulumi/go.mod)
+SCRIPTS := $(shell git ls-files '*.sh' .ci/run)
+
+.PHONY: help
+help: ## What there is to do
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+.PHONY: demo
+demo: pulumi ## The whole system comes up and goes away again, on simulated clouds
+	@go run ./cmd/demo
+
+.PHONY: test
+test: packages pulumi $(BIN)/gotestsum ## All tests, against real Redis, PostgreSQL, browser and Pulumi engine
+	gotestsum --format pkgname --hide-summary=output -- -timeout 40m ./...
+
+.PHONY: lint
+lint: packages $(BIN)/staticcheck $(BIN)/actionlint ## gofmt, go vet, staticcheck, shellcheck, actionlint
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -d $$(git ls-files '*.go'); exit 1; }
+	go vet ./...
+	staticcheck ./...
+	shellcheck $(SCRIPTS)
+	actionlint
+
+.PHONY: race
+race: packages $(BIN)/gotestsum ## The programs' tests under the race detector (needs a C compiler)
+	gotestsum --format pkgname -- -race -timeout 40m ./poll/... ./cmd/...
+
+.PHONY: chain
+chain: pulumi ## How long `pulumi up` takes for 2, 10 and 50 frontends, against the longest chain of steps
+	go test ./stack -run '^$$' -bench WayToTheEnd -benchtime 1x -timeout 40m
+
+.PHONY: clean
+clean: ## Remove what was built here
+	rm -rf .bin .build
+
+# The Pulumi CLI: the one on PATH, or else the pinned one. The version has to be stamped in, because the Automation API
+# refuses a CLI that does not know its own.
+.PHONY: pulumi
+pulumi:
+	@command -v pulumi >/dev/null || { \
+		echo "building the Pulumi CLI $(PULUMI_VERSION), once: about five minutes on two cores"; \
+		mkdir -p $(BIN) && cd tools/pulumi && go build -o $(BIN)/pulumi \
+			-ldflags "-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=$(PULUMI_VERSION)" \
+			github.com/pulumi/pulumi/pkg/v3/cmd/pulumi; }
+
+$(BIN)/gotestsum: tools/check/go.mod
+	cd tools/check && go build -o $@ gotest.tools/gotestsum
+
+$(BIN)/staticcheck: tools/check/go.mod
+	cd tools/check && go build -o $@ honnef.co/go/tools/cmd/staticcheck
+
+$(BIN)/actionlint: tools/check/go.mod
+	cd tools/check && go build -o $@ github.com/rhysd/actionlint/cmd/actionlint
+
+# What the tests run against, from the distribution's packages. Where they cannot be installed, the tests that need them
+# say so and are skipped.
+.PHONY: packages
+packages:
+	@tools/packages.sh
