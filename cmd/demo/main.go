@@ -11,7 +11,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -21,7 +20,7 @@ import (
 
 	"swarm-scale/simulation"
 	"swarm-scale/simulation/engine"
-	"swarm-scale/stack"
+	"swarm-scale/simulation/rehearsal"
 )
 
 // flags are the command's options.
@@ -79,40 +78,24 @@ func run(ctx context.Context, f flags, output io.Writer) (err error) {
 	begun := time.Now()
 	v := newView(output)
 	v.printf("%s\n\n", v.bold("Swarm at scale, rehearsed: every cloud and machine below is simulated."))
-	v.printf("  Simulated  AWS, Docker and the SSH commands: they answer, fail and take time as\n" +
-		"             the real ones would, but nothing is created and no script is run.\n" +
-		"  Real       the Pulumi engine, this repository's program and settings, what it\n" +
-		"             decides to create, change and replace, in which order, and the state.\n")
+	v.printf("  Simulated  AWS, Docker and SSH: they answer and take time as the real ones do,\n" +
+		"             but nothing is created and no script is run.\n" +
+		"  Real       the Pulumi engine, this repository's program and settings, what is\n" +
+		"             created, changed and replaced, in which order, and the state.\n")
 	v.printf("  Time       one second of the clouds takes %s here.\n", seconds(time.Duration(f.scale*float64(time.Second))))
 
-	root, err := projectRoot()
+	dir, err := os.MkdirTemp("", "demo-")
+	if err != nil {
+		return fmt.Errorf("make a folder for the demo: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	options, err := rehearsal.Options(rehearsal.World(f.scale), dir)
 	if err != nil {
 		return err
 	}
-	keyFile, err := temporaryKey()
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.Remove(keyFile)) }()
-
-	world := simulation.NewWorld(f.scale)
-	usualTimes(world)
-	e, err := engine.New(ctx, engine.Options{
-		Program:  stack.Deploy,
-		Project:  filepath.Join(root, "Pulumi.yaml"),
-		Settings: filepath.Join(root, "Pulumi.dev.yaml"),
-		Config: map[string]any{
-			"frontends": f.frontends, "workers": f.workers,
-			"keyPair": "demo", "operatorCidr": "203.0.113.7/32", "sshPrivateKeyFile": keyFile,
-		},
-		Secrets: map[string]string{
-			"postgresPassword": "correct horse battery staple",
-			"voterKey":         "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
-		},
-		World:    world,
-		Parallel: 32,
-		OnEvent:  v.event,
-	})
+	options.Config["frontends"], options.Config["workers"] = f.frontends, f.workers
+	options.OnEvent = v.event
+	e, err := engine.New(ctx, options)
 	if err != nil {
 		return err
 	}
@@ -129,7 +112,7 @@ func run(ctx context.Context, f flags, output io.Writer) (err error) {
 
 // life takes the stack through its stations and checks each.
 func (d *demo) life(ctx context.Context, f flags) error {
-	preview, err := d.step("Preview: nothing exists yet", func() (*engine.Result, error) { return d.Preview(ctx) })
+	preview, err := d.step("Preview: nothing exists yet", planned, func() (*engine.Result, error) { return d.Preview(ctx) })
 	if err != nil {
 		return err
 	}
@@ -137,7 +120,7 @@ func (d *demo) life(ctx context.Context, f flags) error {
 		return fmt.Errorf("the preview created %d objects", len(made))
 	}
 
-	up, err := d.step("Up: create everything", func() (*engine.Result, error) { return d.Up(ctx) })
+	up, err := d.step("Up: create everything", everything, func() (*engine.Result, error) { return d.Up(ctx) })
 	if err != nil {
 		return err
 	}
@@ -149,12 +132,12 @@ func (d *demo) life(ctx context.Context, f flags) error {
 		return err
 	} else {
 		chain := engine.LongestChain(state, up.Records)
-		d.view.printf("  On AWS this would take about %s: the longest chain of steps that wait for\n"+
-			"  each other. One after another all steps would take %s; up to %d ran side by side.\n",
-			minutes(chain.Longest), minutes(chain.Sum), simulation.MaxParallel(up.Records))
+		d.view.printf("  On AWS this would take about %s, the longest chain of steps that wait\n"+
+			"  for each other. All steps one after another would take %s.\n",
+			minutes(chain.Longest), minutes(chain.Sum))
 	}
 
-	again, err := d.step("Up again: nothing may change", func() (*engine.Result, error) { return d.Up(ctx) })
+	again, err := d.step("Up again: nothing may change", summary, func() (*engine.Result, error) { return d.Up(ctx) })
 	if err != nil {
 		return err
 	}
@@ -165,7 +148,7 @@ func (d *demo) life(ctx context.Context, f flags) error {
 	if err := d.Set(map[string]any{"frontends": f.frontends + 1}); err != nil {
 		return err
 	}
-	grown, err := d.step("Preview: one more frontend", func() (*engine.Result, error) {
+	grown, err := d.step("Preview: one more frontend", planned, func() (*engine.Result, error) {
 		return d.Preview(ctx, optpreview.Diff())
 	})
 	if err != nil {
@@ -181,7 +164,7 @@ func (d *demo) life(ctx context.Context, f flags) error {
 		}
 	}
 
-	if _, err := d.step("Destroy: leave nothing behind", func() (*engine.Result, error) { return d.Destroy(ctx) }); err != nil {
+	if _, err := d.step("Destroy: leave nothing behind", summary, func() (*engine.Result, error) { return d.Destroy(ctx) }); err != nil {
 		return err
 	}
 	state, err := d.State()
@@ -200,10 +183,10 @@ func (d *demo) life(ctx context.Context, f flags) error {
 }
 
 // step runs one operation under a heading and keeps it for the table.
-func (d *demo) step(title string, run func() (*engine.Result, error)) (*engine.Result, error) {
-	d.view.begin(len(d.steps)+1, stations, title)
+func (d *demo) step(title string, shown display, run func() (*engine.Result, error)) (*engine.Result, error) {
+	d.view.begin(len(d.steps)+1, stations, title, shown == everything)
 	result, err := run()
-	d.view.end(result, err)
+	d.view.end(result, err, shown)
 	d.steps = append(d.steps, step{title, result})
 	return result, err
 }
@@ -221,60 +204,6 @@ func (d *demo) table(total time.Duration) {
 			c[apitype.OpDelete], c[apitype.OpSame], seconds(s.result.Wall))
 	}
 	v.printf("\n%s in %s.\n", v.green("All as it should be"), seconds(total))
-}
-
-// usualTimes sets how long the scripts on the machines take in reality, where
-// the provider's usual two seconds would mislead. All are assumed; the longest
-// is a t2.micro's first boot and the installation of Docker.
-func usualTimes(w *simulation.World) {
-	for _, rule := range []struct {
-		pattern string
-		took    time.Duration
-	}{
-		{"*-reachable", 30 * time.Second},
-		{"*-engine", 60 * time.Second},
-		{"engine-*", 60 * time.Second},
-		{"consul", 15 * time.Second},
-		{"swarm-manager", 10 * time.Second},
-		{"*-members", 20 * time.Second},
-	} {
-		w.CommandTakes(rule.pattern, rule.took)
-	}
-}
-
-// temporaryKey writes an SSH key for the program to log in with; no machine
-// will ever see it.
-func temporaryKey() (string, error) {
-	key, err := simulation.NewHostKey()
-	if err != nil {
-		return "", err
-	}
-	file, err := os.CreateTemp("", "demo-key-")
-	if err != nil {
-		return "", fmt.Errorf("write a key for the demo: %w", err)
-	}
-	_, err = file.WriteString(key)
-	if err := errors.Join(err, file.Close()); err != nil {
-		return "", fmt.Errorf("write a key for the demo: %w", err)
-	}
-	return file.Name(), nil
-}
-
-// projectRoot finds the folder of Pulumi.yaml, here or above, and moves there:
-// the program's build contexts are relative to it.
-func projectRoot() (string, error) {
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", fmt.Errorf("find the working directory: %w", err)
-	}
-	for start := dir; ; dir = filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, "Pulumi.yaml")); err == nil {
-			return dir, os.Chdir(dir)
-		}
-		if dir == filepath.Dir(dir) {
-			return "", fmt.Errorf("no Pulumi.yaml in %s or above: run the demo in the repository", start)
-		}
-	}
 }
 
 // terminal returns the size of a terminal, and whether the output is one.

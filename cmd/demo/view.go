@@ -28,8 +28,9 @@ type view struct {
 
 	start  time.Time
 	groups []*group
-	// expected is the number of resources a group had in the operation before,
-	// which a preview makes known before anything is created.
+	// planned are the groups of the preview before, with the number of their
+	// resources: what is still to come is known.
+	planned  []*group
 	expected map[string]int
 	ticker   *time.Ticker
 	ended    chan struct{}
@@ -77,12 +78,19 @@ func (v *view) cyan(text string) string  { return v.paint("36", text) }
 // note prints a line of good news.
 func (v *view) note(text string) { v.printf("  %s %s\n", v.green("✓"), text) }
 
-// begin opens an operation.
-func (v *view) begin(number, of int, title string) {
+// begin opens an operation under a heading. What the preview before announced is
+// in the tree from the beginning if the operation is to carry it out.
+func (v *view) begin(number, of int, title string, carryOut bool) {
 	v.printf("\n%s %s\n\n", v.dim(fmt.Sprintf("%d/%d", number, of)), v.bold(title))
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.start, v.groups, v.drawn = time.Now(), nil, 0
+	v.start, v.groups, v.drawn, v.expected = time.Now(), nil, 0, map[string]int{}
+	if carryOut {
+		for _, g := range v.planned {
+			v.groups = append(v.groups, &group{component: g.component, kind: g.kind})
+			v.expected[g.key()] = len(g.items)
+		}
+	}
 	if !v.live {
 		return
 	}
@@ -93,7 +101,8 @@ func (v *view) begin(number, of int, title string) {
 			select {
 			case <-ticks:
 				v.mu.Lock()
-				v.draw(false)
+				_, height, _ := terminal(v.output)
+				v.draw(height - 3)
 				v.mu.Unlock()
 			case <-ended:
 				return
@@ -113,17 +122,32 @@ func (v *view) finish() {
 	v.ticker = nil
 }
 
+// display is how an operation's end is shown.
+type display int
+
+const (
+	summary    display = iota // a line for each component
+	everything                // a line for each type of resource
+	planned                   // a summary of what would be done
+)
+
 // end closes an operation with its tree and its counts.
-func (v *view) end(result *engine.Result, err error) {
+func (v *view) end(result *engine.Result, err error, shown display) {
 	v.finish()
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.draw(true)
-	for _, g := range v.groups {
-		v.expected[g.key()] = len(g.items)
+	limit := 1
+	if shown == everything || err != nil {
+		limit = 0
+	}
+	v.draw(limit)
+	v.drawn = 0
+	v.planned = nil
+	if shown == planned {
+		v.planned = v.groups
 	}
 	if !v.live {
-		for _, line := range v.tree(80, 0) {
+		for _, line := range v.tree(80, limit) {
 			v.printf("%s\n", line)
 		}
 	}
@@ -131,7 +155,7 @@ func (v *view) end(result *engine.Result, err error) {
 	if err != nil {
 		mark = v.red("✗")
 	}
-	v.printf("\n  %s %s in %s\n", mark, counts(result.Counts), seconds(result.Wall))
+	v.printf("\n  %s %s in %s\n", mark, counts(result.Counts, shown == planned), seconds(result.Wall))
 }
 
 // event takes in what the engine tells.
@@ -160,11 +184,11 @@ func (v *view) done(m apitype.StepEventMetadata, failed bool) {
 	if v.live || m.Op == apitype.OpSame || m.Op == apitype.OpReplace {
 		return
 	}
-	word := string(m.Op)
+	word := verb(m.Op)
 	if failed {
-		word += " FAILED"
+		word = "FAILED"
 	}
-	v.printf("  %6s  %-18s %-20s %s\n", seconds(time.Since(v.start)), word, kindName(m.Type), it.name)
+	v.printf("  %6s  %-8s %-28s %s\n", seconds(time.Since(v.start)), word, kindName(m.Type), it.name)
 }
 
 // find returns the item of a step, made when first heard of; nil for the stack
@@ -216,16 +240,13 @@ func (g *group) counted() (done, failed int, running []string) {
 	return done, failed, running
 }
 
-// draw puts the tree on the screen, over the one before. The mutex must be held.
-func (v *view) draw(last bool) {
+// draw puts the tree on the screen, over the one before, in full if it has no
+// more than limit lines or limit is 0. The mutex must be held.
+func (v *view) draw(limit int) {
 	if !v.live {
 		return
 	}
-	width, height, _ := terminal(v.output)
-	limit := height - 3
-	if last {
-		limit = 0 // What scrolls away need not be drawn again.
-	}
+	width, _, _ := terminal(v.output)
 	lines := v.tree(min(width, 100), limit)
 	var frame strings.Builder
 	if v.drawn > 0 {
@@ -237,13 +258,10 @@ func (v *view) draw(last bool) {
 	frame.WriteString("\x1b[J")
 	_, _ = io.WriteString(v.output, frame.String())
 	v.drawn = len(lines)
-	if last {
-		v.drawn = 0
-	}
 }
 
-// tree renders the components and what is in them, a line for each type, in at
-// most limit lines if that is not 0: then a line for each component.
+// tree renders the components and what is in them, a line for each type; or, if
+// that is more than limit lines and limit is not 0, a line for each component.
 func (v *view) tree(width, limit int) []string {
 	var components []string
 	for _, g := range v.groups {
@@ -280,7 +298,7 @@ func (v *view) tree(width, limit int) []string {
 		}
 	}
 	if limit > 0 && len(full) > limit {
-		return short[:min(len(short), limit)]
+		return short
 	}
 	return full
 }
@@ -305,7 +323,7 @@ func (v *view) line(g *group, total, width int) string {
 		}
 		slices.Sort(names)
 	}
-	head := fmt.Sprintf("%-22s %3d/%-3d ", g.kind, done, total)
+	head := fmt.Sprintf("%-28s %3d/%-3d", g.kind, done, total)
 	tail := shorten(strings.Join(names, " "), width-len(head)-3)
 	if len(running) > 0 {
 		tail = v.cyan(tail)
@@ -400,24 +418,42 @@ func flat(value any) string {
 	return strings.TrimRight(strings.Join(parts, " "), " ")
 }
 
-// counts renders the engine's counts in a fixed order.
-func counts(c map[apitype.OpType]int) string {
+// counts renders the engine's counts in a fixed order, as done or as planned.
+func counts(c map[apitype.OpType]int, plan bool) string {
 	var parts []string
 	for _, word := range []struct {
-		op   apitype.OpType
-		text string
+		op            apitype.OpType
+		done, planned string
 	}{
-		{apitype.OpCreate, "created"}, {apitype.OpUpdate, "changed"}, {apitype.OpReplace, "replaced"},
-		{apitype.OpDelete, "deleted"}, {apitype.OpSame, "unchanged"},
+		{apitype.OpCreate, "created", "to create"}, {apitype.OpUpdate, "changed", "to change"},
+		{apitype.OpReplace, "replaced", "to replace"}, {apitype.OpDelete, "deleted", "to delete"},
+		{apitype.OpSame, "unchanged", "unchanged"},
 	} {
+		text := word.done
+		if plan {
+			text = word.planned
+		}
 		if n := c[word.op]; n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n, word.text))
+			parts = append(parts, fmt.Sprintf("%d %s", n, text))
 		}
 	}
 	if len(parts) == 0 {
-		return "nothing done"
+		return "nothing to do"
 	}
 	return strings.Join(parts, ", ")
+}
+
+// verb renders a kind of step in one short word.
+func verb(op apitype.OpType) string {
+	switch op {
+	case apitype.OpUpdate:
+		return "change"
+	case apitype.OpCreateReplacement:
+		return "replace"
+	case apitype.OpDeleteReplaced:
+		return "remove"
+	}
+	return string(op)
 }
 
 // kindName renders a type token for people: "ec2 Instance", "docker Container".

@@ -1,0 +1,96 @@
+// Package rehearsal is the stack of this repository in a simulated world: its
+// program, its own settings with the values they leave to their user, and how
+// long its scripts take. The demo and the whole-stack tests start from it.
+//
+//	world := rehearsal.World(0)
+//	options, err := rehearsal.Options(world, t.TempDir())
+//	if err != nil {
+//		t.Fatal(err)
+//	}
+//	options.Config["frontends"] = 10
+//	e := engine.Test(t, options)
+package rehearsal
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"swarm-scale/simulation"
+	"swarm-scale/simulation/engine"
+	"swarm-scale/stack"
+)
+
+// The secrets of the rehearsed stack. A state that has one of them in plain text
+// is at fault.
+const (
+	PostgresPassword = "correct horse battery staple"
+	VoterKey         = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+)
+
+// World returns an empty world with the durations of the stack's scripts, in
+// which one second of reality takes scale seconds. The durations are assumed,
+// for a t2.micro that boots for the first time and installs Docker over a
+// network of 50 Mbit/s or so.
+func World(scale float64) *simulation.World {
+	w := simulation.NewWorld(scale)
+	for pattern, took := range map[string]time.Duration{
+		"*-ready":       45 * time.Second, // from running to cloud-init's end
+		"*-engine":      75 * time.Second, // apt, 100 MB of packages
+		"*-join":        8 * time.Second,
+		"*-retirement":  time.Second,
+		"consul":        12 * time.Second,
+		"swarm-manager": 8 * time.Second,
+		"swarm-members": 15 * time.Second,
+	} {
+		w.CommandTakes(pattern, took)
+	}
+	return w
+}
+
+// Options returns what runs the stack of Pulumi.dev.yaml in a world: two
+// frontends and one worker on AWS, unless Config is changed. Its SSH key, which
+// no machine ever sees, is written to dir.
+func Options(w *simulation.World, dir string) (engine.Options, error) {
+	root, err := Root()
+	if err != nil {
+		return engine.Options{}, err
+	}
+	key, err := simulation.NewHostKey()
+	if err != nil {
+		return engine.Options{}, err
+	}
+	keyFile := filepath.Join(dir, "id_ed25519")
+	if err := os.WriteFile(keyFile, []byte(key), 0o600); err != nil {
+		return engine.Options{}, fmt.Errorf("write an SSH key: %w", err)
+	}
+	return engine.Options{
+		Program:  stack.Deploy,
+		Project:  filepath.Join(root, "Pulumi.yaml"),
+		Settings: filepath.Join(root, "Pulumi.dev.yaml"),
+		Config: map[string]any{
+			"keyPair": "rehearsal", "operatorCidr": "203.0.113.7/32", "sshPrivateKeyFile": keyFile,
+		},
+		Secrets:  map[string]string{"postgresPassword": PostgresPassword, "voterKey": VoterKey},
+		World:    w,
+		Parallel: 64,
+	}, nil
+}
+
+// Root returns the folder of this repository: the one with Pulumi.yaml, at or
+// above the working directory.
+func Root() (string, error) {
+	start, err := os.Getwd()
+	if err != nil {
+		return "", fmt.Errorf("find the working directory: %w", err)
+	}
+	for dir := start; ; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "Pulumi.yaml")); err == nil {
+			return dir, nil
+		}
+		if dir == filepath.Dir(dir) {
+			return "", fmt.Errorf("no Pulumi.yaml in %s or above: run this in the repository", start)
+		}
+	}
+}
