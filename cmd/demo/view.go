@@ -333,24 +333,29 @@ func (v *view) line(g *group, total, width int) string {
 	return mark + " " + head + " " + tail
 }
 
-// changes lists what a preview would do beside leaving things as they are.
+// changes lists what a preview would do beside leaving things as they are, by
+// the type of the resources.
 func (v *view) changes(result *engine.Result) {
-	for _, list := range []struct {
-		op   apitype.OpType
-		verb string
-	}{
-		{apitype.OpCreate, "create"}, {apitype.OpUpdate, "change"}, {apitype.OpReplace, "replace"}, {apitype.OpDelete, "delete"},
-	} {
-		names := result.Names(list.op)
-		if len(names) == 0 {
-			continue
-		}
-		for i, line := range wrap(strings.Join(names, " "), 64) {
-			verb := ""
-			if i == 0 {
-				verb = list.verb
+	for _, list := range []apitype.OpType{apitype.OpCreate, apitype.OpUpdate, apitype.OpReplace, apitype.OpDelete} {
+		word := verb(list)
+		var kinds []string
+		names := map[string][]string{}
+		for _, step := range result.Steps {
+			if step.Op != list {
+				continue
 			}
-			v.printf("    %-8s %s\n", verb, line)
+			kind := kindName(step.Type)
+			if names[kind] == nil {
+				kinds = append(kinds, kind)
+			}
+			names[kind] = append(names[kind], step.Name)
+		}
+		for _, kind := range kinds {
+			slices.Sort(names[kind])
+			for _, line := range wrap(strings.Join(names[kind], " "), 38) {
+				v.printf("    %-8s %-28s %s\n", word, kind, line)
+				word, kind = "", ""
+			}
 		}
 	}
 }

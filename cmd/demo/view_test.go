@@ -101,6 +101,23 @@ func TestViewKnowsWhatIsToCome(t *testing.T) {
 	}
 }
 
+func TestViewOfAPlan(t *testing.T) {
+	var output bytes.Buffer
+	newView(&output).changes(&engine.Result{Steps: []engine.Step{
+		{Op: apitype.OpSame, Type: "aws:ec2/vpc:Vpc", Name: "vpc"},
+		{Op: apitype.OpCreate, Type: "docker:index/container:Container", Name: "redis03"},
+		{Op: apitype.OpCreate, Type: "docker:index/container:Container", Name: "frontend03"},
+		{Op: apitype.OpCreate, Type: "aws:ec2/instance:Instance", Name: "frontend03"},
+		{Op: apitype.OpReplace, Type: "docker:index/container:Container", Name: "worker01"},
+	}})
+	want := "    create   docker Container             frontend03 redis03\n" +
+		"             ec2 Instance                 frontend03\n" +
+		"    replace  docker Container             worker01\n"
+	if got := output.String(); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
 func TestOutputsHideSecrets(t *testing.T) {
 	var output bytes.Buffer
 	newView(&output).outputs(auto.OutputMap{

@@ -1,0 +1,88 @@
+package rehearsal_test
+
+import (
+	"bytes"
+	"fmt"
+	"testing"
+
+	"swarm-scale/simulation"
+	"swarm-scale/simulation/engine"
+	"swarm-scale/simulation/rehearsal"
+)
+
+// TestStack is the rehearsed stack from nothing to nothing.
+func TestStack(t *testing.T) {
+	options, err := rehearsal.Options(rehearsal.World(0), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := engine.Test(t, options)
+	if _, err := e.Up(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(e.World.Objects("aws:ec2/instance:Instance")); n != 6 {
+		t.Errorf("there are %d machines, the walk-through has 6", n)
+	}
+	state, err := e.StateFile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, secret := range []string{rehearsal.PostgresPassword, rehearsal.VoterKey, "OPENSSH PRIVATE KEY"} {
+		if bytes.Contains(state, []byte(secret)) {
+			t.Errorf("the state has %q in plain text", secret)
+		}
+	}
+	again, err := e.Up(t.Context())
+	if err != nil || again.Changes() != 0 {
+		t.Errorf("a second up: %v, %v", again.Counts, err)
+	}
+	if _, err := e.Destroy(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if left := e.World.Objects("*"); len(left) != 0 {
+		t.Errorf("the world keeps %v", left)
+	}
+}
+
+// BenchmarkUp compares, for more and more frontends, how long `pulumi up` takes
+// with how long it would take one step after another and with the longest chain
+// of steps that wait for each other. All times are the simulated world's; the
+// engine's own work, which the scale blows up, is in the first.
+//
+//	go test ./simulation/rehearsal -run '^$' -bench Up -benchtime 1x
+func BenchmarkUp(b *testing.B) {
+	const scale = 0.1
+	for _, frontends := range []int{2, 10, 50} {
+		b.Run(fmt.Sprintf("frontends=%d", frontends), func(b *testing.B) {
+			for b.Loop() {
+				options, err := rehearsal.Options(rehearsal.World(scale), b.TempDir())
+				if err != nil {
+					b.Fatal(err)
+				}
+				options.Config["frontends"] = frontends
+				options.Parallel = 1024
+				e := engine.Test(b, options)
+				result, err := e.Up(b.Context())
+				if err != nil {
+					b.Fatal(err)
+				}
+				state, err := e.State()
+				if err != nil {
+					b.Fatal(err)
+				}
+				chain := engine.LongestChain(state, result.Records)
+				took := result.Wall.Seconds() / scale
+				b.ReportMetric(float64(len(state.Resources)), "resources")
+				b.ReportMetric(took, "up-s")
+				b.ReportMetric(chain.Sum.Seconds(), "sum-s")
+				b.ReportMetric(chain.Longest.Seconds(), "chain-s")
+				b.ReportMetric(took/chain.Longest.Seconds(), "up/chain")
+				b.ReportMetric(chain.Sum.Seconds()/took, "sum/up")
+				b.ReportMetric(float64(simulation.MaxParallel(result.Records)), "side-by-side")
+				if frontends == 2 {
+					b.Logf("the longest chain:\n%s", chain)
+				}
+			}
+		})
+	}
+}
