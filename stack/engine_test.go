@@ -1,9 +1,12 @@
 package stack_test
 
 import (
+	"errors"
 	"maps"
+	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
@@ -14,11 +17,18 @@ import (
 	"swarm-scale/stack"
 )
 
+// TestMain stands in for the operator's SSH agent: nothing here dials anybody.
+func TestMain(m *testing.M) {
+	if err := os.Setenv("SSH_AUTH_SOCK", "/nonexistent/agent"); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
+
 // simulated prepares the program on the real engine and simulated providers, with the dev stack's settings and whatever
 // differs from them.
 func simulated(t testing.TB, scale float64, differing map[string]any) *engine.Engine {
 	t.Helper()
-	t.Setenv("SSH_AUTH_SOCK", "/nonexistent/agent")
 	config := map[string]any{"keyPair": "poll", "operatorCidr": "203.0.113.7/32"}
 	maps.Copy(config, differing)
 	return engine.Test(t, engine.Options{
@@ -85,6 +95,7 @@ func done(result *engine.Result) []string {
 
 // TestLife is the life of the dev stack: previewed, made, left alone, refreshed, taken away.
 func TestLife(t *testing.T) {
+	t.Parallel()
 	e := simulated(t, 0, nil)
 	preview, err := e.Preview(t.Context())
 	if err != nil {
@@ -125,40 +136,120 @@ func TestLife(t *testing.T) {
 	destroyed(t, e)
 }
 
-// TestMachineReplaced replaces each machine in turn, dead or alive, and holds what follows it, in which order, and that the
-// rest is left alone.
+// urn finds a resource of the state.
+func urn(t testing.TB, e *engine.Engine, token, name string) string {
+	t.Helper()
+	state, err := e.State()
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := slices.IndexFunc(state.Resources, func(r apitype.ResourceV3) bool { return string(r.Type) == token && r.URN.Name() == name })
+	if at < 0 {
+		t.Fatalf("the state has no %s named %s", token, name)
+	}
+	return string(state.Resources[at].URN)
+}
+
+const instanceType = "aws:ec2/instance:Instance"
+
+// steps splits "create frontend01" into sets of names by operation.
+func steps(result *engine.Result) map[string][]string {
+	names := map[string][]string{}
+	for _, record := range simulation.Changes(result.Records) {
+		key := string(record.Op)
+		if record.Type == instanceType {
+			key += " machine"
+		}
+		names[key] = append(names[key], record.Name)
+	}
+	for _, list := range names {
+		slices.Sort(list)
+	}
+	return names
+}
+
+// inOrder asserts that the given steps were done one after another, whatever else was done between them.
+func inOrder(t *testing.T, result *engine.Result, want ...string) {
+	t.Helper()
+	list, from := done(result), 0
+	for _, step := range want {
+		at := slices.Index(list[from:], step)
+		if at < 0 {
+			t.Errorf("%q did not come after %v in\n%s", step, want, strings.Join(list, "\n"))
+			return
+		}
+		from += at + 1
+	}
+}
+
+// TestMachineReplaced replaces each machine in turn, alive and dead, and holds what follows it, in which order, and that
+// nothing else is touched.
 func TestMachineReplaced(t *testing.T) {
-	for node, follows := range map[string][]string{
-		"manager":    {"mynet", "frontend01", "frontend02", "redis01", "redis02", "worker01", "pg", "results-app"},
-		"interlock":  {"interlock"},
-		"frontend01": {"redis01", "redis01-data", "frontend01", "redis-image-frontend01", "web-vote-app-frontend01"},
-		"worker01":   {"worker01", "vote-worker-worker01"},
-		"store":      {"pg", "pg-data", "postgres-image-store", "results-app", "results-app-store"},
+	for node, want := range map[string]struct {
+		anew    []string // what is created besides the machine and its presence
+		updated []string // commands that run again
+		order   []string // what has to come after what
+	}{
+		// The key-value store is on the manager, the overlay is in the store, and every container is on the overlay.
+		"manager": {
+			anew:    []string{"frontend01", "frontend02", "mynet", "pg", "redis01", "redis02", "results-app", "worker01"},
+			updated: []string{"consul", "frontend01-retirement", "frontend02-retirement", "manager-engine", "manager-ready", "swarm-manager", "swarm-members"},
+			order: []string{"delete manager", "create manager", "update manager-ready", "update manager-engine", "update swarm-manager",
+				"update swarm-members", "create mynet", "create frontend01", "create frontend02"},
+		},
+		"interlock": {
+			anew:    []string{"interlock", "interlock-image-interlock"},
+			updated: []string{"interlock-engine", "interlock-ready"},
+			order: []string{"delete interlock", "create interlock", "update interlock-ready", "update interlock-engine",
+				"create interlock-image-interlock", "create interlock"},
+		},
+		"frontend01": {
+			anew:    []string{"frontend01", "redis-image-frontend01", "redis01", "redis01-data", "web-vote-app-frontend01"},
+			updated: []string{"frontend01-engine", "frontend01-join", "frontend01-ready", "swarm-members"},
+			order: []string{"delete frontend01", "create frontend01", "update frontend01-ready", "update frontend01-engine",
+				"update frontend01-join", "update swarm-members", "create frontend01"},
+		},
+		"worker01": {
+			anew:    []string{"vote-worker-worker01", "worker01"},
+			updated: []string{"swarm-members", "worker01-engine", "worker01-join", "worker01-ready"},
+			order: []string{"delete worker01", "create worker01", "update worker01-ready", "update worker01-engine",
+				"create vote-worker-worker01", "create worker01"},
+		},
+		"store": {
+			anew:    []string{"pg", "pg-data", "postgres-image-store", "results-app", "results-app-store"},
+			updated: []string{"store-engine", "store-join", "store-ready", "swarm-members"},
+			order:   []string{"delete store", "create store", "update store-ready", "update store-engine", "create pg-data", "create pg"},
+		},
 	} {
 		for _, dead := range []bool{false, true} {
-			name := node + ", alive"
+			name := node + " alive"
 			if dead {
-				name = node + ", dead"
+				name = node + " dead"
 			}
 			t.Run(name, func(t *testing.T) {
+				t.Parallel()
 				e := simulated(t, 0, nil)
 				up(t, e)
 				if dead {
 					e.World.MachineDead(node)
 				}
-				state, err := e.State()
-				if err != nil {
-					t.Fatal(err)
-				}
-				at := slices.IndexFunc(state.Resources, func(r apitype.ResourceV3) bool {
-					return string(r.Type) == "aws:ec2/instance:Instance" && r.URN.Name() == node
-				})
-				result, err := e.Up(t.Context(), replaceTarget(string(state.Resources[at].URN)))
+				result, err := e.Up(t.Context(), optup.Replace([]string{urn(t, e, instanceType, node)}))
 				if err != nil {
 					t.Fatalf("%v\n%s", err, strings.Join(done(result), "\n"))
 				}
-				t.Log(strings.Join(done(result), "\n"))
-				_ = follows
+				got := steps(result)
+				if machines := got["create machine"]; !slices.Equal(machines, []string{node}) {
+					t.Errorf("machines made: %v, want %s alone", machines, node)
+				}
+				anew := append([]string{node + "-presence"}, want.anew...)
+				slices.Sort(anew)
+				if !slices.Equal(got["create"], anew) {
+					t.Errorf("made anew: %v, want %v", got["create"], anew)
+				}
+				if !slices.Equal(got["update"], want.updated) {
+					t.Errorf("run again: %v, want %v", got["update"], want.updated)
+				}
+				inOrder(t, result, want.order...)
 				unchanged(t, e)
 				destroyed(t, e)
 			})
@@ -166,5 +257,159 @@ func TestMachineReplaced(t *testing.T) {
 	}
 }
 
-// replaceTarget is `pulumi up --replace`: the whole stack is updated, and this resource replaced.
-func replaceTarget(urn string) optup.Option { return optup.Replace([]string{urn}) }
+// TestHalfFailed holds that a failure in the middle leaves what was made, and that the next run makes the rest.
+func TestHalfFailed(t *testing.T) {
+	t.Parallel()
+	for pattern, token := range map[string]string{"frontend02": instanceType, "swarm-members": "", "mynet": "", "redis02": ""} {
+		e := simulated(t, 0, nil)
+		e.World.FailNext(pattern, simulation.Create, errors.New("InsufficientInstanceCapacity"))
+		first, err := e.Up(t.Context())
+		if err == nil || !strings.Contains(err.Error(), "InsufficientInstanceCapacity") || !strings.Contains(err.Error(), pattern) {
+			t.Fatalf("%s: the failure is told as: %v", pattern, err)
+		}
+		second := up(t, e)
+		for _, name := range steps(second)["create"] {
+			if slices.Contains(steps(first)["create"], name) && name != pattern {
+				t.Errorf("%s: the repaired run made %s again", pattern, name)
+			}
+		}
+		if token != "" && slices.Contains(steps(second)["create machine"], "frontend01") {
+			t.Errorf("%s: the repaired run made a machine again that was there", pattern)
+		}
+		unchanged(t, e)
+		destroyed(t, e)
+	}
+}
+
+// TestUnreachable holds that a preview asks nothing of machines that are down, and that destroy works without them.
+func TestUnreachable(t *testing.T) {
+	t.Parallel()
+	e := simulated(t, 0, nil)
+	up(t, e)
+	for _, node := range []string{"manager", "interlock", "frontend01", "frontend02", "worker01", "store"} {
+		e.World.MachineDead(node)
+	}
+	preview, err := e.Preview(t.Context())
+	if err != nil || preview.Changes() != 0 {
+		t.Errorf("a preview with every machine down: %v, %v", preview.Counts, err)
+	}
+	if err := e.Set(map[string]any{"frontends": 3}); err != nil {
+		t.Fatal(err)
+	}
+	if preview, err = e.Preview(t.Context()); err != nil || preview.Counts[apitype.OpCreate] == 0 {
+		t.Errorf("a preview of one more frontend with every machine down: %v, %v", preview.Counts, err)
+	}
+	destroyed(t, e)
+}
+
+// TestScale holds that frontends are added and taken away without touching those that stay, and that a queue is emptied
+// before it goes.
+func TestScaleUpAndDown(t *testing.T) {
+	t.Parallel()
+	e := simulated(t, 0, nil)
+	up(t, e)
+	if err := e.Set(map[string]any{"frontends": 10, "workers": 2}); err != nil {
+		t.Fatal(err)
+	}
+	grown := up(t, e)
+	if got := steps(grown); len(got["create machine"]) != 9 || len(got["delete machine"]) != 0 {
+		t.Errorf("growing makes machines %v and deletes %v", got["create machine"], got["delete machine"])
+	}
+	// The worker learns of the new queues; no other container is touched.
+	if got := steps(grown)["delete"]; !slices.Equal(got, []string{"worker01"}) {
+		t.Errorf("growing deletes %v, want only the worker, which is told of more queues", got)
+	}
+	unchanged(t, e)
+
+	var mutex sync.Mutex
+	var retired []string
+	e.World.OnCommand("*-retirement delete*", func(x simulation.Execution) (simulation.Outcome, error) {
+		mutex.Lock()
+		defer mutex.Unlock()
+		retired = append(retired, x.Name)
+		return simulation.Outcome{}, nil
+	})
+	if err := e.Set(map[string]any{"frontends": 2, "workers": 1}); err != nil {
+		t.Fatal(err)
+	}
+	shrunk := up(t, e)
+	if got := steps(shrunk); len(got["delete machine"]) != 9 || len(got["create machine"]) != 0 {
+		t.Errorf("shrinking deletes machines %v and makes %v", got["delete machine"], got["create machine"])
+	}
+	for _, number := range []string{"03", "04", "05", "06", "07", "08", "09", "10"} {
+		inOrder(t, shrunk, "delete frontend"+number+"-retirement", "delete frontend"+number)
+	}
+	if len(retired) != 8 {
+		t.Errorf("queues emptied: %v, want eight", retired)
+	}
+	unchanged(t, e)
+	destroyed(t, e)
+}
+
+// TestProgramChanged holds that a changed program replaces the containers that use it and nothing else, the frontends one
+// wave after the other.
+func TestProgramChanged(t *testing.T) {
+	t.Parallel()
+	e := simulated(t, 0, map[string]any{"frontends": 4})
+	up(t, e)
+	if err := e.Set(map[string]any{"optionA": "Kittens"}); err != nil {
+		t.Fatal(err)
+	}
+	result := up(t, e)
+	if got, want := steps(result)["create"], []string{"frontend01", "frontend02", "frontend03", "frontend04", "results-app"}; !slices.Equal(got, want) {
+		t.Errorf("another ballot makes %v anew, want %v", got, want)
+	}
+	for _, first := range []string{"frontend01", "frontend03"} {
+		for _, second := range []string{"frontend02", "frontend04"} {
+			inOrder(t, result, "create "+first, "create "+second)
+		}
+	}
+	// The second wave must not be stopped before the first one answers.
+	records := simulation.Changes(result.Records)
+	for _, second := range []string{"frontend02", "frontend04"} {
+		for _, record := range records {
+			if record.Name != second || record.Op != simulation.Delete {
+				continue
+			}
+			for _, other := range records {
+				if (other.Name == "frontend01" || other.Name == "frontend03") && other.Op == simulation.Create && record.Start.Before(other.End) {
+					t.Errorf("%s was stopped before %s answered", second, other.Name)
+				}
+			}
+		}
+	}
+	unchanged(t, e)
+}
+
+// TestNewerImageOfMachines holds that a newer release of the system replaces no running machine, and is what new ones get.
+func TestNewerImageOfMachines(t *testing.T) {
+	t.Parallel()
+	e := simulated(t, 0, nil)
+	up(t, e)
+	e.World.SetAMI("ami-fedcba9876543210f")
+	unchanged(t, e)
+	if err := e.Set(map[string]any{"frontends": 3}); err != nil {
+		t.Fatal(err)
+	}
+	up(t, e)
+	for _, machine := range e.World.Objects(instanceType) {
+		want := machine.URN.Name() == "frontend03"
+		if got := machine.Inputs["ami"].StringValue() == "ami-fedcba9876543210f"; got != want {
+			t.Errorf("%s has the newer image: %v, want %v", machine.URN.Name(), got, want)
+		}
+	}
+}
+
+// TestBrokenSettingsOnTheEngine holds that what a person sees of bad settings is the list of faults, and that nothing
+// happened.
+func TestBrokenSettingsOnTheEngine(t *testing.T) {
+	t.Parallel()
+	e := simulated(t, 0, map[string]any{"frontends": 999, "operatorCidr": "0.0.0.0/0"})
+	_, err := e.Up(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "swarm-scale:frontends") || !strings.Contains(err.Error(), "swarm-scale:operatorCidr") {
+		t.Errorf("the error is %v", err)
+	}
+	if made := e.World.Objects("*"); len(made) != 0 {
+		t.Errorf("%d objects were made", len(made))
+	}
+}

@@ -112,7 +112,6 @@ func hostsSettings(t *testing.T) map[string]string {
 // deploy runs the program against mocks and returns what it registered, with the resources by name.
 func deploy(t *testing.T, values map[string]string) ([]registered, error) {
 	t.Helper()
-	t.Setenv("SSH_AUTH_SOCK", "/nonexistent/agent")
 	m := &mocks{}
 	err := pulumi.RunErr(stack.Deploy, pulumi.WithMocks("swarm-scale", "dev", m), func(info *pulumi.RunInfo) {
 		info.Config = map[string]string{}
