@@ -106,8 +106,8 @@ func (n notice) sentence() (text string, status int, reason string) {
 		return "Your vote was not counted: it came from another site. Please choose here.",
 			http.StatusForbidden, "cross_site"
 	case noticeQueueDown:
-		return "Sorry, we cannot take votes at this moment, so yours may not have been counted. Please choose again in " +
-			"a few seconds; you will still be counted only once.", http.StatusServiceUnavailable, "queue_unavailable"
+		return "Sorry, we cannot take votes at this moment: yours may be lost. Please choose again in a few seconds; you " +
+			"will still be counted only once.", http.StatusServiceUnavailable, "queue_unavailable"
 	case noticeBusy:
 		return "Sorry, there are too many voters at this moment, and your vote was not counted. Please choose again in " +
 			"a few seconds.", http.StatusServiceUnavailable, "busy"

@@ -44,8 +44,10 @@ func (a Address) String() string {
 // open makes a pool that connects when it is used, and again after a lost connection, so that a database that is down now
 // need not be known at start.
 func open(address Address, use use) (*pgxpool.Pool, error) {
-	// Nothing from the environment (PGHOST, PGSSLMODE, ...) or from a password file has a say: the address is all there is.
-	config, err := pgxpool.ParseConfig("sslmode=prefer")
+	// Whatever the environment (PGHOST, PGSSLMODE, ...) says is overruled here and below: the address is all there is. There
+	// is no TLS: the cluster's own network carries it, and the server's stock image has no certificate.
+	config, err := pgxpool.ParseConfig("host=localhost port=5432 user=postgres password=none dbname=postgres " +
+		"sslmode=disable target_session_attrs=any connect_timeout=3")
 	if err != nil {
 		return nil, fmt.Errorf("postgres at %s: %w", address, err)
 	}
@@ -56,7 +58,6 @@ func open(address Address, use use) (*pgxpool.Pool, error) {
 	connection.Database = address.Database
 	connection.Password = address.Password
 	connection.Fallbacks = nil
-	connection.TLSConfig = nil // on the cluster's own network; the server's stock image has no certificate
 	connection.ConnectTimeout = connectTimeout
 	connection.RuntimeParams = map[string]string{
 		"application_name": use.program,

@@ -1,0 +1,531 @@
+package drain_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"swarm-scale/poll"
+	"swarm-scale/poll/drain"
+	"swarm-scale/poll/postgres"
+	"swarm-scale/poll/postgrestest"
+	"swarm-scale/poll/redis"
+	"swarm-scale/poll/redistest"
+)
+
+func TestMain(m *testing.M) { os.Exit(postgrestest.Main(m)) }
+
+// patience is how long the tests wait for what happens in a second on an idle machine.
+const patience = 30 * time.Second
+
+// bench is a real queue and a real store.
+type bench struct {
+	t          *testing.T
+	server     *redistest.Server
+	queue      *redis.Queue
+	store      *postgres.Store
+	scoreboard *postgres.Scoreboard
+	hand       *pgx.Conn // for the test itself
+}
+
+func newBench(t *testing.T) *bench {
+	t.Helper()
+	database := postgrestest.Shared(t)
+	address := postgres.Address{Host: "127.0.0.1", Port: database.Port, User: "postgres",
+		Database: database.NewDatabase(t), Password: postgrestest.Password}
+	b := &bench{t: t, server: redistest.Start(t), hand: database.Connect(t, address.Database)}
+	var err error
+	if b.queue, err = redis.NewQueue(b.server.Address); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.queue.Close)
+	if b.store, err = postgres.NewStore(address, "worker", 4); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.store.Close)
+	if b.scoreboard, err = postgres.NewScoreboard(address, "results"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.scoreboard.Close)
+	return b
+}
+
+func (b *bench) backlog(worker string) *redis.Backlog { return backlogOf(b.t, b.server.Address, worker) }
+
+func backlogOf(t *testing.T, address, worker string) *redis.Backlog {
+	t.Helper()
+	backlog, err := redis.NewBacklog(address, worker)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(backlog.Close)
+	return backlog
+}
+
+// append queues so many votes by as many voters, and returns them.
+func (b *bench) append(voters int, choice poll.Choice) []poll.Vote {
+	b.t.Helper()
+	votes := make([]poll.Vote, voters)
+	for i := range votes {
+		votes[i] = poll.Vote{Voter: poll.NewVoterID(), Choice: choice, CastAt: poll.MomentOf(time.Now())}
+	}
+	b.appendVotes(votes...)
+	return votes
+}
+
+func (b *bench) appendVotes(votes ...poll.Vote) {
+	b.t.Helper()
+	var wait sync.WaitGroup
+	for _, vote := range votes {
+		wait.Go(func() {
+			if err := b.queue.Append(b.t.Context(), vote); err != nil {
+				b.t.Error(err)
+			}
+		})
+	}
+	wait.Wait()
+}
+
+// quick makes a worker look often, so that tests need not wait.
+func quick() drain.Options {
+	return drain.Options{Batch: 7, Wait: 20 * time.Millisecond, Recheck: 50 * time.Millisecond, IdleAfter: 50 * time.Millisecond,
+		MinBackoff: 5 * time.Millisecond, MaxBackoff: 50 * time.Millisecond, StepTimeout: 5 * time.Second}
+}
+
+// run runs a worker until stop or the end of the test.
+func run(t *testing.T, store poll.Store, options drain.Options, backlogs ...poll.Backlog) (worker *drain.Worker, stop func()) {
+	t.Helper()
+	worker = drain.NewWorker(store, backlogs, options)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		worker.Run(ctx)
+	}()
+	stop = func() {
+		cancel()
+		select {
+		case <-ended:
+		case <-time.After(patience):
+			t.Error("the worker does not stop")
+		}
+	}
+	t.Cleanup(stop)
+	return worker, stop
+}
+
+func eventually(t *testing.T, what string, check func() error) {
+	t.Helper()
+	deadline := time.Now().Add(patience)
+	for {
+		err := check()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("not within %s: %s: %v", patience, what, err)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// wantDrained waits until the store has this tally and the queue is empty.
+func (b *bench) wantDrained(want poll.Tally) {
+	b.t.Helper()
+	backlog := b.backlog("test")
+	eventually(b.t, fmt.Sprintf("the tally is %+v and the queue is empty", want), func() error {
+		got, err := b.scoreboard.Tally(b.t.Context())
+		if err != nil {
+			return err
+		}
+		size, err := backlog.Size(b.t.Context())
+		if err != nil {
+			return err
+		}
+		if got != want || size != 0 {
+			return fmt.Errorf("the tally is %+v, and %d entries are queued", got, size)
+		}
+		return nil
+	})
+}
+
+func TestVotesReachTheStore(t *testing.T) {
+	b := newBench(t)
+	b.append(50, poll.A) // before there is any worker
+	worker, stop := run(t, b.store, quick(), b.backlog("worker01"))
+	changing := b.append(20, poll.B)
+	b.wantDrained(poll.Tally{A: 50, B: 20})
+	for i := range changing {
+		changing[i].Choice = poll.A
+		changing[i].CastAt++
+	}
+	b.appendVotes(changing...)
+	b.wantDrained(poll.Tally{A: 70})
+	if err := errors.Join(worker.Ready(), worker.Alive()); err != nil {
+		t.Errorf("the worker does not feel well: %v", err)
+	}
+	stop()
+	b.append(3, poll.B)
+	time.Sleep(100 * time.Millisecond)
+	if got, err := b.scoreboard.Tally(t.Context()); err != nil || got != (poll.Tally{A: 70}) {
+		t.Errorf("after the stop the tally is %+v (%v), want it unchanged", got, err)
+	}
+}
+
+// crash is what a worker that is killed leaves behind: at one point it does nothing more.
+type crash struct {
+	poll.Backlog
+	point string // "after reading", "after commit"
+	kill  context.CancelFunc
+	dead  atomic.Bool
+}
+
+var errDead = errors.New("this worker was killed")
+
+func (c *crash) Name() string { return "crashing" }
+
+func (c *crash) die() error {
+	c.dead.Store(true)
+	c.kill()
+	return errDead
+}
+
+func (c *crash) Next(ctx context.Context, max int, wait time.Duration) ([]poll.Entry, error) {
+	if c.dead.Load() {
+		return nil, errDead
+	}
+	entries, err := c.Backlog.Next(ctx, max, wait)
+	if err == nil && len(entries) > 0 && c.point == "after reading" {
+		return nil, c.die()
+	}
+	return entries, err
+}
+
+func (c *crash) Acknowledge(ctx context.Context, ids []string) error {
+	if c.dead.Load() || len(ids) > 0 && c.point == "after commit" {
+		return c.die()
+	}
+	return c.Backlog.Acknowledge(ctx, ids)
+}
+
+// A worker is killed at each point in turn. Another one, or the same one started again, finishes what it left; every vote
+// counts once.
+func TestCrashPoints(t *testing.T) {
+	successors := map[string]string{"started again": "worker01", "another worker": "worker02"}
+	for _, point := range []string{"after reading", "after writing", "after commit"} {
+		for name, successor := range successors {
+			t.Run(point+", "+name, func(t *testing.T) {
+				b := newBench(t)
+				if err := b.store.Prepare(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				b.append(10, poll.A)
+				b.append(5, poll.B)
+				ctx, kill := context.WithCancel(t.Context())
+				victim := &crash{Backlog: b.backlog("worker01"), point: point, kill: kill}
+				if point == "after writing" {
+					b.killWhileWriting(t, victim, kill)
+				}
+				options := quick()
+				options.Batch = 100
+				drain.NewWorker(b.store, []poll.Backlog{victim}, options).Run(ctx)
+				if !victim.dead.Load() && point != "after writing" {
+					t.Fatal("the worker did not come to the point")
+				}
+				want := poll.Tally{}
+				if point == "after commit" {
+					want = poll.Tally{A: 10, B: 5}
+				}
+				if got, err := b.scoreboard.Tally(t.Context()); err != nil || got != want {
+					t.Fatalf("the killed worker left the tally %+v (%v), want %+v", got, err, want)
+				}
+				if size, err := victim.Size(t.Context()); err != nil || size != 15 {
+					t.Fatalf("the killed worker left %d entries (%v), want all 15", size, err)
+				}
+				run(t, b.store, quick(), b.backlog(successor))
+				b.wantDrained(poll.Tally{A: 10, B: 5})
+			})
+		}
+	}
+}
+
+// killWhileWriting ends the worker's connection to the database after it has written all votes and before it commits: it
+// waits for the tally, which the test has locked.
+func (b *bench) killWhileWriting(t *testing.T, victim *crash, kill context.CancelFunc) {
+	t.Helper()
+	lock, err := b.hand.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := lock.Exec(t.Context(), "LOCK TABLE tally IN ACCESS EXCLUSIVE MODE"); err != nil {
+		t.Fatal(err)
+	}
+	var wait sync.WaitGroup
+	wait.Go(func() {
+		eventually(t, "the worker has written and waits for the tally", func() error {
+			var killed int
+			err := lock.QueryRow(t.Context(), `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+				WHERE wait_event_type = 'Lock' AND query LIKE '%INSERT INTO votes%' AND datname = current_database()
+				AND pid <> pg_backend_pid()`).Scan(&killed)
+			if err == nil && killed == 0 {
+				err = errors.New("it does not wait yet")
+			}
+			if err == nil {
+				victim.dead.Store(true)
+				kill()
+			}
+			return err
+		})
+		if err := lock.Rollback(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(wait.Wait)
+}
+
+// An idle queue, and one whose Redis is gone or hangs, never hold up another.
+func TestQueuesDoNotWaitForEachOther(t *testing.T) {
+	b := newBench(t)
+	idle, hanging := redistest.Start(t), redistest.Start(t)
+	gone := redistest.Start(t)
+	hangingBacklog := backlogOf(t, hanging.Address, "worker01")
+	if err := hangingBacklog.Prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	gone.Kill()
+	hanging.Pause(t)
+	defer hanging.Resume(t)
+	options := quick()
+	options.Wait = time.Minute // an idle queue is waited for longer than the test takes
+	worker, _ := run(t, b.store, options, backlogOf(t, idle.Address, "worker01"), hangingBacklog,
+		backlogOf(t, gone.Address, "worker01"), b.backlog("worker01"))
+	started := time.Now()
+	b.append(30, poll.B)
+	b.wantDrained(poll.Tally{B: 30})
+	if took := time.Since(started); took > 5*time.Second {
+		t.Errorf("it took %s", took)
+	}
+	eventually(t, "the worker says which queues it cannot drain", func() error {
+		err := worker.Ready()
+		if err == nil || !strings.Contains(err.Error(), gone.Address) || strings.Contains(err.Error(), b.server.Address) {
+			return fmt.Errorf("it says %w", err)
+		}
+		return nil
+	})
+	hanging.Resume(t)
+}
+
+func TestUnreadableEntriesAreSetAside(t *testing.T) {
+	b := newBench(t)
+	var log bytes.Buffer
+	options := quick()
+	options.Log = slog.New(slog.NewTextHandler(&log, nil))
+	b.append(3, poll.A)
+	b.server.Do(t, "XADD", redis.Stream, "*", "voter", "secret-voter\x00", "choice", "<script>", "cast_at", "now")
+	b.append(3, poll.B)
+	b.server.Do(t, "XADD", redis.Stream, "*", "vote", "a")
+	b.append(3, poll.A)
+	_, stop := run(t, b.store, options, b.backlog("worker01"))
+	b.wantDrained(poll.Tally{A: 6, B: 3})
+	stop()
+	if got := b.server.Do(t, "XLEN", redis.UnreadableStream); got != ":2" {
+		t.Errorf("%s entries were set aside, want 2", got)
+	}
+	if lines := strings.Count(log.String(), "cannot be read as a vote"); lines != 2 {
+		t.Errorf("the log has %d lines about them, want 2:\n%s", lines, log.String())
+	}
+	if strings.Contains(log.String(), "secret-voter") {
+		t.Errorf("the log has the voter:\n%s", log.String())
+	}
+}
+
+// Full memory with an unreadable entry first: it cannot be set aside now, and the votes behind it are stored nonetheless.
+func TestUnreadableEntryThatCannotBeSetAside(t *testing.T) {
+	b := newBench(t)
+	if err := b.backlog("worker01").Prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for range 10 { // more than a batch
+		b.server.Do(t, "XADD", redis.Stream, "*", "not", "a vote")
+	}
+	b.append(20, poll.A)
+	b.server.Do(t, "CONFIG", "SET", "maxmemory", "1")
+	run(t, b.store, quick(), b.backlog("worker01"))
+	eventually(t, "the votes are stored", func() error {
+		if got, err := b.scoreboard.Tally(t.Context()); err != nil || got.A != 20 {
+			return fmt.Errorf("the tally is %+v (%w)", got, err)
+		}
+		return nil
+	})
+	b.server.Do(t, "CONFIG", "SET", "maxmemory", "0")
+	b.wantDrained(poll.Tally{A: 20})
+	if got := b.server.Do(t, "XLEN", redis.UnreadableStream); got != ":10" {
+		t.Errorf("%s entries were set aside, want 10", got)
+	}
+}
+
+func TestTwoWorkersShareAQueue(t *testing.T) {
+	b := newBench(t)
+	var first, second atomic.Int64
+	run(t, counting{b.store, &first}, quick(), b.backlog("worker01"))
+	run(t, counting{b.store, &second}, quick(), b.backlog("worker02"))
+	for range 10 {
+		b.append(100, poll.A)
+	}
+	b.wantDrained(poll.Tally{A: 1000})
+	if first.Load() == 0 || second.Load() == 0 {
+		t.Errorf("the workers stored %d and %d votes, want both some", first.Load(), second.Load())
+	}
+}
+
+// counting counts the votes that are saved.
+type counting struct {
+	poll.Store
+	votes *atomic.Int64
+}
+
+func (c counting) Save(ctx context.Context, votes []poll.Vote) (int64, error) {
+	c.votes.Add(int64(len(votes)))
+	return c.Store.Save(ctx, votes)
+}
+
+// The database is away for a while, in the middle of it all.
+func TestDatabaseComesBack(t *testing.T) {
+	b := newBench(t)
+	server := postgrestest.Start(t)
+	store, err := postgres.NewStore(postgres.Address{Host: "127.0.0.1", Port: server.Port, User: "postgres", Database: "postgres",
+		Password: postgrestest.Password}, "worker", 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(store.Close)
+	worker, _ := run(t, store, quick(), b.backlog("worker01"))
+	b.append(10, poll.A)
+	backlog := b.backlog("test")
+	empty := func() error {
+		if size, err := backlog.Size(t.Context()); err != nil || size != 0 {
+			return fmt.Errorf("%d entries are queued (%w)", size, err)
+		}
+		return nil
+	}
+	eventually(t, "the queue is empty", empty)
+	server.Kill()
+	b.append(10, poll.B)
+	eventually(t, "the worker says that the database is away", func() error {
+		if worker.Ready() == nil {
+			return errors.New("it says that it is ready")
+		}
+		return nil
+	})
+	if err := worker.Alive(); err != nil {
+		t.Errorf("a worker that waits for its database is alive, but says %v", err)
+	}
+	if size, err := backlog.Size(t.Context()); err != nil || size != 10 {
+		t.Errorf("%d entries are queued (%v), want all 10", size, err)
+	}
+	server.Restart(t)
+	eventually(t, "the queue is empty again", empty)
+	var votes int
+	if err := server.Connect(t, "postgres").QueryRow(t.Context(), "SELECT count(*) FROM votes").Scan(&votes); err != nil || votes != 20 {
+		t.Errorf("%d votes are stored (%v), want 20", votes, err)
+	}
+	eventually(t, "the worker is ready", worker.Ready)
+}
+
+// A worker that is told to stop finishes the batch in its hands.
+func TestStopFinishesTheBatch(t *testing.T) {
+	b := newBench(t)
+	slow := &slowStore{Store: b.store, begun: make(chan struct{}), goOn: make(chan struct{})}
+	options := quick()
+	options.Batch = 100
+	_, stop := run(t, slow, options, b.backlog("worker01"))
+	b.append(1, poll.A)
+	<-slow.begun
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		stop()
+	}()
+	time.Sleep(50 * time.Millisecond)
+	close(slow.goOn)
+	<-stopped
+	b.wantDrained(poll.Tally{A: 1})
+}
+
+type slowStore struct {
+	poll.Store
+	begun, goOn chan struct{}
+	once        sync.Once
+}
+
+func (s *slowStore) Save(ctx context.Context, votes []poll.Vote) (int64, error) {
+	s.once.Do(func() { close(s.begun) })
+	<-s.goOn
+	return s.Store.Save(ctx, votes)
+}
+
+func TestEmpty(t *testing.T) {
+	b := newBench(t)
+	b.append(40, poll.A)
+	// Another worker has some in its hands and does not come back.
+	other := b.backlog("worker02")
+	if err := other.Prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if taken, err := other.Next(t.Context(), 15, 0); err != nil || len(taken) != 15 {
+		t.Fatalf("took %d (%v)", len(taken), err)
+	}
+	b.server.Do(t, "XADD", redis.Stream, "*", "not", "a vote")
+	emptied, err := drain.Empty(t.Context(), b.store, b.backlog("worker01-drain"), quick())
+	if err != nil || emptied != (drain.Emptied{Stored: 40, Unreadable: 1}) {
+		t.Errorf("it did %+v (%v), want 40 stored and 1 unreadable", emptied, err)
+	}
+	b.wantDrained(poll.Tally{A: 40})
+	if got := b.server.Do(t, "XLEN", redis.UnreadableStream); got != ":0" {
+		t.Errorf("redis still has %s unreadable entries", got)
+	}
+	var kept int
+	if err := b.hand.QueryRow(t.Context(), "SELECT count(*) FROM unreadable_entries").Scan(&kept); err != nil || kept != 1 {
+		t.Errorf("the store keeps %d unreadable entries (%v), want 1", kept, err)
+	}
+	emptied, err = drain.Empty(t.Context(), b.store, b.backlog("worker01-drain"), quick())
+	if err != nil || emptied != (drain.Emptied{}) {
+		t.Errorf("emptying an empty queue did %+v (%v)", emptied, err)
+	}
+}
+
+func TestEmptyDoesNotPretend(t *testing.T) {
+	b := newBench(t)
+	b.append(5, poll.A)
+	broken := failing{b.store}
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	emptied, err := drain.Empty(ctx, broken, b.backlog("worker01-drain"), quick())
+	if err == nil || emptied.Stored != 0 || !strings.Contains(err.Error(), "the disk is full") {
+		t.Errorf("it did %+v and said %v, want that the disk is full", emptied, err)
+	}
+	gone := redistest.Start(t)
+	backlog := backlogOf(t, gone.Address, "worker01-drain")
+	gone.Kill()
+	ctx, cancel = context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if _, err := drain.Empty(ctx, b.store, backlog, quick()); err == nil {
+		t.Error("a queue that cannot be reached was reported empty")
+	}
+}
+
+type failing struct{ poll.Store }
+
+func (failing) Save(context.Context, []poll.Vote) (int64, error) {
+	return 0, fmt.Errorf("the disk is full: %w", poll.ErrUnavailable)
+}

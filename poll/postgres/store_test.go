@@ -1,0 +1,315 @@
+package postgres_test
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"swarm-scale/poll"
+	"swarm-scale/poll/postgrestest"
+)
+
+// voter is the nth of the voters.
+func voter(n int) poll.VoterID {
+	var id poll.VoterID
+	binary.BigEndian.PutUint64(id[8:], uint64(n)+1)
+	return id
+}
+
+func TestLatestVoteCounts(t *testing.T) {
+	server, address := newDatabase(t)
+	store := newStore(t, address)
+	vote := func(n int, choice poll.Choice, at poll.Moment) poll.Vote {
+		return poll.Vote{Voter: voter(n), Choice: choice, CastAt: at}
+	}
+	save(t, store, 3, vote(1, poll.A, 10), vote(2, poll.A, 10), vote(3, poll.B, 10))
+	wantTally(t, server, address, poll.Tally{A: 2, B: 1})
+
+	save(t, store, 0, vote(1, poll.A, 10), vote(2, poll.A, 10), vote(3, poll.B, 10)) // delivered twice
+	wantTally(t, server, address, poll.Tally{A: 2, B: 1})
+
+	save(t, store, 1, vote(1, poll.B, 11)) // changed
+	wantTally(t, server, address, poll.Tally{A: 1, B: 2})
+
+	save(t, store, 0, vote(1, poll.A, 9)) // late
+	wantTally(t, server, address, poll.Tally{A: 1, B: 2})
+
+	save(t, store, 1, vote(1, poll.B, 12)) // again the same choice
+	wantTally(t, server, address, poll.Tally{A: 1, B: 2})
+
+	save(t, store, 1, vote(4, poll.B, 1), vote(4, poll.A, 2), vote(4, poll.B, 1)) // several in one batch
+	wantTally(t, server, address, poll.Tally{A: 2, B: 2})
+
+	save(t, store, 1, vote(2, poll.B, 10)) // at the very same moment: the greater choice
+	save(t, store, 0, vote(2, poll.A, 10))
+	wantTally(t, server, address, poll.Tally{A: 1, B: 3})
+
+	save(t, store, 0) // none at all
+	wantTally(t, server, address, poll.Tally{A: 1, B: 3})
+
+	save(t, store, 1, vote(5, poll.A, poll.MomentOf(time.Date(9999, 12, 31, 23, 59, 59, 999999000, time.UTC))))
+	wantTally(t, server, address, poll.Tally{A: 2, B: 3})
+}
+
+// A batch larger than one transaction, with every microsecond kept.
+func TestLargeBatch(t *testing.T) {
+	server, address := newDatabase(t)
+	store := newStore(t, address)
+	const voters = 25_000
+	var votes []poll.Vote
+	for n := range voters {
+		votes = append(votes, poll.Vote{Voter: voter(n), Choice: poll.Choices()[n%2], CastAt: poll.Moment(1770593400123457 + n)})
+	}
+	save(t, store, voters, votes...)
+	wantTally(t, server, address, poll.Tally{A: voters / 2, B: voters / 2})
+	save(t, store, 0, votes...)
+	var wrong int
+	err := server.Connect(t, address.Database).QueryRow(t.Context(), `SELECT count(*) FROM votes WHERE
+		extract(epoch FROM cast_at) * 1000000 - 1770593400123457 + 1 <> ('x' || right(voter::text, 8))::bit(32)::int`).Scan(&wrong)
+	if err != nil || wrong != 0 {
+		t.Errorf("%d votes have another moment than they were cast at (%v)", wrong, err)
+	}
+}
+
+// Many workers save votes of the same voters at once, in different orders: the tally is what one worker would have made.
+func TestWorkersSideBySide(t *testing.T) {
+	server, address := newDatabase(t)
+	const workers, voters, rounds = 8, 300, 12
+	var all []poll.Vote
+	batches := make([][][]poll.Vote, workers)
+	random := rand.New(rand.NewPCG(3, 4))
+	for w := range batches {
+		for range rounds {
+			var batch []poll.Vote
+			for range 200 {
+				batch = append(batch, poll.Vote{Voter: voter(random.IntN(voters)), Choice: poll.Choices()[random.IntN(2)],
+					CastAt: poll.Moment(1 + random.IntN(500))})
+			}
+			batches[w] = append(batches[w], batch)
+			all = append(all, batch...)
+		}
+	}
+	failures := make(chan error, workers)
+	var wait sync.WaitGroup
+	for w := range workers {
+		store := newStore(t, address) // all set up the schema at once, too
+		wait.Go(func() {
+			for _, batch := range batches[w] {
+				if _, err := store.Save(t.Context(), batch); err != nil {
+					failures <- err
+					return
+				}
+			}
+		})
+	}
+	wait.Wait()
+	close(failures)
+	for err := range failures {
+		t.Error(err)
+	}
+	var want poll.Tally
+	for _, vote := range poll.Latest(all) {
+		if vote.Choice == poll.A {
+			want.A++
+		} else {
+			want.B++
+		}
+	}
+	wantTally(t, server, address, want)
+}
+
+// Whoever changes votes by hand, the tally follows.
+func TestTallyFollowsChangesByHand(t *testing.T) {
+	server, address := newDatabase(t)
+	store := newStore(t, address)
+	for n := range 10 {
+		save(t, store, 1, poll.Vote{Voter: voter(n), Choice: poll.A, CastAt: 1})
+	}
+	hand := server.Connect(t, address.Database)
+	for _, step := range []struct {
+		statement string
+		want      poll.Tally
+	}{
+		{"DELETE FROM votes WHERE voter IN (SELECT voter FROM votes LIMIT 3)", poll.Tally{A: 7}},
+		{"UPDATE votes SET choice = 'b' WHERE voter IN (SELECT voter FROM votes LIMIT 2)", poll.Tally{A: 5, B: 2}},
+		{"TRUNCATE votes", poll.Tally{}},
+	} {
+		if _, err := hand.Exec(t.Context(), step.statement); err != nil {
+			t.Fatal(err)
+		}
+		wantTally(t, server, address, step.want)
+	}
+}
+
+func TestScoreboardBeforeAnyWorker(t *testing.T) {
+	server, address := newDatabase(t)
+	scoreboard := newScoreboard(t, address)
+	for range 2 {
+		if tally, err := scoreboard.Tally(t.Context()); err != nil || tally != (poll.Tally{}) {
+			t.Errorf("the tally is %+v (%v), want none and no error", tally, err)
+		}
+	}
+	store := newStore(t, address)
+	if err := store.Prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	save(t, store, 1, poll.Vote{Voter: voter(1), Choice: poll.B, CastAt: 1})
+	if tally, err := scoreboard.Tally(t.Context()); err != nil || tally.B != 1 {
+		t.Errorf("the tally is %+v (%v), want the vote", tally, err)
+	}
+	// Somebody puts an empty database in its place.
+	hand := server.Connect(t, address.Database)
+	if _, err := hand.Exec(t.Context(), "DROP SCHEMA public CASCADE; CREATE SCHEMA public"); err != nil {
+		t.Fatal(err)
+	}
+	if tally, err := scoreboard.Tally(t.Context()); err != nil || tally != (poll.Tally{}) {
+		t.Errorf("the tally is %+v (%v), want none and no error", tally, err)
+	}
+	save(t, store, 1, poll.Vote{Voter: voter(1), Choice: poll.B, CastAt: 1})
+	wantTally(t, server, address, poll.Tally{B: 1})
+}
+
+func TestUnreadableEntriesAreKept(t *testing.T) {
+	server, address := newDatabase(t)
+	store := newStore(t, address)
+	aside := []poll.Unreadable{{Queue: "redis01", ID: "1-0", Reason: `"why"`, Content: `"a"="\x00'; DROP TABLE votes; --"`}}
+	for range 2 {
+		if err := store.KeepUnreadable(t.Context(), aside); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var content string
+	err := server.Connect(t, address.Database).QueryRow(t.Context(), "SELECT content FROM unreadable_entries").Scan(&content)
+	if err != nil || content != aside[0].Content {
+		t.Errorf("kept %q (%v), want %q", content, err, aside[0].Content)
+	}
+}
+
+// What the store said it has is there after PostgreSQL was killed; while it is down the store says "unavailable"; and it
+// goes on by itself when it is back.
+func TestKilledAndBack(t *testing.T) {
+	server := postgrestest.Start(t)
+	address := addressOf(server, "postgres")
+	store, scoreboard := newStore(t, address), newScoreboard(t, address)
+	save(t, store, 1, poll.Vote{Voter: voter(1), Choice: poll.A, CastAt: 1})
+	if _, err := scoreboard.Tally(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	server.Kill()
+	_, err := store.Save(t.Context(), []poll.Vote{{Voter: voter(2), Choice: poll.B, CastAt: 1}})
+	if !errors.Is(err, poll.ErrUnavailable) || strings.Contains(err.Error(), postgrestest.Password) {
+		t.Errorf("saving gives %v, want ErrUnavailable and no password", err)
+	}
+	if _, err := scoreboard.Tally(t.Context()); !errors.Is(err, poll.ErrUnavailable) {
+		t.Errorf("the tally gives %v, want ErrUnavailable", err)
+	}
+	server.Restart(t)
+	save(t, store, 1, poll.Vote{Voter: voter(2), Choice: poll.B, CastAt: 1})
+	wantTally(t, server, address, poll.Tally{A: 1, B: 1})
+}
+
+func TestWrongPassword(t *testing.T) {
+	_, address := newDatabase(t)
+	address.Password = "wrong-guess"
+	_, err := newStore(t, address).Save(t.Context(), []poll.Vote{{Voter: voter(1), Choice: poll.A, CastAt: 1}})
+	if err == nil || strings.Contains(err.Error(), "wrong-guess") || !strings.Contains(err.Error(), "authentication failed") {
+		t.Errorf("saving gives %v, want that the authentication failed, without the password", err)
+	}
+}
+
+// Nothing in the surroundings of the program has a say in where votes go.
+func TestEnvironmentHasNoSay(t *testing.T) {
+	server, address := newDatabase(t)
+	for key, value := range map[string]string{"PGHOST": "nowhere.invalid", "PGPORT": "1", "PGDATABASE": "other",
+		"PGUSER": "nobody", "PGPASSWORD": "other", "PGSSLMODE": "require", "PGTARGETSESSIONATTRS": "standby",
+		"PGOPTIONS": "-c default_transaction_read_only=on"} {
+		t.Setenv(key, value)
+	}
+	save(t, newStore(t, address), 1, poll.Vote{Voter: voter(1), Choice: poll.A, CastAt: 1})
+	for _, key := range []string{"PGSSLMODE", "PGTARGETSESSIONATTRS", "PGOPTIONS"} {
+		t.Setenv(key, "")
+	}
+	wantTally(t, server, address, poll.Tally{A: 1})
+}
+
+// Storing is measured against what the database can do at most: a plain COPY of the same rows into the same table
+// without its triggers, and against one INSERT per vote. Run it with -bench.
+func BenchmarkSave(b *testing.B) {
+	server, address := newDatabase(b)
+	store := newStore(b, address)
+	if err := store.Prepare(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	hand := server.Connect(b, address.Database)
+	const batch = 5000
+	next := func() []poll.Vote {
+		votes := make([]poll.Vote, batch)
+		for i := range votes {
+			votes[i] = poll.Vote{Voter: poll.NewVoterID(), Choice: poll.Choices()[i%2], CastAt: poll.Moment(i + 1)}
+		}
+		return votes
+	}
+	report := func(b *testing.B, started time.Time, votes int) {
+		b.ReportMetric(float64(votes)/time.Since(started).Seconds(), "votes/s")
+	}
+	b.Run("worker", func(b *testing.B) {
+		batches := make([][]poll.Vote, b.N)
+		for i := range batches {
+			batches[i] = next()
+		}
+		b.ResetTimer()
+		started := time.Now()
+		for _, votes := range batches {
+			if _, err := store.Save(b.Context(), votes); err != nil {
+				b.Fatal(err)
+			}
+		}
+		report(b, started, b.N*batch)
+	})
+	b.Run("copy", func(b *testing.B) {
+		if _, err := hand.Exec(b.Context(), "CREATE TABLE IF NOT EXISTS bare (voter uuid PRIMARY KEY, choice \"char\", cast_at timestamptz)"); err != nil {
+			b.Fatal(err)
+		}
+		batches := make([][][]any, b.N)
+		for i := range batches {
+			for _, vote := range next() {
+				batches[i] = append(batches[i], []any{[16]byte(vote.Voter), rune(vote.Choice), vote.CastAt.Time()})
+			}
+		}
+		b.ResetTimer()
+		started := time.Now()
+		for _, rows := range batches {
+			if err := copyRows(b.Context(), hand, rows); err != nil {
+				b.Fatal(err)
+			}
+		}
+		report(b, started, b.N*batch)
+	})
+	b.Run("one insert per vote", func(b *testing.B) {
+		votes := next()
+		b.ResetTimer()
+		started := time.Now()
+		for i := range b.N {
+			vote := votes[i%len(votes)]
+			_, err := hand.Exec(b.Context(), "INSERT INTO bare VALUES ($1, $2, $3) ON CONFLICT (voter) DO UPDATE SET choice = excluded.choice",
+				[16]byte(vote.Voter), rune(vote.Choice), vote.CastAt.Time())
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
+		report(b, started, b.N)
+	})
+}
+
+// copyRows is the fastest way into a table.
+func copyRows(ctx context.Context, connection *pgx.Conn, rows [][]any) error {
+	_, err := connection.CopyFrom(ctx, pgx.Identifier{"bare"}, []string{"voter", "choice", "cast_at"}, pgx.CopyFromRows(rows))
+	return err
+}

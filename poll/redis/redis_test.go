@@ -1,0 +1,379 @@
+package redis_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"swarm-scale/poll"
+	"swarm-scale/poll/redis"
+	"swarm-scale/poll/redistest"
+)
+
+func newVote(choice poll.Choice) poll.Vote {
+	return poll.Vote{Voter: poll.NewVoterID(), Choice: choice, CastAt: poll.MomentOf(time.Now())}
+}
+
+func newQueue(t *testing.T, server *redistest.Server) *redis.Queue {
+	t.Helper()
+	queue, err := redis.NewQueue(server.Address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(queue.Close)
+	return queue
+}
+
+func newBacklog(t *testing.T, server *redistest.Server, worker string) *redis.Backlog {
+	t.Helper()
+	backlog, err := redis.NewBacklog(server.Address, worker)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(backlog.Close)
+	if err := backlog.Prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return backlog
+}
+
+func next(t *testing.T, backlog *redis.Backlog, max int) []poll.Entry {
+	t.Helper()
+	entries, err := backlog.Next(t.Context(), max, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return entries
+}
+
+func wantSize(t *testing.T, backlog *redis.Backlog, want int64) {
+	t.Helper()
+	if got, err := backlog.Size(t.Context()); err != nil || got != want {
+		t.Errorf("the queue holds %d entries (%v), want %d", got, err, want)
+	}
+}
+
+func TestVoteGoesThroughTheQueue(t *testing.T) {
+	server := redistest.Start(t)
+	queue := newQueue(t, server)
+	vote := newVote(poll.B)
+	if err := queue.Append(t.Context(), vote); err != nil {
+		t.Fatal(err)
+	}
+	// A vote that came before any worker did is not missed.
+	backlog := newBacklog(t, server, "worker01")
+	if err := backlog.Prepare(t.Context()); err != nil {
+		t.Errorf("preparing again: %v", err)
+	}
+	entries := next(t, backlog, 10)
+	if len(entries) != 1 || entries[0].Vote != vote || entries[0].Fault != nil || entries[0].Gone {
+		t.Fatalf("the queue has %+v, want the vote %+v", entries, vote)
+	}
+	if age := time.Since(entries[0].QueuedAt); age < -time.Second || age > time.Minute {
+		t.Errorf("it was queued %s ago", age)
+	}
+	if again := next(t, backlog, 10); len(again) != 0 {
+		t.Errorf("it was handed out twice: %+v", again)
+	}
+	wantSize(t, backlog, 1)
+	for range 2 { // the second time it is not there any more
+		if err := backlog.Acknowledge(t.Context(), []string{entries[0].ID}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantSize(t, backlog, 0)
+	if left, err := backlog.Unfinished(t.Context(), 10, ""); err != nil || len(left) != 0 {
+		t.Errorf("%v is still unfinished (%v)", left, err)
+	}
+}
+
+func TestManyVotersAtOnce(t *testing.T) {
+	server := redistest.Start(t)
+	queue := newQueue(t, server)
+	var wait sync.WaitGroup
+	const voters = 5000
+	failures := make(chan error, voters)
+	for range voters {
+		wait.Go(func() {
+			if err := queue.Append(t.Context(), newVote(poll.A)); err != nil {
+				failures <- err
+			}
+		})
+	}
+	wait.Wait()
+	close(failures)
+	for err := range failures {
+		t.Fatal(err)
+	}
+	backlog := newBacklog(t, server, "worker01")
+	wantSize(t, backlog, voters)
+	seen := map[poll.VoterID]bool{}
+	var ids []string
+	for _, entry := range next(t, backlog, voters) {
+		seen[entry.Vote.Voter] = true
+		ids = append(ids, entry.ID)
+	}
+	if len(seen) != voters {
+		t.Errorf("%d voters came through, want %d", len(seen), voters)
+	}
+	if err := backlog.Acknowledge(t.Context(), ids); err != nil { // more than Lua unpacks at once
+		t.Fatal(err)
+	}
+	wantSize(t, backlog, 0)
+}
+
+func TestUnfinishedEntriesAreFoundAgain(t *testing.T) {
+	server := redistest.Start(t)
+	queue := newQueue(t, server)
+	for range 5 {
+		if err := queue.Append(t.Context(), newVote(poll.A)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first := newBacklog(t, server, "worker01")
+	handed := next(t, first, 5)
+
+	// The worker starts again and asks, in two pages.
+	again := newBacklog(t, server, "worker01")
+	page, err := again.Unfinished(t.Context(), 3, "")
+	if err != nil || len(page) != 3 || page[0].ID != handed[0].ID {
+		t.Fatalf("the first page is %+v (%v)", page, err)
+	}
+	page, err = again.Unfinished(t.Context(), 3, page[2].ID)
+	if err != nil || len(page) != 2 || page[1].Vote != handed[4].Vote {
+		t.Fatalf("the second page is %+v (%v)", page, err)
+	}
+
+	// Another worker takes them over when they were left alone for long enough, and not before.
+	other := newBacklog(t, server, "worker02")
+	taken, _, err := other.TakeOver(t.Context(), 10, time.Hour, "")
+	if err != nil || len(taken) != 0 {
+		t.Fatalf("took over %+v (%v), want none before an hour", taken, err)
+	}
+	var all []poll.Entry
+	for cursor, rounds := "", 0; ; rounds++ {
+		taken, cursor, err = other.TakeOver(t.Context(), 2, 0, cursor)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, taken...)
+		if cursor == "" {
+			break
+		}
+		if rounds > 10 {
+			t.Fatal("the cursor does not end")
+		}
+	}
+	if len(all) != 5 {
+		t.Errorf("took over %d entries, want 5", len(all))
+	}
+	if left, err := again.Unfinished(t.Context(), 10, ""); err != nil || len(left) != 0 {
+		t.Errorf("%d are still the first worker's (%v)", len(left), err)
+	}
+}
+
+// An entry that somebody deleted while a worker had it is nothing to store.
+func TestDeletedEntryIsGone(t *testing.T) {
+	server := redistest.Start(t)
+	if err := newQueue(t, server).Append(t.Context(), newVote(poll.A)); err != nil {
+		t.Fatal(err)
+	}
+	backlog := newBacklog(t, server, "worker01")
+	id := next(t, backlog, 1)[0].ID
+	server.Do(t, "XDEL", redis.Stream, id)
+	left, err := backlog.Unfinished(t.Context(), 10, "")
+	if err != nil || len(left) != 1 || !left[0].Gone || left[0].Fault != nil {
+		t.Fatalf("unfinished is %+v (%v), want one that is gone", left, err)
+	}
+	if err := backlog.Acknowledge(t.Context(), []string{left[0].ID}); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := backlog.Unfinished(t.Context(), 10, ""); err != nil || len(left) != 0 {
+		t.Errorf("it is still there: %+v (%v)", left, err)
+	}
+}
+
+func TestSetAsideKeepsTheEntryWhole(t *testing.T) {
+	server := redistest.Start(t)
+	backlog := newBacklog(t, server, "worker01")
+	server.Do(t, "XADD", redis.Stream, "*", "voter", "me\x00\xff\r\n", "voter", "again", "reason", "mine")
+	entries := next(t, backlog, 10)
+	if len(entries) != 1 || entries[0].Fault == nil {
+		t.Fatalf("the queue has %+v, want one that cannot be read", entries)
+	}
+	for range 2 { // a second worker, or a lost answer: still one copy
+		if err := backlog.SetAside(t.Context(), entries[0].ID, "not a vote"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantSize(t, backlog, 0)
+	aside, err := backlog.SetAsides(t.Context(), 10)
+	if err != nil || len(aside) != 1 {
+		t.Fatalf("set aside are %+v (%v), want one", aside, err)
+	}
+	want := fmt.Sprintf(`"entry"=%q "voter"="me\x00\xff\r\n" "voter"="again" "reason"="mine"`, entries[0].ID)
+	if aside[0].Content != want || aside[0].Reason != `"not a vote"` || aside[0].Queue != backlog.Name() {
+		t.Errorf("it was kept as %+v, want the content %s", aside[0], want)
+	}
+	if err := backlog.Discard(t.Context(), aside); err != nil {
+		t.Fatal(err)
+	}
+	if aside, err := backlog.SetAsides(t.Context(), 10); err != nil || len(aside) != 0 {
+		t.Errorf("still there: %+v (%v)", aside, err)
+	}
+}
+
+func TestHealthLeavesNothingThatGrows(t *testing.T) {
+	server := redistest.Start(t)
+	queue := newQueue(t, server)
+	for range 20 {
+		if err := queue.CheckWritable(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := server.Do(t, "DBSIZE"); got != ":1" {
+		t.Errorf("redis has %s keys, want one", got)
+	}
+	if got := server.Do(t, "TTL", "votes-health"); got == ":-1" {
+		t.Error("the key does not expire")
+	}
+}
+
+// Out of memory, Redis takes no votes and says so; workers can still empty the queue, and then it takes votes again.
+func TestOutOfMemory(t *testing.T) {
+	server := redistest.Start(t)
+	queue := newQueue(t, server)
+	backlog := newBacklog(t, server, "worker01")
+	for range 100 {
+		if err := queue.Append(t.Context(), newVote(poll.A)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	server.Do(t, "XADD", redis.Stream, "*", "not", "a vote")
+	server.Do(t, "CONFIG", "SET", "maxmemory", "1")
+	if err := queue.Append(t.Context(), newVote(poll.A)); !errors.Is(err, poll.ErrUnavailable) {
+		t.Errorf("the vote was answered with %v, want ErrUnavailable", err)
+	}
+	if err := queue.CheckWritable(t.Context()); !errors.Is(err, poll.ErrUnavailable) {
+		t.Errorf("the check says %v, want ErrUnavailable", err)
+	}
+	entries := next(t, backlog, 1000)
+	var ids []string
+	for _, entry := range entries[:100] {
+		ids = append(ids, entry.ID)
+	}
+	if err := backlog.Acknowledge(t.Context(), ids); err != nil {
+		t.Fatalf("acknowledging out of memory: %v", err)
+	}
+	unreadable := entries[100]
+	if err := backlog.SetAside(t.Context(), unreadable.ID, "not a vote"); !errors.Is(err, poll.ErrUnavailable) {
+		t.Errorf("setting aside out of memory: %v, want ErrUnavailable", err)
+	}
+	wantSize(t, backlog, 1) // not lost
+	server.Do(t, "CONFIG", "SET", "maxmemory", "0")
+	if err := backlog.SetAside(t.Context(), unreadable.ID, "not a vote"); err != nil {
+		t.Error(err)
+	}
+	if err := queue.Append(t.Context(), newVote(poll.A)); err != nil {
+		t.Error(err)
+	}
+}
+
+// What Redis has answered is still there after it was killed; while it is down votes fail at once; and everything goes on
+// by itself when it is back.
+func TestKilledAndBack(t *testing.T) {
+	server := redistest.Start(t)
+	queue := newQueue(t, server)
+	backlog := newBacklog(t, server, "worker01")
+	for range 50 {
+		if err := queue.Append(t.Context(), newVote(poll.A)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	server.Kill()
+	started := time.Now()
+	if err := queue.Append(t.Context(), newVote(poll.B)); !errors.Is(err, poll.ErrUnavailable) {
+		t.Errorf("the vote was answered with %v, want ErrUnavailable", err)
+	}
+	if took := time.Since(started); took > 2*time.Second {
+		t.Errorf("the failure took %s", took)
+	}
+	if _, err := backlog.Next(t.Context(), 10, 0); !errors.Is(err, poll.ErrUnavailable) {
+		t.Errorf("reading gives %v, want ErrUnavailable", err)
+	}
+	server.Restart(t)
+	if err := queue.Append(t.Context(), newVote(poll.B)); err != nil {
+		t.Errorf("after the restart: %v", err)
+	}
+	if entries := next(t, backlog, 100); len(entries) != 51 {
+		t.Errorf("%d votes are there, want 51", len(entries))
+	}
+}
+
+// A Redis that hangs is a failure in bounded time, not a voter who waits for ever.
+func TestHangingRedis(t *testing.T) {
+	server := redistest.Start(t)
+	queue := newQueue(t, server)
+	if err := queue.CheckWritable(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	server.Pause(t)
+	defer server.Resume(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	started := time.Now()
+	if err := queue.Append(ctx, newVote(poll.A)); !errors.Is(err, poll.ErrUnavailable) {
+		t.Errorf("the vote was answered with %v, want ErrUnavailable", err)
+	}
+	if took := time.Since(started); took > 3*time.Second {
+		t.Errorf("the failure took %s", took)
+	}
+}
+
+// A Redis that lost everything, the group included, says so in a way that Prepare mends.
+func TestEmptiedRedis(t *testing.T) {
+	server := redistest.Start(t)
+	backlog := newBacklog(t, server, "worker01")
+	server.Do(t, "FLUSHALL")
+	if _, err := backlog.Next(t.Context(), 10, 0); !errors.Is(err, poll.ErrUnavailable) {
+		t.Fatalf("reading gives %v, want ErrUnavailable", err)
+	}
+	if err := backlog.Prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if entries := next(t, backlog, 10); len(entries) != 0 {
+		t.Errorf("an empty queue has %v", entries)
+	}
+}
+
+func TestNextWaitsForAVote(t *testing.T) {
+	server := redistest.Start(t)
+	queue := newQueue(t, server)
+	backlog := newBacklog(t, server, "worker01")
+	go func() {
+		time.Sleep(100 * time.Millisecond)
+		_ = queue.Append(context.Background(), newVote(poll.A)) // if it fails, no entry comes below
+	}()
+	entries, err := backlog.Next(t.Context(), 10, 20*time.Second)
+	if err != nil || len(entries) != 1 {
+		t.Errorf("got %v (%v), want the vote", entries, err)
+	}
+	if entries, err := backlog.Next(t.Context(), 10, 10*time.Millisecond); err != nil || len(entries) != 0 {
+		t.Errorf("got %v (%v), want none", entries, err)
+	}
+}
+
+func TestWrongAddress(t *testing.T) {
+	for _, address := range []string{"", "redis01", "redis01:6379:1"} {
+		if _, err := redis.NewQueue(address); err == nil || !strings.Contains(err.Error(), "host:port") {
+			t.Errorf("NewQueue(%q): %v", address, err)
+		}
+		if _, err := redis.NewBacklog(address, "worker01"); err == nil {
+			t.Errorf("NewBacklog(%q): no error", address)
+		}
+	}
+}
