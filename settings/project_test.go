@@ -96,3 +96,16 @@ func TestDevStackIsTheWalkThrough(t *testing.T) {
 		t.Errorf("the dev stack differs from the walk-through in more than its load balancer:\n%v\n%v", dev, plain)
 	}
 }
+
+// TestReadmeExplainsEverySetting holds that no setting can be added without a word for those who use it.
+func TestReadmeExplainsEverySetting(t *testing.T) {
+	content, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range settings.Keys() {
+		if !strings.Contains(string(content), "`"+key+"`") {
+			t.Errorf("README.md does not mention %s", key)
+		}
+	}
+}

@@ -1,0 +1,36 @@
+package infra
+
+import (
+	"encoding/base64"
+	"strings"
+	"testing"
+
+	"gopkg.in/yaml.v3"
+)
+
+func TestUserData(t *testing.T) {
+	private := "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\nBBBB==\n-----END OPENSSH PRIVATE KEY-----\n"
+	encoded, err := userData("frontend01", private, "ssh-ed25519 CCCC")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := base64.StdEncoding.DecodeString(encoded)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// cloud-init takes a file for its configuration by this line only.
+	if !strings.HasPrefix(string(text), "#cloud-config\n") {
+		t.Errorf("it begins with %.20q", text)
+	}
+	var read struct {
+		HostName string            `yaml:"hostname"`
+		Delete   bool              `yaml:"ssh_deletekeys"`
+		Keys     map[string]string `yaml:"ssh_keys"`
+	}
+	if err := yaml.Unmarshal(text, &read); err != nil {
+		t.Fatal(err)
+	}
+	if read.HostName != "frontend01" || !read.Delete || read.Keys["ed25519_private"] != private || read.Keys["ed25519_public"] != "ssh-ed25519 CCCC" {
+		t.Errorf("cloud-init reads %+v", read)
+	}
+}
