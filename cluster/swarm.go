@@ -3,6 +3,7 @@ package cluster
 import (
 	_ "embed"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
@@ -137,9 +138,10 @@ func (s *standaloneSwarm) newMembers(ctx *pulumi.Context) (pulumi.Resource, erro
 	return s.manager.Run(ctx, "swarm-members", infra.Script{
 		Text: membersScript,
 		Variables: map[string]pulumi.StringInput{
-			"MANAGER": pulumi.Sprintf("%s:%d", s.manager.Address, managerPort),
+			// Not by pulumi.Sprintf: that copies its arguments field by field, and of an address leaves "invalid IP".
+			"MANAGER": pulumi.String(fmt.Sprintf("%s:%d", s.manager.Address, managerPort)),
 			"MEMBERS": pulumi.String(strings.Join(names, " ")),
-			"WAIT":    pulumi.Sprintf("%d", membersWait),
+			"WAIT":    pulumi.String(strconv.Itoa(membersWait)),
 			// A member that became another machine has to be waited for again.
 			"MACHINES": identities.ToStringArrayOutput().ApplyT(func(ids []string) string { return strings.Join(ids, " ") }).(pulumi.StringOutput),
 		},

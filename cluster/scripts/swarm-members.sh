@@ -9,7 +9,7 @@ set -euo pipefail
 # The manager's report has a pair [name, value] for a node and further pairs for its details, one of them its status:
 #   [" frontend01","192.168.33.20:2375"],["  └ ID","…"],["  └ Status","Healthy"], …
 healthy_members() {
-	curl -fsS --max-time 5 "http://$MANAGER/info" | grep -o '\["[^"]*","[^"]*"\]' | awk -F '"' '
+	curl -fsS --max-time 5 "http://$MANAGER/info" 2>/dev/null | grep -o '\["[^"]*","[^"]*"\]' | awk -F '"' '
 		$2 ~ /^ [^ ]/ { node = substr($2, 2) }
 		$2 ~ / Status$/ && $4 == "Healthy" { print node }'
 }
