@@ -364,7 +364,7 @@ func instance() *Resource {
 			}
 			return []Claim{{
 				Key:   "address " + c.Text("subnetId") + " " + address,
-				Taken: fmt.Errorf("InvalidIPAddress.InUse: Address %s is in use.", address), //nolint:staticcheck // EC2's words.
+				Taken: fmt.Errorf("creating EC2 Instance: api error InvalidIPAddress.InUse: Address %s is in use", address),
 			}}
 		},
 		Outputs: []Output{
@@ -392,7 +392,7 @@ func launch(c *Call) (resource.PropertyMap, time.Duration, error) {
 		return nil, 0, nil
 	}
 	if kind, zone := c.Text("instanceType"), zoneOf(c).(string); kind != "" && !slices.Contains(ec2Zones[zone], kind) {
-		return nil, 0, fmt.Errorf("Unsupported: Your requested instance type (%s) is not supported in your requested Availability Zone (%s).", //nolint:staticcheck // EC2's words.
+		return nil, 0, fmt.Errorf("creating EC2 Instance: api error Unsupported: Your requested instance type (%s) is not supported in your requested Availability Zone (%s)",
 			kind, zone)
 	}
 	if c.Op == Update && !(Output{Follows: restarted}).follows(c.OldInputs, c.Inputs) {

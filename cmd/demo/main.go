@@ -56,7 +56,7 @@ func main() {
 	if err := run(ctx, f, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "\ndemo:", err)
 		stop()
-		os.Exit(1) //nolint:gocritic // stop has been called.
+		os.Exit(1)
 	}
 }
 

@@ -69,6 +69,10 @@ type Options struct {
 	// Parallel is the number of resource operations at a time; 0 for the
 	// engine's default, which depends on the machine.
 	Parallel int
+	// SaveAtEnd has the engine write the state once, when an operation ends,
+	// instead of after every step. With a file backend that is what takes the
+	// time of a large stack: each step writes the whole of it.
+	SaveAtEnd bool
 	// OnEvent is told what the engine does as it does it, from one goroutine.
 	OnEvent func(events.EngineEvent)
 	// Log receives what the CLI prints. Discarded by default.
@@ -210,19 +214,23 @@ func (e *Engine) open(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("use the pulumi CLI: %w", err)
 	}
+	environment := map[string]string{
+		"PULUMI_BACKEND_URL":                          "file://" + e.backend,
+		"PULUMI_CONFIG_PASSPHRASE":                    passphrase,
+		"PULUMI_DEBUG_PROVIDERS":                      e.attachment.Env(),
+		"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+		"PULUMI_SKIP_UPDATE_CHECK":                    "true",
+	}
+	if e.options.SaveAtEnd {
+		environment["PULUMI_SKIP_CHECKPOINTS"] = "true"
+	}
 	e.stack, err = auto.UpsertStackInlineSource(ctx, e.options.Stack, e.project, e.options.Program,
 		auto.Pulumi(command),
 		auto.Project(*project),
 		auto.WorkDir(work),
 		auto.PulumiHome(filepath.Join(e.dir, "home")),
 		auto.SecretsProvider("passphrase"),
-		auto.EnvVars(map[string]string{
-			"PULUMI_BACKEND_URL":                          "file://" + e.backend,
-			"PULUMI_CONFIG_PASSPHRASE":                    passphrase,
-			"PULUMI_DEBUG_PROVIDERS":                      e.attachment.Env(),
-			"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-			"PULUMI_SKIP_UPDATE_CHECK":                    "true",
-		}),
+		auto.EnvVars(environment),
 	)
 	if err != nil {
 		return fmt.Errorf("create stack %s: %w", e.options.Stack, err)

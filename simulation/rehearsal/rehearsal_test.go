@@ -60,7 +60,7 @@ func BenchmarkUp(b *testing.B) {
 					b.Fatal(err)
 				}
 				options.Config["frontends"] = frontends
-				options.Parallel = 1024
+				options.Parallel, options.SaveAtEnd = 1024, true
 				e := engine.Test(b, options)
 				result, err := e.Up(b.Context())
 				if err != nil {

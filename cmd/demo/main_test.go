@@ -1,0 +1,34 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+
+	"swarm-scale/simulation/engine"
+)
+
+// TestRun is the whole demonstration, as fast as the engine goes.
+func TestRun(t *testing.T) {
+	var output bytes.Buffer
+	err := run(t.Context(), flags{frontends: 1, workers: 1}, &output)
+	if errors.Is(err, engine.ErrNoCLI) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatalf("%v after\n%s", err, output.String())
+	}
+	text := output.String()
+	for _, part := range []string{
+		"every cloud and machine below is simulated", "1/5 Preview", "5/5 Destroy", "voteUrl: http://votingapp.local",
+		"create   ec2 Instance                 frontend02", "Nothing is left", "All as it should be",
+	} {
+		if !strings.Contains(text, part) {
+			t.Errorf("%q is not in\n%s", part, text)
+		}
+	}
+	if strings.Contains(text, "correct horse") {
+		t.Error("the database's password is shown")
+	}
+}
