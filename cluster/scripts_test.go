@@ -1,0 +1,133 @@
+package cluster
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+)
+
+// run has bash run a script as a node would, with these variables and, in front of PATH, a folder of stand-ins.
+func run(t *testing.T, script, action, standIns string, variables ...string) (string, error) {
+	t.Helper()
+	for _, program := range []string{"bash", "curl"} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Skipf("%s is not installed: the scripts need it", program)
+		}
+	}
+	command := exec.Command("bash", "-c", script, "script", action)
+	command.Env = append(append(os.Environ(), variables...), "PATH="+standIns+":"+os.Getenv("PATH"))
+	output, err := command.CombinedOutput()
+	return string(output), err
+}
+
+// managerReport is what a Swarm manager answers to /info, in the shape in which release 1.2.9 does.
+func managerReport(status map[string]string) string {
+	pairs := []string{`["Role","primary"]`, `["Strategy","spread"]`, fmt.Sprintf(`["Nodes","%d"]`, len(status))}
+	for _, name := range []string{"frontend01", "frontend02", "worker01", "store"} {
+		if status[name] == "" {
+			continue
+		}
+		pairs = append(pairs, fmt.Sprintf(`[" %s","192.168.33.20:2375"]`, name), `["  └ ID","ABCD:EFGH|192.168.33.20:2375"]`,
+			fmt.Sprintf(`["  └ Status","%s"]`, status[name]), `["  └ Containers","2 (2 Running, 0 Paused, 0 Stopped)"]`,
+			`["  └ Labels","kernelversion=5.15.0, operatingsystem=Ubuntu 22.04"]`)
+	}
+	return `{"ID":"","Containers":4,"SystemStatus":[` + strings.Join(pairs, ",") + `],"Name":"swarm"}`
+}
+
+func TestMembersAreWaitedFor(t *testing.T) {
+	var asked atomic.Int32
+	manager := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// The second member is pending at first, and the manager itself needs a moment.
+		switch asked.Add(1) {
+		case 1:
+			http.Error(w, "not yet", http.StatusServiceUnavailable)
+		case 2:
+			fmt.Fprint(w, managerReport(map[string]string{"frontend01": "Healthy", "frontend02": "Pending"}))
+		default:
+			fmt.Fprint(w, managerReport(map[string]string{"frontend01": "Healthy", "frontend02": "Healthy"}))
+		}
+	}))
+	defer manager.Close()
+	output, err := run(t, membersScript, "create", "", "MANAGER="+manager.Listener.Addr().String(), "MEMBERS=frontend01 frontend02", "WAIT=30")
+	if err != nil || !strings.Contains(output, "all healthy: frontend01 frontend02") || asked.Load() != 3 {
+		t.Errorf("after %d questions: %v\n%s", asked.Load(), err, output)
+	}
+}
+
+func TestMissingMembersAreNamed(t *testing.T) {
+	manager := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, managerReport(map[string]string{"frontend01": "Healthy", "frontend02": "Unhealthy", "store": "Healthy"}))
+	}))
+	defer manager.Close()
+	for name, test := range map[string]struct{ manager, missing string }{
+		"some":               {manager.Listener.Addr().String(), "frontend02 worker01"},
+		"no manager answers": {"127.0.0.1:1", "frontend01 frontend02 worker01 store"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			output, err := run(t, membersScript, "create", "", "MANAGER="+test.manager, "MEMBERS=frontend01 frontend02 worker01 store", "WAIT=1")
+			if err == nil || !strings.Contains(output, "does not report healthy: "+test.missing+"\n") {
+				t.Errorf("%v\n%s", err, output)
+			}
+		})
+	}
+}
+
+// fakeDocker puts a stand-in for docker in a folder: it notes what it is asked, and knows one container.
+func fakeDocker(t *testing.T) (folder string, asked func() string) {
+	t.Helper()
+	folder = t.TempDir()
+	log := filepath.Join(folder, "asked")
+	script := `#!/bin/sh
+echo "$@" >>` + log + `
+case "$1 $2" in
+"inspect --format") cat ` + folder + `/label 2>/dev/null ;;
+"run --detach") for a; do case $a in swarm-scale.command=*) echo "${a#*=}" >` + folder + `/label ;; esac; done ;;
+"rm --force") rm -f ` + folder + `/label ;;
+esac
+`
+	if err := os.WriteFile(filepath.Join(folder, "docker"), []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return folder, func() string {
+		content, err := os.ReadFile(log)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = os.Remove(log)
+		return string(content)
+	}
+}
+
+// TestContainersAreLeftAlone holds that a script that runs twice starts its container once, that a changed argument starts
+// another one, and that "delete" takes it away.
+func TestContainersAreLeftAlone(t *testing.T) {
+	folder, asked := fakeDocker(t)
+	join := func(action, image string) string {
+		t.Helper()
+		output, err := run(t, containerScript+joinScript, action, folder, "SWARM_IMAGE="+image, "PRIVATE_ADDRESS=192.168.33.20",
+			"DISCOVERY=consul://192.168.33.11:8500/", "NODE_NAME=frontend01")
+		if err != nil {
+			t.Fatalf("%v\n%s", err, output)
+		}
+		return asked()
+	}
+	if first := join("create", "swarm:1.2.9"); !strings.Contains(first, "run --detach --restart unless-stopped --name swarm-agent") ||
+		!strings.Contains(first, "swarm:1.2.9 join --heartbeat 10s --ttl 30s --advertise 192.168.33.20:2375 consul://192.168.33.11:8500/") {
+		t.Errorf("the first run asks\n%s", first)
+	}
+	if second := join("create", "swarm:1.2.9"); strings.Contains(second, "run ") || strings.Contains(second, "rm ") {
+		t.Errorf("the second run touches the container:\n%s", second)
+	}
+	if changed := join("create", "swarm:1.2.8"); !strings.Contains(changed, "rm --force swarm-agent") || !strings.Contains(changed, "run ") {
+		t.Errorf("a changed image leaves the container as it was:\n%s", changed)
+	}
+	if deleted := join("delete", "swarm:1.2.8"); !strings.Contains(deleted, "rm --force swarm-agent") || strings.Contains(deleted, "run ") {
+		t.Errorf("delete asks\n%s", deleted)
+	}
+}
