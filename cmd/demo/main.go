@@ -197,10 +197,10 @@ const stations = 5
 // table closes with what each step did and how long it took.
 func (d *demo) table(total time.Duration) {
 	v := d.view
-	v.printf("\n%s\n\n", v.bold("  step                               created changed replaced deleted  same  took"))
+	v.printf("\n%s\n\n", v.bold("  step                             created changed replaced deleted  same  took"))
 	for _, s := range d.steps {
 		c := s.result.Counts
-		v.printf("  %-34s %7d %7d %8d %7d %5d %5s\n", s.title, c[apitype.OpCreate], c[apitype.OpUpdate], c[apitype.OpReplace],
+		v.printf("  %-32s %7d %7d %8d %7d %5d %5s\n", s.title, c[apitype.OpCreate], c[apitype.OpUpdate], c[apitype.OpReplace],
 			c[apitype.OpDelete], c[apitype.OpSame], seconds(s.result.Wall))
 	}
 	v.printf("\n%s in %s.\n", v.green("All as it should be"), seconds(total))
