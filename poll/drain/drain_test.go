@@ -35,7 +35,7 @@ type bench struct {
 	queue      *redis.Queue
 	store      *postgres.Store
 	scoreboard *postgres.Scoreboard
-	hand       *pgx.Conn // for the test itself
+	hand, eye  *pgx.Conn // for the test itself
 }
 
 func newBench(t *testing.T) *bench {
@@ -43,7 +43,8 @@ func newBench(t *testing.T) *bench {
 	database := postgrestest.Shared(t)
 	address := postgres.Address{Host: "127.0.0.1", Port: database.Port, User: "postgres",
 		Database: database.NewDatabase(t), Password: postgrestest.Password}
-	b := &bench{t: t, server: redistest.Start(t), hand: database.Connect(t, address.Database)}
+	b := &bench{t: t, server: redistest.Start(t), hand: database.Connect(t, address.Database),
+		eye: database.Connect(t, address.Database)}
 	var err error
 	if b.queue, err = redis.NewQueue(b.server.Address); err != nil {
 		t.Fatal(err)
@@ -60,7 +61,9 @@ func newBench(t *testing.T) *bench {
 	return b
 }
 
-func (b *bench) backlog(worker string) *redis.Backlog { return backlogOf(b.t, b.server.Address, worker) }
+func (b *bench) backlog(worker string) *redis.Backlog {
+	return backlogOf(b.t, b.server.Address, worker)
+}
 
 func backlogOf(t *testing.T, address, worker string) *redis.Backlog {
 	t.Helper()
@@ -231,15 +234,29 @@ func TestCrashPoints(t *testing.T) {
 				}
 				b.append(10, poll.A)
 				b.append(5, poll.B)
-				ctx, kill := context.WithCancel(t.Context())
+				ctx, kill := context.WithTimeout(t.Context(), patience)
+				defer kill()
 				victim := &crash{Backlog: b.backlog("worker01"), point: point, kill: kill}
-				if point == "after writing" {
-					b.killWhileWriting(t, victim, kill)
-				}
 				options := quick()
 				options.Batch = 100
-				drain.NewWorker(b.store, []poll.Backlog{victim}, options).Run(ctx)
-				if !victim.dead.Load() && point != "after writing" {
+				var lock pgx.Tx
+				if point == "after writing" {
+					lock = b.lockTally()
+				}
+				ended := make(chan struct{})
+				go func() {
+					defer close(ended)
+					drain.NewWorker(b.store, []poll.Backlog{victim}, options).Run(ctx)
+				}()
+				if point == "after writing" {
+					b.killWhileWriting(victim)
+					<-ended
+					if err := lock.Rollback(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+				}
+				<-ended
+				if !victim.dead.Load() {
 					t.Fatal("the worker did not come to the point")
 				}
 				want := poll.Tally{}
@@ -259,38 +276,38 @@ func TestCrashPoints(t *testing.T) {
 	}
 }
 
-// killWhileWriting ends the worker's connection to the database after it has written all votes and before it commits: it
-// waits for the tally, which the test has locked.
-func (b *bench) killWhileWriting(t *testing.T, victim *crash, kill context.CancelFunc) {
-	t.Helper()
-	lock, err := b.hand.Begin(t.Context())
+// lockTally makes whoever has written votes wait before the commit, for the tally.
+func (b *bench) lockTally() pgx.Tx {
+	b.t.Helper()
+	lock, err := b.hand.Begin(b.t.Context())
 	if err != nil {
-		t.Fatal(err)
+		b.t.Fatal(err)
 	}
-	if _, err := lock.Exec(t.Context(), "LOCK TABLE tally IN ACCESS EXCLUSIVE MODE"); err != nil {
-		t.Fatal(err)
+	if _, err := lock.Exec(b.t.Context(), "LOCK TABLE tally IN ACCESS EXCLUSIVE MODE"); err != nil {
+		b.t.Fatal(err)
 	}
-	var wait sync.WaitGroup
-	wait.Go(func() {
-		eventually(t, "the worker has written and waits for the tally", func() error {
-			var killed int
-			err := lock.QueryRow(t.Context(), `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-				WHERE wait_event_type = 'Lock' AND query LIKE '%INSERT INTO votes%' AND datname = current_database()
-				AND pid <> pg_backend_pid()`).Scan(&killed)
-			if err == nil && killed == 0 {
-				err = errors.New("it does not wait yet")
-			}
-			if err == nil {
-				victim.dead.Store(true)
-				kill()
-			}
-			return err
-		})
-		if err := lock.Rollback(t.Context()); err != nil {
-			t.Error(err)
+	return lock
+}
+
+// killWhileWriting kills the worker, and ends its connection to the database, when it has written all votes and waits for
+// the tally.
+func (b *bench) killWhileWriting(victim *crash) {
+	b.t.Helper()
+	waiting := `FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%INSERT INTO votes%'
+		AND datname = current_database() AND pid <> pg_backend_pid()`
+	eventually(b.t, "the worker has written and waits for the tally", func() error {
+		var workers int
+		err := b.eye.QueryRow(b.t.Context(), "SELECT count(*) "+waiting).Scan(&workers)
+		if err == nil && workers == 0 {
+			err = errors.New("it does not wait yet")
 		}
+		return err
 	})
-	t.Cleanup(wait.Wait)
+	victim.dead.Store(true)
+	victim.kill()
+	if _, err := b.eye.Exec(b.t.Context(), "SELECT pg_terminate_backend(pid) "+waiting); err != nil {
+		b.t.Fatal(err)
+	}
 }
 
 // An idle queue, and one whose Redis is gone or hangs, never hold up another.
@@ -363,7 +380,7 @@ func TestUnreadableEntryThatCannotBeSetAside(t *testing.T) {
 	run(t, b.store, quick(), b.backlog("worker01"))
 	eventually(t, "the votes are stored", func() error {
 		if got, err := b.scoreboard.Tally(t.Context()); err != nil || got.A != 20 {
-			return fmt.Errorf("the tally is %+v (%w)", got, err)
+			return fmt.Errorf("the tally is %+v (%v)", got, err)
 		}
 		return nil
 	})
@@ -414,7 +431,7 @@ func TestDatabaseComesBack(t *testing.T) {
 	backlog := b.backlog("test")
 	empty := func() error {
 		if size, err := backlog.Size(t.Context()); err != nil || size != 0 {
-			return fmt.Errorf("%d entries are queued (%w)", size, err)
+			return fmt.Errorf("%d entries are queued (%v)", size, err)
 		}
 		return nil
 	}

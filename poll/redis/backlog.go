@@ -64,14 +64,21 @@ func NewBacklog(address, worker string) (*Backlog, error) {
 // Name implements poll.Backlog: the host's name, or the whole address where the host alone does not say which queue.
 func (b *Backlog) Name() string { return b.name }
 
-// Prepare implements poll.Backlog: it makes the group, from the first entry on, and with it the stream.
+// Prepare implements poll.Backlog: it makes the group, from the first entry on, and with it the stream. A Redis that is out
+// of memory refuses even to look whether there is something to make, while reading and acknowledging, which frees memory,
+// still work; so whether the group is there is asked first, by a command that only reads.
 func (b *Backlog) Prepare(ctx context.Context) error {
-	command := b.client.B().XgroupCreate().Key(Stream).Group(Group).Id("0").Mkstream().Build()
-	err := b.client.Do(ctx, command).Error()
-	if answer, ok := rueidis.IsRedisErr(err); ok && answer.IsBusyGroup() {
-		return nil // it is there
+	const what = "make the workers' group"
+	err := b.client.Do(ctx, b.client.B().Xpending().Key(Stream).Group(Group).Build()).Error()
+	answer, isAnswer := rueidis.IsRedisErr(err)
+	if err == nil || !isAnswer || !strings.HasPrefix(answer.Error(), "NOGROUP") {
+		return explain(what, b.address, err)
 	}
-	return explain("make the workers' group", b.address, err)
+	err = b.client.Do(ctx, b.client.B().XgroupCreate().Key(Stream).Group(Group).Id("0").Mkstream().Build()).Error()
+	if answer, ok := rueidis.IsRedisErr(err); ok && answer.IsBusyGroup() {
+		return nil // another worker was faster
+	}
+	return explain(what, b.address, err)
 }
 
 // Next implements poll.Backlog.
@@ -82,7 +89,8 @@ func (b *Backlog) Next(ctx context.Context, max int, wait time.Duration) ([]poll
 	command := b.client.B().Xreadgroup().Group(Group, b.worker).Count(int64(max))
 	var result rueidis.RedisResult
 	if wait >= time.Millisecond {
-		result = b.client.Do(ctx, command.Block(wait.Milliseconds()).Streams().Key(Stream).Id(">").Build())
+		// A worker that is told to stop need not wait for a vote. Entries handed out at that very moment stay unfinished.
+		result = b.client.Do(ctx, command.Block(wait.Milliseconds()).Streams().Key(Stream).Id(">").Build().UnblockOnCancel())
 	} else {
 		result = b.client.Do(ctx, command.Streams().Key(Stream).Id(">").Build())
 	}

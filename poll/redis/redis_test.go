@@ -261,6 +261,9 @@ func TestOutOfMemory(t *testing.T) {
 	if err := queue.CheckWritable(t.Context()); !errors.Is(err, poll.ErrUnavailable) {
 		t.Errorf("the check says %v, want ErrUnavailable", err)
 	}
+	if err := newBacklog(t, server, "worker02").Prepare(t.Context()); err != nil {
+		t.Errorf("a worker that starts now cannot work: %v", err)
+	}
 	entries := next(t, backlog, 1000)
 	var ids []string
 	for _, entry := range entries[:100] {
@@ -364,6 +367,22 @@ func TestNextWaitsForAVote(t *testing.T) {
 	}
 	if entries, err := backlog.Next(t.Context(), 10, 10*time.Millisecond); err != nil || len(entries) != 0 {
 		t.Errorf("got %v (%v), want none", entries, err)
+	}
+}
+
+// A worker that is told to stop does not wait for a vote first.
+func TestNextEndsWithItsContext(t *testing.T) {
+	backlog := newBacklog(t, redistest.Start(t), "worker01")
+	for range 3 {
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(50*time.Millisecond, cancel)
+		started := time.Now()
+		if _, err := backlog.Next(ctx, 10, time.Minute); !errors.Is(err, context.Canceled) {
+			t.Errorf("reading ended with %v, want the context's end", err)
+		}
+		if took := time.Since(started); took > 5*time.Second {
+			t.Fatalf("it took %s", took)
+		}
 	}
 }
 
