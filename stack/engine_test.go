@@ -3,7 +3,6 @@ package stack_test
 import (
 	"errors"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -14,32 +13,19 @@ import (
 
 	"swarm-scale/simulation"
 	"swarm-scale/simulation/engine"
-	"swarm-scale/stack"
+	"swarm-scale/simulation/rehearsal"
 )
 
-// TestMain stands in for the operator's SSH agent: nothing here dials anybody.
-func TestMain(m *testing.M) {
-	if err := os.Setenv("SSH_AUTH_SOCK", "/nonexistent/agent"); err != nil {
-		panic(err)
-	}
-	os.Exit(m.Run())
-}
-
-// simulated prepares the program on the real engine and simulated providers, with the dev stack's settings and whatever
-// differs from them.
-func simulated(t testing.TB, scale float64, differing map[string]any) *engine.Engine {
+// simulated prepares the program on the real engine and simulated providers, where everything is instant, with the dev
+// stack's settings and whatever differs from them.
+func simulated(t testing.TB, differing map[string]any) *engine.Engine {
 	t.Helper()
-	config := map[string]any{"keyPair": "poll", "operatorCidr": "203.0.113.7/32"}
-	maps.Copy(config, differing)
-	return engine.Test(t, engine.Options{
-		Program:  stack.Deploy,
-		Project:  "../Pulumi.yaml",
-		Settings: "../Pulumi.dev.yaml",
-		Config:   config,
-		Secrets:  map[string]string{"postgresPassword": password, "voterKey": voterKey},
-		World:    simulation.NewWorld(scale),
-		Parallel: 512,
-	})
+	options, err := rehearsal.Options(rehearsal.World(0), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	maps.Copy(options.Config, differing)
+	return engine.Test(t, options)
 }
 
 func up(t testing.TB, e *engine.Engine) *engine.Result {
@@ -96,7 +82,7 @@ func done(result *engine.Result) []string {
 // TestLife is the life of the dev stack: previewed, made, left alone, refreshed, taken away.
 func TestLife(t *testing.T) {
 	t.Parallel()
-	e := simulated(t, 0, nil)
+	e := simulated(t, nil)
 	preview, err := e.Preview(t.Context())
 	if err != nil {
 		t.Fatalf("a preview before anything exists: %v", err)
@@ -128,7 +114,7 @@ func TestLife(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, secret := range []string{password, voterKey, "OPENSSH PRIVATE KEY"} {
+	for _, secret := range []string{rehearsal.PostgresPassword, rehearsal.VoterKey, "OPENSSH PRIVATE KEY"} {
 		if strings.Contains(string(state), secret) {
 			t.Errorf("the state has %q in plain text", secret)
 		}
@@ -228,7 +214,7 @@ func TestMachineReplaced(t *testing.T) {
 			}
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
-				e := simulated(t, 0, nil)
+				e := simulated(t, nil)
 				up(t, e)
 				if dead {
 					e.World.MachineDead(node)
@@ -261,7 +247,7 @@ func TestMachineReplaced(t *testing.T) {
 func TestHalfFailed(t *testing.T) {
 	t.Parallel()
 	for pattern, token := range map[string]string{"frontend02": instanceType, "swarm-members": "", "mynet": "", "redis02": ""} {
-		e := simulated(t, 0, nil)
+		e := simulated(t, nil)
 		e.World.FailNext(pattern, simulation.Create, errors.New("InsufficientInstanceCapacity"))
 		first, err := e.Up(t.Context())
 		if err == nil || !strings.Contains(err.Error(), "InsufficientInstanceCapacity") || !strings.Contains(err.Error(), pattern) {
@@ -284,7 +270,7 @@ func TestHalfFailed(t *testing.T) {
 // TestUnreachable holds that a preview asks nothing of machines that are down, and that destroy works without them.
 func TestUnreachable(t *testing.T) {
 	t.Parallel()
-	e := simulated(t, 0, nil)
+	e := simulated(t, nil)
 	up(t, e)
 	for _, node := range []string{"manager", "interlock", "frontend01", "frontend02", "worker01", "store"} {
 		e.World.MachineDead(node)
@@ -306,7 +292,7 @@ func TestUnreachable(t *testing.T) {
 // before it goes.
 func TestScaleUpAndDown(t *testing.T) {
 	t.Parallel()
-	e := simulated(t, 0, nil)
+	e := simulated(t, nil)
 	up(t, e)
 	if err := e.Set(map[string]any{"frontends": 10, "workers": 2}); err != nil {
 		t.Fatal(err)
@@ -350,7 +336,7 @@ func TestScaleUpAndDown(t *testing.T) {
 // wave after the other.
 func TestProgramChanged(t *testing.T) {
 	t.Parallel()
-	e := simulated(t, 0, map[string]any{"frontends": 4})
+	e := simulated(t, map[string]any{"frontends": 4})
 	up(t, e)
 	if err := e.Set(map[string]any{"optionA": "Kittens"}); err != nil {
 		t.Fatal(err)
@@ -384,7 +370,7 @@ func TestProgramChanged(t *testing.T) {
 // TestNewerImageOfMachines holds that a newer release of the system replaces no running machine, and is what new ones get.
 func TestNewerImageOfMachines(t *testing.T) {
 	t.Parallel()
-	e := simulated(t, 0, nil)
+	e := simulated(t, nil)
 	up(t, e)
 	e.World.SetAMI("ami-fedcba9876543210f")
 	unchanged(t, e)
@@ -404,7 +390,7 @@ func TestNewerImageOfMachines(t *testing.T) {
 // happened.
 func TestBrokenSettingsOnTheEngine(t *testing.T) {
 	t.Parallel()
-	e := simulated(t, 0, map[string]any{"frontends": 999, "operatorCidr": "0.0.0.0/0"})
+	e := simulated(t, map[string]any{"frontends": 999, "operatorCidr": "0.0.0.0/0"})
 	_, err := e.Up(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "swarm-scale:frontends") || !strings.Contains(err.Error(), "swarm-scale:operatorCidr") {
 		t.Errorf("the error is %v", err)

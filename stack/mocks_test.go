@@ -2,7 +2,6 @@ package stack_test
 
 import (
 	"crypto/ed25519"
-	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
@@ -15,6 +14,7 @@ import (
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 	"golang.org/x/crypto/ssh"
 
+	"swarm-scale/simulation/rehearsal"
 	"swarm-scale/stack"
 )
 
@@ -75,9 +75,7 @@ func (m *mocks) Call(arguments pulumi.MockCallArgs) (resource.PropertyMap, error
 	return resource.NewPropertyMapFromMap(answer), nil
 }
 
-const password = "correct horse battery"
-
-var voterKey = base64.StdEncoding.EncodeToString([]byte("0123456789abcdef0123456789abcdef"))
+const password, voterKey = rehearsal.PostgresPassword, rehearsal.VoterKey
 
 // awsSettings are the dev stack's, with what an operator adds.
 func awsSettings() map[string]string {
@@ -112,6 +110,8 @@ func hostsSettings(t *testing.T) map[string]string {
 // deploy runs the program against mocks and returns what it registered, with the resources by name.
 func deploy(t *testing.T, values map[string]string) ([]registered, error) {
 	t.Helper()
+	// There is an SSH agent, or so the program thinks: nothing here dials anybody.
+	t.Setenv("SSH_AUTH_SOCK", "/nonexistent/agent")
 	m := &mocks{}
 	err := pulumi.RunErr(stack.Deploy, pulumi.WithMocks("swarm-scale", "dev", m), func(info *pulumi.RunInfo) {
 		info.Config = map[string]string{}

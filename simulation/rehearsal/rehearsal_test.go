@@ -1,7 +1,6 @@
 package rehearsal_test
 
 import (
-	"bytes"
 	"fmt"
 	"testing"
 
@@ -9,40 +8,6 @@ import (
 	"swarm-scale/simulation/engine"
 	"swarm-scale/simulation/rehearsal"
 )
-
-// TestStack is the rehearsed stack from nothing to nothing.
-func TestStack(t *testing.T) {
-	options, err := rehearsal.Options(rehearsal.World(0), t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	e := engine.Test(t, options)
-	if _, err := e.Up(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if n := len(e.World.Objects("aws:ec2/instance:Instance")); n != 6 {
-		t.Errorf("there are %d machines, the walk-through has 6", n)
-	}
-	state, err := e.StateFile()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, secret := range []string{rehearsal.PostgresPassword, rehearsal.VoterKey, "OPENSSH PRIVATE KEY"} {
-		if bytes.Contains(state, []byte(secret)) {
-			t.Errorf("the state has %q in plain text", secret)
-		}
-	}
-	again, err := e.Up(t.Context())
-	if err != nil || again.Changes() != 0 {
-		t.Errorf("a second up: %v, %v", again.Counts, err)
-	}
-	if _, err := e.Destroy(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if left := e.World.Objects("*"); len(left) != 0 {
-		t.Errorf("the world keeps %v", left)
-	}
-}
 
 // BenchmarkUp compares, for more and more frontends, how long `pulumi up` takes
 // with how long it would take one step after another and with the longest chain
