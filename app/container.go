@@ -65,7 +65,11 @@ func (c container) arguments() *docker.ContainerArgs {
 		Image:               c.image,
 		Restart:             pulumi.String("unless-stopped"),
 		DestroyGraceSeconds: pulumi.Int(stopGrace),
-		Ports:               docker.ContainerPortArray{},
+		// The engine writes its defaults for logs into every container that says nothing, and they would then look like a
+		// change: so the container says what engine.sh sets.
+		LogDriver: pulumi.String("json-file"),
+		LogOpts:   pulumi.StringMap{"max-size": pulumi.String("10m"), "max-file": pulumi.String("3")},
+		Ports:     docker.ContainerPortArray{},
 	}
 	if len(c.command) > 0 {
 		arguments.Command = pulumi.ToStringArray(c.command)

@@ -20,8 +20,9 @@ if [ "$1" = delete ]; then
 	exit 0
 fi
 
+# Whenever it loses the store, or starts before it, the manager looks again after its heartbeat: a minute, if not told.
 keep_container swarm-manager "$SWARM_IMAGE" --publish "$PRIVATE_ADDRESS:3375:2375" "$SWARM_IMAGE" \
-	manage --strategy spread "$DISCOVERY"
+	manage --strategy spread --heartbeat 2s "$DISCOVERY"
 
 # Whoever logs in and says "docker" talks to the Swarm; so does everything that comes through SSH.
 verb=create
