@@ -1,0 +1,216 @@
+package http
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"swarm-scale/poll"
+)
+
+// memoryBoard has the tally that the test sets, or fails.
+type memoryBoard struct {
+	mu      sync.Mutex
+	tally   poll.Tally
+	fault   error
+	queries atomic.Int64
+}
+
+func (b *memoryBoard) set(tally poll.Tally, fault error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.tally, b.fault = tally, fault
+}
+
+func (b *memoryBoard) Tally(context.Context) (poll.Tally, error) {
+	b.queries.Add(1)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.tally, b.fault
+}
+
+func newResultsApp(t *testing.T, board poll.Scoreboard) *ResultsApp {
+	t.Helper()
+	ballot, err := poll.NewBallot("Cats", "<i>Dogs</i>")
+	if err != nil {
+		t.Fatal(err)
+	}
+	app, err := NewResultsApp(ResultsOptions{Ballot: ballot, Scoreboard: board, Registerer: prometheus.NewRegistry()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return app
+}
+
+func fetch(t *testing.T, app http.Handler, path string) (int, string) {
+	t.Helper()
+	response := answer(app, httptest.NewRequest(http.MethodGet, path, nil))
+	return response.StatusCode, bodyOf(t, response)
+}
+
+func TestResultsStates(t *testing.T) {
+	board := &memoryBoard{}
+	app := newResultsApp(t, board)
+	steps := []struct {
+		name      string
+		before    func()
+		ready     int
+		page      []string
+		live      bool
+		total     int64
+		jsonTexts []string
+	}{
+		{"never read", func() {}, 503, []string{"cannot be counted yet", "No count yet", `class="stale"`}, false, 0, []string{`"as_of":""`}},
+		{"no votes yet", func() { app.live.update(t.Context()) }, 200,
+			[]string{"0 votes in all", "0.0%", "Live · ", `role="alert" hidden`}, true, 0, nil},
+		{"votes", func() {
+			board.set(poll.Tally{A: 1234567, B: 1}, nil)
+			app.live.update(t.Context())
+		}, 200, []string{"1,234,568 votes in all", "1,234,567 votes<", ">1 vote<", "99.9%", `width="0.1%"`, "&lt;i&gt;Dogs"}, true, 1234568,
+			[]string{`"share":99.9`, `"share":0.1`, `"label":"\u003ci\u003eDogs`}},
+		{"database away", func() {
+			board.set(poll.Tally{}, errors.New("hush-hush"))
+			app.live.update(t.Context())
+		}, 503, []string{"last known numbers", "As of ", "1,234,568 votes in all", `class="stale"`}, false, 1234568, nil},
+		{"and back", func() {
+			board.set(poll.Tally{B: 2}, nil)
+			app.live.update(t.Context())
+		}, 200, []string{"2 votes in all", "Live · "}, true, 2, nil},
+	}
+	for _, step := range steps {
+		step.before()
+		_, page := fetch(t, app, "/")
+		for _, want := range step.page {
+			if !strings.Contains(page, want) {
+				t.Errorf("%s: the page lacks %q:\n%s", step.name, want, page[strings.Index(page, "<main"):strings.Index(page, "<script")])
+			}
+		}
+		_, text := fetch(t, app, "/results.json")
+		var got struct {
+			Total int64
+			Live  bool
+		}
+		if err := json.Unmarshal([]byte(text), &got); err != nil || got.Live != step.live || got.Total != step.total {
+			t.Errorf("%s: the JSON is %s (%v)", step.name, text, err)
+		}
+		for _, want := range step.jsonTexts {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s: the JSON lacks %s: %s", step.name, want, text)
+			}
+		}
+		if strings.Contains(page+text, "hush-hush") {
+			t.Errorf("%s: viewers see what is wrong inside", step.name)
+		}
+		if status, body := fetch(t, app, "/readyz"); status != step.ready {
+			t.Errorf("%s: /readyz is %d %s, want %d", step.name, status, body, step.ready)
+		}
+		if status, body := fetch(t, app, "/healthz"); status != 200 {
+			t.Errorf("%s: /healthz is %d %s; the program itself is fine", step.name, status, body)
+		}
+	}
+	for path, want := range map[string]int{"/nothing": 404, "/metrics": 404} {
+		if status, body := fetch(t, app, path); status != want || !strings.Contains(body, "There is no page at this address.") {
+			t.Errorf("%s: %d %s", path, status, body)
+		}
+	}
+	if response := answer(app, httptest.NewRequest(http.MethodPost, "/", nil)); response.StatusCode != 405 {
+		t.Errorf("POST: %d, want 405", response.StatusCode)
+	}
+}
+
+// All viewers get each change, for one query; one that does not read holds up nobody.
+func TestViewers(t *testing.T) {
+	board := &memoryBoard{}
+	app := newResultsApp(t, board)
+	ctx, stop := context.WithCancel(t.Context())
+	server := httptest.NewUnstartedServer(app)
+	server.Config.ReadTimeout = 200 * time.Millisecond // shorter than the test: it must not end the events
+	server.Config.WriteTimeout = 300 * time.Millisecond
+	server.Start()
+	defer server.Close()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		app.Run(ctx)
+	}()
+
+	sleeper, err := net.Dial("tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sleeper.Close()
+	if _, err := io.WriteString(sleeper, "GET /events HTTP/1.1\r\nHost: results\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+
+	const viewers = 200
+	var seen, gone sync.WaitGroup
+	seen.Add(viewers)
+	client := &http.Client{Transport: &http.Transport{MaxConnsPerHost: 0}}
+	for range viewers {
+		gone.Go(func() {
+			told := sync.OnceFunc(seen.Done)
+			defer told()
+			response, err := client.Get(server.URL + "/events")
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer response.Body.Close()
+			if got := response.Header.Get("Content-Type"); got != "text/event-stream" {
+				t.Errorf("the type is %q", got)
+			}
+			lines := bufio.NewScanner(response.Body)
+			for lines.Scan() {
+				if strings.HasPrefix(lines.Text(), "data: ") && strings.Contains(lines.Text(), `"total":7,`) {
+					told()
+				}
+			}
+		})
+	}
+	time.Sleep(700 * time.Millisecond) // everyone is there, for longer than the server's timeouts
+	before := board.queries.Load()
+	started := time.Now()
+	board.set(poll.Tally{A: 3, B: 4}, nil)
+	seen.Wait()
+	took := time.Since(started)
+	if took > 3*time.Second {
+		t.Errorf("it took %s until all viewers had the change", took)
+	}
+	if queries, most := board.queries.Load()-before, int64(took/pollInterval)+2; queries > most {
+		t.Errorf("%d viewers cost %d queries in %s, want at most %d", viewers, queries, took, most)
+	}
+	stop()
+	<-ended
+	allGone := make(chan struct{})
+	go func() {
+		gone.Wait()
+		close(allGone)
+	}()
+	select {
+	case <-allGone:
+	case <-time.After(10 * time.Second):
+		t.Error("viewers are still connected after the end")
+	}
+}
+
+func TestCountText(t *testing.T) {
+	for n, want := range map[int64]string{0: "0 votes", 1: "1 vote", 999: "999 votes", 1000: "1,000 votes",
+		123456: "123,456 votes", 1234567: "1,234,567 votes", -1234: "-1,234 votes", -123: "-123 votes"} {
+		if got := countText(n); got != want {
+			t.Errorf("%d is %q, want %q", n, got, want)
+		}
+	}
+}
