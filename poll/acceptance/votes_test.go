@@ -1,0 +1,287 @@
+package acceptance
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"swarm-scale/poll/redistest"
+)
+
+// Many voters vote through both frontends, change their minds and press twice; the results are each one's latest choice.
+func TestEveryVoterCountsOnce(t *testing.T) {
+	s := startSystem(t)
+	const voters = 60
+	random := rand.New(rand.NewPCG(5, 6))
+	var a, b int64
+	var wait sync.WaitGroup
+	for range voters {
+		var choices []string
+		for range 1 + random.IntN(4) {
+			choices = append(choices, []string{"a", "b"}[random.IntN(2)])
+		}
+		if choices[len(choices)-1] == "a" {
+			a++
+		} else {
+			b++
+		}
+		first := random.IntN(2)
+		wait.Go(func() {
+			v := newVoter(t)
+			v.look(s.frontends[first])
+			for i, choice := range choices {
+				v.mustVote(s.frontends[(first+i)%2], choice)
+			}
+		})
+	}
+	wait.Wait()
+	s.wantResults(t, a, b)
+	var accepted float64
+	for _, frontend := range s.frontends {
+		accepted += frontend.metric(t, "poll_votes_accepted_total")
+	}
+	eventually(t, "the worker's metrics agree", func() error {
+		if stored := s.worker.metric(t, "poll_worker_votes_stored_total"); stored != accepted {
+			return fmt.Errorf("%v votes were accepted and %v stored", accepted, stored)
+		}
+		return nil
+	})
+	if got := s.results.metric(t, "poll_results_votes"); got != voters {
+		t.Errorf("the results' metric says %v votes, want %d", got, voters)
+	}
+	for _, program := range []*running{s.frontends[0], s.frontends[1], s.worker, s.results} {
+		for line := range strings.Lines(program.log.String()) {
+			if !strings.HasPrefix(line, `{"time":"`) {
+				t.Errorf("%s logs a line that is not JSON: %s", program.name, line)
+			}
+		}
+		if strings.Contains(program.log.String(), voterKey) {
+			t.Errorf("%s logs the key", program.name)
+		}
+	}
+}
+
+// The worker is killed again and again while votes come in.
+func TestWorkerIsKilled(t *testing.T) {
+	s := startSystem(t)
+	const voters = 80
+	for i := range voters {
+		v := newVoter(t)
+		v.look(s.frontends[i%2])
+		v.mustVote(s.frontends[i%2], []string{"a", "b"}[i%2])
+		if i%20 == 10 {
+			s.worker.Kill()
+			s.worker.launch(t)
+		}
+	}
+	s.wantResults(t, voters/2, voters/2)
+}
+
+// Each program ends well when docker stops it, and says whether it is healthy when docker asks.
+func TestStopAndHealthcheck(t *testing.T) {
+	s := startSystem(t)
+	for _, program := range []*running{s.frontends[0], s.worker, s.results} {
+		eventually(t, program.name+" is ready", func() error {
+			if status, body := get(t, program.url+"/readyz"); status != http.StatusOK {
+				return fmt.Errorf("%d %s", status, body)
+			}
+			return nil
+		})
+		if code, out, _ := runToEnd(t, program.name, []string{"healthcheck"}, program.environment); code != 0 {
+			t.Errorf("%s healthcheck: %d %s", program.name, code, out)
+		}
+	}
+	viewer, err := http.Get(s.results.url + "/events")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer viewer.Body.Close()
+	s.redis[0].Kill()
+	time.Sleep(1100 * time.Millisecond) // the proof of a write holds for a second
+	if code, out, _ := runToEnd(t, "web-vote-app", []string{"healthcheck"}, s.frontends[0].environment); code != 1 ||
+		!strings.Contains(out, "redis does not take a write") {
+		t.Errorf("without redis: healthcheck %d %s", code, out)
+	}
+	for _, program := range []*running{s.frontends[0], s.worker, s.results} {
+		program.stop(t)
+		if code, _, _ := runToEnd(t, program.name, []string{"healthcheck"}, program.environment); code != 1 {
+			t.Errorf("%s healthcheck after its end: %d, want 1", program.name, code)
+		}
+	}
+}
+
+// A frontend is retired: its votes, those in the hands of a worker that is gone included, are stored before it goes.
+func TestDrain(t *testing.T) {
+	s := startWithoutWorker(t)
+	for i := range 30 {
+		v := newVoter(t)
+		v.look(s.frontends[0])
+		v.mustVote(s.frontends[0], []string{"a", "a", "b"}[i%3])
+	}
+	redis := s.redis[0]
+	redis.Do(t, "XGROUP", "CREATE", "votes", "workers", "0")
+	redis.Do(t, "XREADGROUP", "GROUP", "workers", "worker07", "COUNT", "12", "STREAMS", "votes", ">")
+	environment := append([]string{"WORKER_NUMBER=01"}, s.database...)
+	code, out, said := runToEnd(t, "vote-worker", []string{"drain", "--timeout", "20s", redis.Address, s.redis[1].Address}, environment)
+	want := redis.Address + ": stored 30 votes\n" + s.redis[1].Address + ": stored 0 votes\n"
+	if code != 0 || out != want {
+		t.Errorf("drain: %d, %q, want 0 and %q\n%s", code, out, want, said)
+	}
+	s.wantResults(t, 20, 10)
+
+	// Votes that cannot be stored are not reported as such.
+	v := newVoter(t)
+	v.look(s.frontends[0])
+	v.mustVote(s.frontends[0], "b")
+	gone := redistest.Start(t)
+	gone.Kill()
+	for name, arguments := range map[string][]string{
+		"a redis that is gone":    {"drain", "--timeout", "500ms", gone.Address},
+		"a database that is gone": {"drain", "--timeout", "500ms", redis.Address},
+	} {
+		environment := environment
+		if strings.Contains(name, "database") {
+			environment = append(environment[:len(environment):len(environment)], "POSTGRES_PORT=1")
+		}
+		code, out, said := runToEnd(t, "vote-worker", arguments, environment)
+		if code != 1 || !strings.Contains(said, "do not take the queues away") || !strings.Contains(out, "not empty") {
+			t.Errorf("%s: %d %s %s", name, code, out, said)
+		}
+	}
+	if got := redis.Do(t, "XLEN", "votes"); got != ":1" {
+		t.Errorf("%s votes are in the queue, want the one", got)
+	}
+}
+
+// Wrong settings are all told at once, and no secret with them.
+func TestWrongSettings(t *testing.T) {
+	tests := []struct {
+		name, program          string
+		arguments, environment []string
+		says                   []string
+	}{
+		{"vote app, nothing set", "web-vote-app", nil, nil, []string{
+			"WEB_VOTE_NUMBER is not set", "for instance 01", "VOTER_KEY is not set", "openssl rand -base64 32"}},
+		{"vote app, all wrong", "web-vote-app", nil, []string{"WEB_VOTE_NUMBER=1", "VOTER_KEY=c2hvcnQ=", "OPTION_A=Cats",
+			"OPTION_B=Cats", "LISTEN_ADDRESS=80", "METRICS_ADDRESS=:99999", "REDIS_ADDRESS=redis01"}, []string{
+			`WEB_VOTE_NUMBER is "1"`, "VOTER_KEY (not shown) has 5 bytes, want at least 32", `both options are called "Cats"`,
+			`LISTEN_ADDRESS is "80"`, `METRICS_ADDRESS is ":99999"`, `REDIS_ADDRESS is "redis01"`}},
+		{"vote app, key not base64", "web-vote-app", nil, []string{"WEB_VOTE_NUMBER=01", "VOTER_KEY=hush-hush!"}, []string{
+			"VOTER_KEY (not shown, 10 characters) is not base64"}},
+		{"vote app, one address for two", "web-vote-app", nil, []string{"WEB_VOTE_NUMBER=01", "VOTER_KEY=" + voterKey,
+			"METRICS_ADDRESS=:80"}, []string{`LISTEN_ADDRESS and METRICS_ADDRESS are both ":80"`}},
+		{"worker, nothing set", "vote-worker", nil, nil, []string{"WORKER_NUMBER is not set", "FROM_REDIS_HOST is not set",
+			"TO_REDIS_HOST is not set", "POSTGRES_PASSWORD is not set"}},
+		{"worker, all wrong", "vote-worker", nil, []string{"WORKER_NUMBER=one", "FROM_REDIS_HOST=3", "TO_REDIS_HOST=2",
+			"POSTGRES_HOST=pg:5432", "POSTGRES_PORT=0", "POSTGRES_PASSWORD=hush-hush"}, []string{`WORKER_NUMBER is "one"`,
+			"FROM_REDIS_HOST is 3 and TO_REDIS_HOST is 2", `POSTGRES_HOST is "pg:5432"`, `POSTGRES_PORT is "0"`}},
+		{"worker, addresses", "vote-worker", nil, []string{"WORKER_NUMBER=01", "POSTGRES_PASSWORD=x",
+			"REDIS_ADDRESSES=redis01:6379,redis01:6379, :1"}, []string{"twice", `REDIS_ADDRESSES is ":1"`}},
+		{"worker, unknown command", "vote-worker", []string{"dance"}, nil, []string{`does not know ["dance"]`}},
+		{"drain, no queue", "vote-worker", []string{"drain"}, []string{"WORKER_NUMBER=01", "POSTGRES_PASSWORD=x"},
+			[]string{"no queue is named", "`drain 3`"}},
+		{"drain, wrong queues", "vote-worker", []string{"drain", "--timeout", "-1s", "0", "redis03"},
+			[]string{"WORKER_NUMBER=01"}, []string{`"0" is not the number`, `"redis03" is not the number`,
+				"POSTGRES_PASSWORD is not set", "--timeout is -1s"}},
+		{"drain, unknown flag", "vote-worker", []string{"drain", "--force", "3"}, nil, []string{"usage: vote-worker drain"}},
+		{"results, nothing set", "results-app", nil, nil, []string{"POSTGRES_PASSWORD is not set"}},
+		{"results, all wrong", "results-app", nil, []string{"OPTION_A=" + strings.Repeat("x", 41), "POSTGRES_PORT=http",
+			"METRICS_ADDRESS=9090"}, []string{"41 characters", `POSTGRES_PORT is "http"`, `METRICS_ADDRESS is "9090"`}},
+		{"results, unknown command", "results-app", []string{"drain", "3"}, nil, []string{"does not know"}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			code, out, said := runToEnd(t, test.program, test.arguments, test.environment)
+			if code != 2 || out != "" {
+				t.Errorf("it ended with %d and printed %q, want 2 and nothing", code, out)
+			}
+			for _, want := range test.says {
+				if !strings.Contains(said, want) {
+					t.Errorf("it does not say %q:\n%s", want, said)
+				}
+			}
+			for _, secret := range []string{"hush-hush", "c2hvcnQ"} {
+				if strings.Contains(said, secret) {
+					t.Errorf("it shows the secret:\n%s", said)
+				}
+			}
+		})
+	}
+}
+
+// An address that is taken is a failure at once, with the address in it.
+func TestAddressIsTaken(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	address := taken.Addr().String()
+	free := freeAddress(t)
+	code, _, said := runToEnd(t, "vote-worker", nil, []string{"WORKER_NUMBER=01", "POSTGRES_PASSWORD=x", "POSTGRES_HOST=127.0.0.1",
+		"POSTGRES_PORT=1", "REDIS_ADDRESSES=127.0.0.1:1", "METRICS_ADDRESS=" + address})
+	if code != 1 || !strings.Contains(said, address) {
+		t.Errorf("the worker: %d %s", code, said)
+	}
+	code, _, said = runToEnd(t, "web-vote-app", nil, []string{"WEB_VOTE_NUMBER=01", "VOTER_KEY=" + voterKey,
+		"LISTEN_ADDRESS=" + free, "METRICS_ADDRESS=" + address})
+	if code != 1 || !strings.Contains(said, address) {
+		t.Errorf("the vote app: %d %s", code, said)
+	}
+}
+
+// Clients that send slowly, or too much, do not keep a place for ever, and voters beside them are answered.
+func TestRudeClients(t *testing.T) {
+	s := startWithoutWorker(t)
+	address := strings.TrimPrefix(s.frontends[0].url, "http://")
+	var slow []net.Conn
+	for range 50 {
+		connection, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer connection.Close()
+		if _, err := io.WriteString(connection, "POST / HTTP/1.1\r\nHost: votingapp.local\r\nX-Slow: "); err != nil {
+			t.Fatal(err)
+		}
+		slow = append(slow, connection)
+	}
+	for name, request := range map[string]string{
+		"a huge header": "GET / HTTP/1.1\r\nHost: x\r\nX-Huge: " + strings.Repeat("x", 64<<10) + "\r\n\r\n",
+		"no HTTP":       "\x16\x03\x01\x00\xee\x01\x00\r\n\r\n",
+		"two lengths":   "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\nContent-Length: 7\r\n\r\nvote=a",
+	} {
+		connection, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := connection.SetDeadline(time.Now().Add(patience)); err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.WriteString(connection, request) // the server may hang up before it has read all
+		line, err := bufio.NewReader(connection).ReadString('\n')
+		if err == nil && !strings.HasPrefix(line, "HTTP/1.1 4") {
+			t.Errorf("%s: answered with %q, want a 4xx", name, line)
+		}
+		connection.Close()
+	}
+	v := newVoter(t)
+	v.look(s.frontends[0])
+	v.mustVote(s.frontends[0], "a")
+	started := time.Now()
+	for _, connection := range slow {
+		if err := connection.SetReadDeadline(started.Add(patience)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadAll(connection); err != nil {
+			t.Fatalf("a slow client still has its place after %s: %v", time.Since(started), err)
+		}
+	}
+}
