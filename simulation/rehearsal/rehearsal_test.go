@@ -51,3 +51,30 @@ func BenchmarkUp(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkSaving compares the real time of an instant world's `pulumi up` of 50
+// frontends with the state saved after every step and at the end only. The state
+// is a file, all of which is written each time.
+//
+//	go test ./simulation/rehearsal -run '^$' -bench Saving -benchtime 1x
+func BenchmarkSaving(b *testing.B) {
+	for b.Loop() {
+		took := map[bool]float64{}
+		for _, atEnd := range []bool{false, true} {
+			options, err := rehearsal.Options(rehearsal.World(0), b.TempDir())
+			if err != nil {
+				b.Fatal(err)
+			}
+			options.Config["frontends"] = 50
+			options.SaveAtEnd = atEnd
+			result, err := engine.Test(b, options).Up(b.Context())
+			if err != nil {
+				b.Fatal(err)
+			}
+			took[atEnd] = result.Wall.Seconds()
+		}
+		b.ReportMetric(took[false], "every-step-s")
+		b.ReportMetric(took[true], "at-end-s")
+		b.ReportMetric(took[false]/took[true], "every-step/at-end")
+	}
+}
