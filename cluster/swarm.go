@@ -14,10 +14,11 @@ import (
 	"swarm-scale/settings"
 )
 
-// Ports on the manager, as the walk-through has them.
+// Ports of the cluster, as the walk-through has them; the first two are on the manager.
 const (
 	consulPort  = 8500
 	managerPort = 3375
+	enginePort  = 2375 // on every node
 )
 
 // membersWait is how many seconds the members have to turn healthy. The manager looks at what it discovers every few
@@ -117,6 +118,7 @@ func (s *standaloneSwarm) newMembers(ctx *pulumi.Context) (pulumi.Resource, erro
 		return nil, err
 	}
 	steps, names := []pulumi.Resource{manager}, []string{}
+	engines := []string{engineAddress(s.manager)}
 	identities := pulumi.StringArray{}
 	for _, node := range s.machines.Members() {
 		join, err := node.Run(ctx, node.Name+"-join", infra.Script{
@@ -133,6 +135,7 @@ func (s *standaloneSwarm) newMembers(ctx *pulumi.Context) (pulumi.Resource, erro
 			return nil, err
 		}
 		steps, names = append(steps, join), append(names, node.Name)
+		engines = append(engines, engineAddress(node))
 		identities = append(identities, node.Identity)
 	}
 	return s.manager.Run(ctx, "swarm-members", infra.Script{
@@ -141,9 +144,14 @@ func (s *standaloneSwarm) newMembers(ctx *pulumi.Context) (pulumi.Resource, erro
 			// Not by pulumi.Sprintf: that copies its arguments field by field, and of an address leaves "invalid IP".
 			"MANAGER": pulumi.String(fmt.Sprintf("%s:%d", s.manager.Address, managerPort)),
 			"MEMBERS": pulumi.String(strings.Join(names, " ")),
+			"STORE":   pulumi.String(fmt.Sprintf("%s:%d", s.manager.Address, consulPort)),
+			"ENGINES": pulumi.String(strings.Join(engines, " ")),
 			"WAIT":    pulumi.String(strconv.Itoa(membersWait)),
 			// A member that became another machine has to be waited for again.
 			"MACHINES": identities.ToStringArrayOutput().ApplyT(func(ids []string) string { return strings.Join(ids, " ") }).(pulumi.StringOutput),
 		},
 	}, s.inside, pulumi.DependsOn(steps))
 }
+
+// engineAddress is where a node's engine is announced to the others.
+func engineAddress(node *infra.Node) string { return fmt.Sprintf("%s:%d", node.Address, enginePort) }

@@ -96,12 +96,14 @@ fi
 
 restart=no
 # tls has to be denied in so many words: otherwise the engine holds its start up for 15 s to warn about a port without it.
+# An engine that does not find the store looks again after its heartbeat: 20 s, if not told. The store starts after it.
 if changed /etc/docker/daemon.json <<END; then restart=yes; fi
 {
   "hosts": ["unix:///var/run/docker.sock", "tcp://$PRIVATE_ADDRESS:2375"],
   "tls": false,
   "cluster-store": "$CLUSTER_STORE",
   "cluster-advertise": "$PRIVATE_ADDRESS:2375",
+  "cluster-store-opts": { "discovery.heartbeat": "2", "discovery.ttl": "60" },
   "log-driver": "json-file",
   "log-opts": { "max-size": "10m", "max-file": "3" }
 }

@@ -13,8 +13,8 @@ if [ "$1" = delete ]; then
 	exit 0
 fi
 
-# The agent announces its node every 10 s; a node that is silent for 30 s is taken off the list. It retries for ever, so it
-# may start before the store does.
+# The agent announces its node every 3 s; a node that is silent for 30 s is taken off the list. It retries as
+# often and for ever, so it may start before the store does.
 keep_container swarm-agent "$SWARM_IMAGE" "$SWARM_IMAGE" \
-	join --heartbeat 10s --ttl 30s --advertise "$PRIVATE_ADDRESS:2375" "$DISCOVERY"
+	join --heartbeat 3s --ttl 30s --advertise "$PRIVATE_ADDRESS:2375" "$DISCOVERY"
 echo "swarm-join: $NODE_NAME announces $PRIVATE_ADDRESS:2375"

@@ -1,10 +1,16 @@
 #!/usr/bin/env bash
-# Waits until the Swarm manager reports every member healthy, and names those that are not.
+# Waits until the Swarm manager reports every member healthy, and names those that are not. Then sees to it that all engines
+# are in one gossip, without which the overlay network does not carry between them.
 #
 # Variables: MANAGER  the manager's address and port
 #            MEMBERS  the members' names, with spaces between them
+#            STORE    the address and port of the key-value store
+#            ENGINES  address and port of every engine that is announced there, with spaces between; the first is the one
+#                     that the others are to join
 #            WAIT     how many seconds at most
 set -euo pipefail
+
+end=$((SECONDS + WAIT))
 
 # The manager's report has a pair [name, value] for a node and further pairs for its details, one of them its status:
 #   [" frontend01","192.168.33.20:2375"],["  └ ID","…"],["  └ Status","Healthy"], …
@@ -14,7 +20,6 @@ healthy_members() {
 		$2 ~ / Status$/ && $4 == "Healthy" { print node }'
 }
 
-end=$((SECONDS + WAIT))
 while :; do
 	missing=
 	report=$(healthy_members) || report=
@@ -23,7 +28,7 @@ while :; do
 	done
 	if [ -z "$missing" ]; then
 		echo "swarm-members: all healthy: $MEMBERS"
-		exit 0
+		break
 	fi
 	if [ "$SECONDS" -ge "$end" ]; then
 		cat >&2 <<END
@@ -38,3 +43,29 @@ END
 	fi
 	sleep 1
 done
+
+# An engine joins the gossip when it learns of another one, and tries that one once: where several start together, some try
+# one that does not listen yet, and stay alone for good. Whoever is alone tries again when an engine is announced. So, once
+# all of them listen, the first one is taken off the store's list; within its heartbeat it announces itself anew.
+nodes="http://$STORE/v1/kv/docker/nodes"
+announced() { curl -fsS --max-time 5 "$nodes/?keys" 2>/dev/null | grep -qF "\"docker/nodes/$1\""; }
+# shellcheck disable=SC2016  # the inner shell expands it
+listens() { timeout 2 bash -c 'exec 3<>"/dev/tcp/$0/7946"' "${1%:*}" 2>/dev/null; }
+wait_for() {
+	until "$1" "$2"; do
+		if [ "$SECONDS" -ge "$end" ]; then
+			echo "swarm-members: after $WAIT s the engine at ${2%:*} $3" >&2
+			exit 1
+		fi
+		sleep 0.5
+	done
+}
+
+for engine in $ENGINES; do
+	wait_for announced "$engine" "is not announced in the store at $STORE, which it has to reach (its log says why)"
+	wait_for listens "$engine" "does not listen on port 7946, by which overlay networks find each other (its log says why)"
+done
+first=${ENGINES%% *}
+curl -fsS --max-time 5 -X DELETE "$nodes/$first" >/dev/null
+wait_for announced "$first" "does not announce itself anew in the store at $STORE"
+echo "swarm-members: the engines know each other"
