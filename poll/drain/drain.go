@@ -28,7 +28,7 @@ type Options struct {
 	// Recheck is how often a worker looks for entries that were handed out and not acknowledged, 30 s by default; and
 	// IdleAfter is how long another worker must have left one alone to count as gone, a minute by default.
 	Recheck, IdleAfter time.Duration
-	// Backoff bounds the pause after a failure, 100 ms to 5 s by default.
+	// MinBackoff and MaxBackoff bound the pause after a failure, 100 ms to 5 s by default.
 	MinBackoff, MaxBackoff time.Duration
 	// StepTimeout is how long one step (saving or acknowledging a batch) may take, a minute by default; it is also how long
 	// a worker that is told to stop may go on with the batch in its hands.

@@ -14,12 +14,12 @@ type Metrics struct {
 
 // NewMetrics registers the worker's metrics; with a nil registerer they count unseen.
 func NewMetrics(registerer prometheus.Registerer) *Metrics {
-	make := promauto.With(registerer)
+	factory := promauto.With(registerer)
 	counter := func(name, help string) *prometheus.CounterVec {
-		return make.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{"queue"})
+		return factory.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{"queue"})
 	}
 	gauge := func(name, help string) *prometheus.GaugeVec {
-		return make.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, []string{"queue"})
+		return factory.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, []string{"queue"})
 	}
 	return &Metrics{
 		read: counter("poll_worker_entries_read_total",
@@ -36,7 +36,7 @@ func NewMetrics(registerer prometheus.Registerer) *Metrics {
 			"Entries in the queue that no database is known to have, measured every 5 s."),
 		lag: gauge("poll_worker_lag_seconds",
 			"How long the oldest vote of the latest batch had waited from queue to commit; 0 when the queue is empty."),
-		saveSeconds: make.NewHistogram(prometheus.HistogramOpts{
+		saveSeconds: factory.NewHistogram(prometheus.HistogramOpts{
 			Name:    "poll_worker_save_seconds",
 			Help:    "Time to store one batch, commit included.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2.5, 12),

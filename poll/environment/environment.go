@@ -74,8 +74,8 @@ func (r *Reader) Key(key, purpose string, least int) []byte {
 	return decoded
 }
 
-// Ordinal is a number as node names have it, such as "01": at least two digits and not zero. An example that is not set
-// is a fault.
+// Ordinal is a number as node names have it, such as "01": at least two digits and not zero. It must be set; meaning says
+// whose number it is.
 func (r *Reader) Ordinal(key, meaning string) string {
 	value := r.Text(key, "")
 	if value == "" {

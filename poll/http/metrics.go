@@ -14,18 +14,18 @@ type VoteMetrics struct {
 
 // NewVoteMetrics registers the vote page's metrics; with a nil registerer they count unseen.
 func NewVoteMetrics(registerer prometheus.Registerer) *VoteMetrics {
-	make := promauto.With(registerer)
+	factory := promauto.With(registerer)
 	metrics := &VoteMetrics{
-		pages: make.NewCounter(prometheus.CounterOpts{
+		pages: factory.NewCounter(prometheus.CounterOpts{
 			Name: "poll_vote_pages_total", Help: "Ballots shown, without those that answer a vote.",
 		}),
-		accepted: make.NewCounter(prometheus.CounterOpts{
+		accepted: factory.NewCounter(prometheus.CounterOpts{
 			Name: "poll_votes_accepted_total", Help: "Votes that the queue has and the voter was told so.",
 		}),
-		refused: make.NewCounterVec(prometheus.CounterOpts{
+		refused: factory.NewCounterVec(prometheus.CounterOpts{
 			Name: "poll_votes_refused_total", Help: "Votes that were not taken, by reason.",
 		}, []string{"reason"}),
-		queueSeconds: make.NewHistogram(prometheus.HistogramOpts{
+		queueSeconds: factory.NewHistogram(prometheus.HistogramOpts{
 			Name:    "poll_vote_queue_seconds",
 			Help:    "Time until the queue had a vote, or until it was given up.",
 			Buckets: prometheus.ExponentialBuckets(0.0001, 2.5, 13), // 0.1 ms to 6 s
@@ -50,21 +50,21 @@ type ResultsMetrics struct {
 
 // NewResultsMetrics registers the results page's metrics; with a nil registerer they count unseen.
 func NewResultsMetrics(registerer prometheus.Registerer) *ResultsMetrics {
-	make := promauto.With(registerer)
+	factory := promauto.With(registerer)
 	return &ResultsMetrics{
-		viewers: make.NewGauge(prometheus.GaugeOpts{
+		viewers: factory.NewGauge(prometheus.GaugeOpts{
 			Name: "poll_results_viewers", Help: "Viewers who are connected and get each change.",
 		}),
-		pages: make.NewCounter(prometheus.CounterOpts{
+		pages: factory.NewCounter(prometheus.CounterOpts{
 			Name: "poll_results_pages_total", Help: "Results pages shown.",
 		}),
-		updates: make.NewCounter(prometheus.CounterOpts{
+		updates: factory.NewCounter(prometheus.CounterOpts{
 			Name: "poll_results_updates_total", Help: "Changes of the tally that were sent to all viewers.",
 		}),
-		failures: make.NewCounter(prometheus.CounterOpts{
+		failures: factory.NewCounter(prometheus.CounterOpts{
 			Name: "poll_results_tally_failures_total", Help: "Attempts to read the tally that failed.",
 		}),
-		votes: make.NewGaugeVec(prometheus.GaugeOpts{
+		votes: factory.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "poll_results_votes", Help: "Voters per option, as last read.",
 		}, []string{"option"}),
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -56,9 +57,11 @@ func TestStopFinishesRequestsInFlight(t *testing.T) {
 	<-begun
 	stop()
 	for range 200 { // until nobody listens any more
-		if _, err := http.Get("http://" + at); err != nil {
+		connection, err := net.Dial("tcp", at)
+		if err != nil {
 			break
 		}
+		connection.Close()
 		time.Sleep(5 * time.Millisecond)
 	}
 	close(goOn)
