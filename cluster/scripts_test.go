@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -40,7 +41,28 @@ func managerReport(status map[string]string) string {
 	return `{"ID":"","Containers":4,"SystemStatus":[` + strings.Join(pairs, ",") + `],"Name":"swarm"}`
 }
 
+// fakeStore is a key-value store as far as engines announce themselves in it: an entry that is deleted comes back, as an
+// engine's does with its next heartbeat.
+func fakeStore(t *testing.T, engine string) (address string, deletions *atomic.Int32) {
+	t.Helper()
+	deletions = &atomic.Int32{}
+	store := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodDelete {
+			deletions.Add(1)
+			return
+		}
+		fmt.Fprintf(w, `["docker/nodes/%s"]`, engine)
+	}))
+	t.Cleanup(store.Close)
+	return store.Listener.Addr().String(), deletions
+}
+
 func TestMembersAreWaitedFor(t *testing.T) {
+	gossip, err := net.Listen("tcp", "127.0.0.1:7946")
+	if err != nil {
+		t.Skipf("port 7946, at which engines gossip, is taken here: %v", err)
+	}
+	defer gossip.Close()
 	var asked atomic.Int32
 	manager := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// The second member is pending at first, and the manager itself needs a moment.
@@ -54,9 +76,21 @@ func TestMembersAreWaitedFor(t *testing.T) {
 		}
 	}))
 	defer manager.Close()
-	output, err := run(t, membersScript, "create", "", "MANAGER="+manager.Listener.Addr().String(), "MEMBERS=frontend01 frontend02", "WAIT=30")
+	const engine = "127.0.0.1:2375"
+	store, deletions := fakeStore(t, engine)
+	output, err := run(t, membersScript, "create", "", "MANAGER="+manager.Listener.Addr().String(), "MEMBERS=frontend01 frontend02", "WAIT=30",
+		"STORE="+store, "ENGINES="+engine)
 	if err != nil || !strings.Contains(output, "all healthy: frontend01 frontend02") || asked.Load() != 3 {
 		t.Errorf("after %d questions: %v\n%s", asked.Load(), err, output)
+	}
+	if deletions.Load() != 1 || !strings.Contains(output, "the engines know each other") {
+		t.Errorf("the first engine was asked %d times to announce itself anew:\n%s", deletions.Load(), output)
+	}
+	// An engine that is not announced is named.
+	output, err = run(t, membersScript, "create", "", "MANAGER="+manager.Listener.Addr().String(), "MEMBERS=frontend01", "WAIT=1",
+		"STORE="+store, "ENGINES=127.0.0.2:2375")
+	if err == nil || !strings.Contains(output, "the engine at 127.0.0.2 is not announced in the store") {
+		t.Errorf("%v\n%s", err, output)
 	}
 }
 
@@ -70,7 +104,7 @@ func TestMissingMembersAreNamed(t *testing.T) {
 		"no manager answers": {"127.0.0.1:1", "frontend01 frontend02 worker01 store"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			output, err := run(t, membersScript, "create", "", "MANAGER="+test.manager, "MEMBERS=frontend01 frontend02 worker01 store", "WAIT=1")
+			output, err := run(t, membersScript, "create", "", "MANAGER="+test.manager, "MEMBERS=frontend01 frontend02 worker01 store", "WAIT=1", "STORE=", "ENGINES=")
 			if err == nil || !strings.Contains(output, "does not report healthy: "+test.missing+"\n") {
 				t.Errorf("%v\n%s", err, output)
 			}
@@ -118,7 +152,7 @@ func TestContainersAreLeftAlone(t *testing.T) {
 		return asked()
 	}
 	if first := join("create", "swarm:1.2.9"); !strings.Contains(first, "run --detach --restart unless-stopped --name swarm-agent") ||
-		!strings.Contains(first, "swarm:1.2.9 join --heartbeat 10s --ttl 30s --advertise 192.168.33.20:2375 consul://192.168.33.11:8500/") {
+		!strings.Contains(first, "swarm:1.2.9 join --heartbeat 3s --ttl 30s --advertise 192.168.33.20:2375 consul://192.168.33.11:8500/") {
 		t.Errorf("the first run asks\n%s", first)
 	}
 	if second := join("create", "swarm:1.2.9"); strings.Contains(second, "run ") || strings.Contains(second, "rm ") {
