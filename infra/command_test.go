@@ -23,7 +23,7 @@ func TestScriptRuns(t *testing.T) {
 	values := map[string]string{
 		"PLAIN":  "192.168.33.11",
 		"QUOTES": `it's "quoted" and \back\slashed`,
-		"SHELL":  "$(touch /tmp/broken-out) `id` ; rm -rf $HOME & | > < * ?",
+		"SHELL":  "$(echo broken out) `id` ; echo broken; exit 3 & | > < * ?",
 		"LINES":  "first\nsecond\n\tthird",
 		"EMPTY":  "",
 		"OTHER":  "猫 or 犬",
