@@ -16,7 +16,7 @@ demo: pulumi ## The whole system comes up and goes away again, on simulated clou
 
 .PHONY: test
 test: packages pulumi $(BIN)/gotestsum ## All tests, against real Redis, PostgreSQL, browser and Pulumi engine
-	gotestsum --format pkgname --hide-summary=output -- -timeout 40m ./...
+	gotestsum --format pkgname -- -timeout 40m ./...
 
 .PHONY: lint
 lint: packages $(BIN)/staticcheck $(BIN)/actionlint ## gofmt, go vet, staticcheck, shellcheck, actionlint
