@@ -26,7 +26,9 @@ if [ -n "$running" ]; then
 fi
 mv "$FOLDER/haproxy.cfg.new" "$FOLDER/haproxy.cfg"
 if [ -n "$running" ]; then
-	docker kill --signal HUP haproxy >/dev/null
+	# Not by "docker kill": whatever the signal, this engine then takes the container for one that was stopped on purpose,
+	# and no longer restarts it when it dies.
+	docker exec haproxy sh -c 'kill -HUP 1'
 	echo "haproxy: reloaded with $(grep -c '^[[:space:]]*server ' "$FOLDER/haproxy.cfg") frontends"
 else
 	echo "haproxy: configuration written"
