@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests run against, where it is missing: Redis, PostgreSQL, Chromium and shellcheck, from the packages of
-# a Debian-like system. Without apt-get, or without the right to use it, it says what is missing and goes on: the tests that
+# Installs what the tests run against, where it is missing: Redis, PostgreSQL, Chromium, HAProxy and a few tools, from the
+# packages of a Debian-like system. Without apt-get, or without the right to use it, it says what is missing and goes on: the tests that
 # need it are skipped and say so, too.
 set -euo pipefail
 
@@ -11,6 +11,7 @@ command -v chromium >/dev/null || command -v chromium-browser >/dev/null || comm
 command -v shellcheck >/dev/null || missing+=(shellcheck)
 command -v ssh-keygen >/dev/null || missing+=(openssh-client)
 command -v haproxy >/dev/null || missing+=(haproxy)
+command -v curl >/dev/null || missing+=(curl)
 [ "${#missing[@]}" -gt 0 ] || exit 0
 
 become_root=()
