@@ -1,50 +1,46 @@
 package http
 
 import (
-	"html/template"
 	"net/http"
+
+	g "maragu.dev/gomponents"
+	h "maragu.dev/gomponents/html"
 )
 
-// messagePage shows one sentence and the way back.
-type messagePage struct {
-	frame
-	Kicker, Heading, Sentence, HomeLabel, Container string
-}
-
-// messages renders pages that say why there is nothing else to show.
+// messages makes pages that say why there is nothing else to show, with the way back.
 type messages struct {
-	template  *template.Template
 	style     string
 	kicker    string
 	homeLabel string
-	container string
+	container string // may be empty
 }
 
-func newMessages(style, kicker, homeLabel, container string) (*messages, error) {
-	parsed, err := newTemplate("message.html")
-	if err != nil {
-		return nil, err
+func (m messages) page(heading, sentence string) (*page, error) {
+	f := frame{
+		title:  heading,
+		kicker: m.kicker,
+		style:  m.style,
+		main: g.Group{
+			h.H1(g.Text(heading)), newline,
+			h.P(h.Class("lead"), g.Text(sentence)), newline,
+			h.A(h.Class("home"), h.Href("/"), g.Text(m.homeLabel)),
+		},
 	}
-	return &messages{template: parsed, style: style, kicker: kicker, homeLabel: homeLabel, container: container}, nil
+	if m.container != "" {
+		f.foot = answeredBy(m.container)
+	}
+	return render(layout(f), m.style, "")
 }
 
-func (m *messages) page(heading, sentence string) (*page, error) {
-	return render(m.template, messagePage{
-		frame:     frame{Style: template.CSS(m.style)},
-		Kicker:    m.kicker,
-		Heading:   heading,
-		Sentence:  sentence,
-		HomeLabel: m.homeLabel,
-		Container: m.container,
-	}, m.style, "")
-}
+// answeredBy is the line that says which container made the page.
+func answeredBy(container string) g.Node { return h.P(g.Text("Answered by container " + container)) }
 
 // commonMessages are the pages that both programs have.
 type commonMessages struct {
 	notFound, wrongMethod *page
 }
 
-func (m *messages) common() (commonMessages, error) {
+func (m messages) common() (commonMessages, error) {
 	notFound, err := m.page("Nothing here", "There is no page at this address.")
 	if err != nil {
 		return commonMessages{}, err

@@ -7,10 +7,12 @@ import (
 	"embed"
 	"encoding/base64"
 	"fmt"
-	"html/template"
 	"net/http"
 	"strconv"
 	"strings"
+
+	g "maragu.dev/gomponents"
+	h "maragu.dev/gomponents/html"
 )
 
 //go:embed pages
@@ -22,15 +24,52 @@ func readPageFile(name string) (string, error) {
 	return strings.TrimSpace(string(text)), err
 }
 
-// newTemplate is the layout with one page's pieces in it.
-func newTemplate(page string) (*template.Template, error) {
-	return template.ParseFS(pageFiles, "pages/layout.html", "pages/"+page)
+// frame is what makes a page out of its own pieces.
+type frame struct {
+	title, bodyClass, kicker string
+	head                     g.Node // more for the head; may be nil
+	main                     g.Group
+	foot                     g.Node // may be nil
+	style                    string
 }
 
-// frame is what the layout itself needs.
-type frame struct {
-	Style     template.CSS
-	BodyClass string
+// newline keeps the source of the pages readable.
+var newline = g.Raw("\n")
+
+// icon is the mark of the poll, two bars, as an address.
+const icon = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 28 18'%3E" +
+	"%3Crect y='1' width='28' height='7' rx='3.5' fill='%231f4fd8'/%3E" +
+	"%3Crect y='10' width='17' height='7' rx='3.5' fill='%23b8400a'/%3E%3C/svg%3E"
+
+// layout is the whole page. Whatever comes from settings or from the database gets in by g.Text or as an attribute's value,
+// which escape it; g.Raw is for the texts of this package alone.
+func layout(f frame) g.Node {
+	return g.Group{
+		g.Raw("<!doctype html>\n"),
+		h.HTML(h.Lang("en"), newline,
+			h.Head(newline,
+				h.Meta(h.Charset("utf-8")), newline,
+				h.Meta(h.Name("viewport"), h.Content("width=device-width, initial-scale=1")), newline,
+				h.Meta(h.Name("robots"), h.Content("noindex")), newline,
+				h.TitleEl(g.Text(f.title)), newline,
+				h.Link(h.Rel("icon"), h.Href(icon)), newline,
+				h.StyleEl(g.Raw(f.style)), newline,
+				f.head,
+			), newline,
+			h.Body(g.If(f.bodyClass != "", h.Class(f.bodyClass)), newline,
+				h.Main(newline, h.P(h.Class("kicker"), mark(), g.Text(f.kicker)), newline, f.main, newline), newline,
+				h.Footer(h.Class("page-foot"), newline, f.foot, newline), newline,
+			), newline,
+		), newline,
+	}
+}
+
+// mark is the icon as a drawing.
+func mark() g.Node {
+	bar := func(class, y, width string) g.Node {
+		return g.El("rect", h.Class(class), g.Attr("y", y), h.Width(width), h.Height("7"), g.Attr("rx", "3.5"))
+	}
+	return h.SVG(h.Class("mark"), g.Attr("viewBox", "0 0 28 18"), h.Aria("hidden", "true"), bar("a", "1", "28"), bar("b", "10", "17"))
 }
 
 // page is a whole page, ready to be sent.
@@ -43,9 +82,9 @@ type page struct {
 
 // render makes a page. The policy allows exactly the page's own style and, if there is one, script, and nothing from
 // anywhere else.
-func render(from *template.Template, data any, style, script string) (*page, error) {
+func render(content g.Node, style, script string) (*page, error) {
 	var plain, compressed bytes.Buffer
-	if err := from.ExecuteTemplate(&plain, "layout", data); err != nil {
+	if err := content.Render(&plain); err != nil {
 		return nil, fmt.Errorf("render page: %w", err)
 	}
 	// Fast rather than small: the results are rendered again with every change.

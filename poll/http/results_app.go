@@ -3,11 +3,8 @@ package http
 import (
 	"context"
 	"fmt"
-	"html/template"
 	"log/slog"
 	"net/http"
-	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -43,22 +40,6 @@ type ResultsApp struct {
 	common  commonMessages
 }
 
-// resultsPage fills results.html.
-type resultsPage struct {
-	frame
-	LabelA, LabelB string
-	Options        []resultsOption
-	TotalText      string
-	Status         string
-	Live           bool
-	Trouble        string
-	Script         template.JS
-}
-
-type resultsOption struct {
-	ID, Label, ShareText, VotesText, Width string
-}
-
 // NewResultsApp makes the results page. It shows what Run reads.
 func NewResultsApp(options ResultsOptions) (*ResultsApp, error) {
 	style, err := readPageFile("style.css")
@@ -69,15 +50,7 @@ func NewResultsApp(options ResultsOptions) (*ResultsApp, error) {
 	if err != nil {
 		return nil, err
 	}
-	parsed, err := newTemplate("results.html")
-	if err != nil {
-		return nil, err
-	}
-	messages, err := newMessages(style, "The results", "To the results", "")
-	if err != nil {
-		return nil, err
-	}
-	common, err := messages.common()
+	common, err := messages{style: style, kicker: "The results", homeLabel: "To the results"}.common()
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +59,7 @@ func NewResultsApp(options ResultsOptions) (*ResultsApp, error) {
 	}
 	app := &ResultsApp{metrics: NewResultsMetrics(options.Registerer), mux: http.NewServeMux(), common: common}
 	app.live = newLive(options.Scoreboard, options.Ballot, options.Log, app.metrics, func(r results) (*page, error) {
-		return render(parsed, newResultsPage(r, style, script), style, script)
+		return render(resultsPage(r, style, script), style, script)
 	})
 	if _, err := app.live.current.page(); err != nil { // a fault in the page shows at start, not at the first viewer
 		return nil, err
@@ -105,55 +78,6 @@ func NewResultsApp(options ResultsOptions) (*ResultsApp, error) {
 		common.notFound.send(w, r, http.StatusNotFound)
 	})
 	return app, nil
-}
-
-func newResultsPage(r results, style, script string) resultsPage {
-	data := resultsPage{
-		frame:     frame{Style: template.CSS(style)},
-		LabelA:    r.Options[0].Label,
-		LabelB:    r.Options[1].Label,
-		TotalText: countText(r.Total) + " in all",
-		Live:      r.Live,
-		Trouble:   r.Trouble,
-		Script:    template.JS(script),
-	}
-	for _, option := range r.Options {
-		share := strconv.FormatFloat(option.Share, 'f', 1, 64) + "%"
-		data.Options = append(data.Options, resultsOption{
-			ID: option.ID, Label: option.Label, ShareText: share, VotesText: countText(option.Votes), Width: share,
-		})
-	}
-	clock := ""
-	if asOf, err := time.Parse(time.RFC3339Nano, r.AsOf); err == nil {
-		clock = asOf.Format("15:04:05 UTC")
-	}
-	switch {
-	case r.Live:
-		data.Status = "Live · " + clock
-	case clock != "":
-		data.Status = "As of " + clock
-		data.BodyClass = "stale"
-	default:
-		data.Status = "No count yet"
-		data.BodyClass = "stale"
-	}
-	return data
-}
-
-// countText is a number of votes in words: "1 vote", "1,234,567 votes".
-func countText(n int64) string {
-	digits := strconv.FormatInt(n, 10)
-	var grouped strings.Builder
-	for i, digit := range digits {
-		if i > 0 && (len(digits)-i)%3 == 0 && digits[i-1] != '-' {
-			grouped.WriteByte(',')
-		}
-		grouped.WriteRune(digit)
-	}
-	if n == 1 {
-		return grouped.String() + " vote"
-	}
-	return grouped.String() + " votes"
 }
 
 // Run reads the tally until ctx is done; then it lets all viewers go.

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"html/template"
 	"log/slog"
 	"mime"
 	"net/http"
@@ -61,80 +60,10 @@ type VoteApp struct {
 	trouble  troubleLog
 }
 
-// notice is what the vote page says above the ballot.
-type notice int
-
-const (
-	noticeNone notice = iota
-	noticeThanks
-	noticeNoCookie
-	noticeDuplicateCookie
-	noticeUnknownOption
-	noticeUnreadableForm
-	noticeTooLarge
-	noticeWrongType
-	noticeCrossSite
-	noticeQueueDown
-	noticeBusy
-	noticeCount
-)
-
-// sentence is the notice in words, its HTTP status, and the reason by which metrics count the vote as refused.
-func (n notice) sentence() (text string, status int, reason string) {
-	switch n {
-	case noticeThanks:
-		return "", http.StatusOK, "" // depends on the choice
-	case noticeNoCookie:
-		return "Your vote was not counted yet: your browser had not told us who is voting. It can now. Please choose " +
-			"again; if this comes back, allow cookies for this site.", http.StatusConflict, "no_voter"
-	case noticeDuplicateCookie:
-		return "Your vote was not counted: your browser says that it is two voters. Delete this site's cookies, load " +
-			"this page again and choose.", http.StatusBadRequest, "duplicate_voter"
-	case noticeUnknownOption:
-		return "Your vote was not counted: it was not for one of the two options. Please choose one of them.",
-			http.StatusBadRequest, "unknown_option"
-	case noticeUnreadableForm:
-		return "Your vote was not counted: what arrived could not be read. Please choose again.",
-			http.StatusBadRequest, "unreadable"
-	case noticeTooLarge:
-		return "Your vote was not counted: far more arrived than a vote. Please choose again.",
-			http.StatusRequestEntityTooLarge, "too_large"
-	case noticeWrongType:
-		return "Your vote was not counted: it did not arrive as a form. Please choose again.",
-			http.StatusUnsupportedMediaType, "wrong_type"
-	case noticeCrossSite:
-		return "Your vote was not counted: it came from another site. Please choose here.",
-			http.StatusForbidden, "cross_site"
-	case noticeQueueDown:
-		return "Sorry, we cannot take votes at this moment: yours may be lost. Please choose again in a few seconds; you " +
-			"will still be counted only once.", http.StatusServiceUnavailable, "queue_unavailable"
-	case noticeBusy:
-		return "Sorry, there are too many voters at this moment, and your vote was not counted. Please choose again in " +
-			"a few seconds.", http.StatusServiceUnavailable, "busy"
-	}
-	return "", http.StatusOK, ""
-}
-
 // ballotState is all that a vote page depends on.
 type ballotState struct {
 	choice poll.Choice
 	notice notice
-}
-
-// votePage fills vote.html.
-type votePage struct {
-	frame
-	LabelA, LabelB string
-	Options        []voteOption
-	HasChosen      bool
-	Notice         string
-	Bad            bool
-	Container      string
-}
-
-type voteOption struct {
-	ID, Label string
-	Chosen    bool
 }
 
 // NewVoteApp makes the vote page. There are few different ones (three choices times the notices), so all are rendered and
@@ -181,46 +110,18 @@ func (a *VoteApp) renderPages() error {
 	if err != nil {
 		return err
 	}
-	parsed, err := newTemplate("vote.html")
-	if err != nil {
-		return err
-	}
 	for _, choice := range []poll.Choice{poll.None, poll.A, poll.B} {
 		for n := noticeNone; n < noticeCount; n++ {
-			data := a.votePage(choice, n)
-			data.Style = template.CSS(style)
-			if a.ballots[ballotState{choice, n}], err = render(parsed, data, style, ""); err != nil {
+			a.ballots[ballotState{choice, n}], err = render(ballotPage(a.options, choice, n, style), style, "")
+			if err != nil {
 				return err
 			}
 		}
 	}
-	messages, err := newMessages(style, "The vote", "To the ballot", a.options.Container)
-	if err != nil {
-		return err
-	}
-	a.common, err = messages.common()
+	a.common, err = messages{
+		style: style, kicker: "The vote", homeLabel: "To the ballot", container: a.options.Container,
+	}.common()
 	return err
-}
-
-func (a *VoteApp) votePage(choice poll.Choice, n notice) votePage {
-	ballot := a.options.Ballot
-	text, status, _ := n.sentence()
-	if n == noticeThanks {
-		text = fmt.Sprintf("Thank you! Your vote for %s is in.", ballot.Label(choice))
-	}
-	data := votePage{
-		LabelA:    ballot.Label(poll.A),
-		LabelB:    ballot.Label(poll.B),
-		HasChosen: choice != poll.None,
-		Notice:    text,
-		Bad:       status >= 400,
-		Container: a.options.Container,
-	}
-	for _, option := range poll.Choices() {
-		data.Options = append(data.Options,
-			voteOption{ID: option.String(), Label: ballot.Label(option), Chosen: option == choice})
-	}
-	return data
 }
 
 // ServeHTTP implements http.Handler.
