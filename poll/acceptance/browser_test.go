@@ -195,7 +195,7 @@ func fitsScreen(t *testing.T, tab context.Context) {
 func TestVotePageInBrowser(t *testing.T) {
 	tab := newBrowser(t)
 	s := startSystem(t)
-	site := s.frontends[0].url
+	site := s.frontends[0].URL
 
 	do(t, tab, chromedp.Navigate(site))
 	if got := text(t, tab, "h1"); got != "Cats or Dogs?" {
@@ -230,7 +230,7 @@ func TestVotePageInBrowser(t *testing.T) {
 	if got := text(t, tab, "[aria-pressed=true]"); !strings.Contains(got, "Dogs") {
 		t.Errorf("the chosen option on another visit is %q, want Dogs", got)
 	}
-	do(t, tab, chromedp.Navigate(s.frontends[1].url)) // cookies do not tell ports apart
+	do(t, tab, chromedp.Navigate(s.frontends[1].URL)) // cookies do not tell ports apart
 	if got := text(t, tab, "[aria-pressed=true]"); !strings.Contains(got, "Dogs") {
 		t.Errorf("the chosen option on the other frontend is %q, want Dogs", got)
 	}
@@ -257,17 +257,17 @@ func TestVotePageInBrowser(t *testing.T) {
 func TestVotePageOnPhone(t *testing.T) {
 	tab := newBrowser(t)
 	s := startWithoutWorker(t, "OPTION_A=Cats that sleep in the afternoon sun now", "OPTION_B=Donaudampfschifffahrtskapitänshunde 123")
-	do(t, tab, screen(phoneWidth, phoneHeight), chromedp.Navigate(s.frontends[0].url))
+	do(t, tab, screen(phoneWidth, phoneHeight), chromedp.Navigate(s.frontends[0].URL))
 	fitsScreen(t, tab)
 	keepScreenshot(t, tab, "long-names-phone")
 	press(t, tab, "button.b")
 	fitsScreen(t, tab)
-	do(t, tab, chromedp.Navigate(s.results.url))
+	do(t, tab, chromedp.Navigate(s.results.URL))
 	fitsScreen(t, tab)
-	do(t, tab, chromedp.Navigate(s.frontends[0].url+"/nothing"))
+	do(t, tab, chromedp.Navigate(s.frontends[0].URL+"/nothing"))
 	fitsScreen(t, tab)
 	keepScreenshot(t, tab, "not-found-phone")
-	do(t, tab, screen(280, 600), chromedp.Navigate(s.frontends[0].url)) // the narrowest there is
+	do(t, tab, screen(280, 600), chromedp.Navigate(s.frontends[0].URL)) // the narrowest there is
 	fitsScreen(t, tab)
 }
 
@@ -275,7 +275,7 @@ func TestVotePageWithoutJavaScript(t *testing.T) {
 	tab := newBrowser(t)
 	s := startSystem(t)
 	do(t, tab, command(emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}),
-		chromedp.Navigate(s.frontends[0].url))
+		chromedp.Navigate(s.frontends[0].URL))
 	press(t, tab, "button.b")
 	if chosen := text(t, tab, "[aria-pressed=true]"); !strings.Contains(chosen, "Dogs") {
 		t.Errorf("the chosen option is %q, want Dogs", chosen)
@@ -283,7 +283,7 @@ func TestVotePageWithoutJavaScript(t *testing.T) {
 	s.wantResults(t, 0, 1)
 
 	// The results are in the page itself, which loads itself again.
-	do(t, tab, chromedp.Navigate(s.results.url))
+	do(t, tab, chromedp.Navigate(s.results.URL))
 	if share := text(t, tab, "[data-option=b] .share"); share != "100.0%" {
 		t.Errorf("the share of Dogs is %q, want 100.0%%", share)
 	}
@@ -305,7 +305,7 @@ func TestVotePageWithoutJavaScript(t *testing.T) {
 func TestVotePageWhileQueueIsDown(t *testing.T) {
 	tab := newBrowser(t)
 	s := startSystem(t)
-	do(t, tab, screen(phoneWidth, phoneHeight), chromedp.Navigate(s.frontends[0].url))
+	do(t, tab, screen(phoneWidth, phoneHeight), chromedp.Navigate(s.frontends[0].URL))
 	press(t, tab, "button.a")
 	s.redis[0].Kill()
 	press(t, tab, "button.b")
@@ -330,7 +330,7 @@ func TestVotePageWhileQueueIsDown(t *testing.T) {
 func TestResultsPageMovesByItself(t *testing.T) {
 	tab := newBrowser(t)
 	s := startSystem(t)
-	do(t, tab, chromedp.Navigate(s.results.url))
+	do(t, tab, chromedp.Navigate(s.results.URL))
 	if got := text(t, tab, "#total"); got != "0 votes in all" {
 		t.Errorf("before the first vote the total is %q", got)
 	}
@@ -392,7 +392,7 @@ func TestResultsPageMovesByItself(t *testing.T) {
 		}
 		return nil
 	})
-	s.results.launch(t)
+	s.results.Launch(t)
 	eventually(t, "the page is live again", func() error {
 		if got := text(t, tab, "#status"); !strings.HasPrefix(got, "Live") {
 			return fmt.Errorf("its status is %q", got)

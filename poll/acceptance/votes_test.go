@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"swarm-scale/poll/programtest"
 	"swarm-scale/poll/redistest"
 )
 
@@ -45,25 +46,25 @@ func TestEveryVoterCountsOnce(t *testing.T) {
 	s.wantResults(t, a, b)
 	var accepted float64
 	for _, frontend := range s.frontends {
-		accepted += frontend.metric(t, "poll_votes_accepted_total")
+		accepted += metric(t, frontend, "poll_votes_accepted_total")
 	}
 	eventually(t, "the worker's metrics agree", func() error {
-		if stored := s.worker.metric(t, "poll_worker_votes_stored_total"); stored != accepted {
+		if stored := metric(t, s.worker, "poll_worker_votes_stored_total"); stored != accepted {
 			return fmt.Errorf("%v votes were accepted and %v stored", accepted, stored)
 		}
 		return nil
 	})
-	if got := s.results.metric(t, "poll_results_votes"); got != voters {
+	if got := metric(t, s.results, "poll_results_votes"); got != voters {
 		t.Errorf("the results' metric says %v votes, want %d", got, voters)
 	}
-	for _, program := range []*running{s.frontends[0], s.frontends[1], s.worker, s.results} {
-		for line := range strings.Lines(program.log.String()) {
+	for _, program := range []*programtest.Program{s.frontends[0], s.frontends[1], s.worker, s.results} {
+		for line := range strings.Lines(program.Log.String()) {
 			if !strings.HasPrefix(line, `{"time":"`) {
-				t.Errorf("%s logs a line that is not JSON: %s", program.name, line)
+				t.Errorf("%s logs a line that is not JSON: %s", program.Name, line)
 			}
 		}
-		if strings.Contains(program.log.String(), voterKey) {
-			t.Errorf("%s logs the key", program.name)
+		if strings.Contains(program.Log.String(), programtest.VoterKey) {
+			t.Errorf("%s logs the key", program.Name)
 		}
 	}
 }
@@ -78,7 +79,7 @@ func TestWorkerIsKilled(t *testing.T) {
 		v.mustVote(s.frontends[i%2], []string{"a", "b"}[i%2])
 		if i%20 == 10 {
 			s.worker.Kill()
-			s.worker.launch(t)
+			s.worker.Launch(t)
 		}
 	}
 	s.wantResults(t, voters/2, voters/2)
@@ -87,32 +88,32 @@ func TestWorkerIsKilled(t *testing.T) {
 // Each program ends well when docker stops it, and says whether it is healthy when docker asks.
 func TestStopAndHealthcheck(t *testing.T) {
 	s := startSystem(t)
-	for _, program := range []*running{s.frontends[0], s.worker, s.results} {
-		eventually(t, program.name+" is ready", func() error {
-			if status, body := get(t, program.url+"/readyz"); status != http.StatusOK {
+	for _, program := range []*programtest.Program{s.frontends[0], s.worker, s.results} {
+		eventually(t, program.Name+" is ready", func() error {
+			if status, body := get(t, program.URL+"/readyz"); status != http.StatusOK {
 				return fmt.Errorf("%d %s", status, body)
 			}
 			return nil
 		})
-		if code, out, _ := runToEnd(t, program.name, []string{"healthcheck"}, program.environment); code != 0 {
-			t.Errorf("%s healthcheck: %d %s", program.name, code, out)
+		if code, out, _ := programtest.RunToEnd(t, program.Name, []string{"healthcheck"}, program.Environment); code != 0 {
+			t.Errorf("%s healthcheck: %d %s", program.Name, code, out)
 		}
 	}
-	viewer, err := http.Get(s.results.url + "/events")
+	viewer, err := http.Get(s.results.URL + "/events")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer viewer.Body.Close()
 	s.redis[0].Kill()
 	time.Sleep(1100 * time.Millisecond) // the proof of a write holds for a second
-	if code, out, _ := runToEnd(t, "web-vote-app", []string{"healthcheck"}, s.frontends[0].environment); code != 1 ||
+	if code, out, _ := programtest.RunToEnd(t, "web-vote-app", []string{"healthcheck"}, s.frontends[0].Environment); code != 1 ||
 		!strings.Contains(out, "redis does not take a write") {
 		t.Errorf("without redis: healthcheck %d %s", code, out)
 	}
-	for _, program := range []*running{s.frontends[0], s.worker, s.results} {
-		program.stop(t)
-		if code, _, _ := runToEnd(t, program.name, []string{"healthcheck"}, program.environment); code != 1 {
-			t.Errorf("%s healthcheck after its end: %d, want 1", program.name, code)
+	for _, program := range []*programtest.Program{s.frontends[0], s.worker, s.results} {
+		program.Stop(t)
+		if code, _, _ := programtest.RunToEnd(t, program.Name, []string{"healthcheck"}, program.Environment); code != 1 {
+			t.Errorf("%s healthcheck after its end: %d, want 1", program.Name, code)
 		}
 	}
 }
@@ -129,7 +130,7 @@ func TestDrain(t *testing.T) {
 	redis.Do(t, "XGROUP", "CREATE", "votes", "workers", "0")
 	redis.Do(t, "XREADGROUP", "GROUP", "workers", "worker07", "COUNT", "12", "STREAMS", "votes", ">")
 	environment := append([]string{"WORKER_NUMBER=01"}, s.database...)
-	code, out, said := runToEnd(t, "vote-worker", []string{"drain", "--timeout", "20s", redis.Address, s.redis[1].Address}, environment)
+	code, out, said := programtest.RunToEnd(t, "vote-worker", []string{"drain", "--timeout", "20s", redis.Address, s.redis[1].Address}, environment)
 	want := redis.Address + ": stored 30 votes\n" + s.redis[1].Address + ": stored 0 votes\n"
 	if code != 0 || out != want {
 		t.Errorf("drain: %d, %q, want 0 and %q\n%s", code, out, want, said)
@@ -150,7 +151,7 @@ func TestDrain(t *testing.T) {
 		if strings.Contains(name, "database") {
 			environment = append(environment[:len(environment):len(environment)], "POSTGRES_PORT=1")
 		}
-		code, out, said := runToEnd(t, "vote-worker", arguments, environment)
+		code, out, said := programtest.RunToEnd(t, "vote-worker", arguments, environment)
 		if code != 1 || !strings.Contains(said, "do not take the queues away") || !strings.Contains(out, "not empty") {
 			t.Errorf("%s: %d %s %s", name, code, out, said)
 		}
@@ -175,7 +176,7 @@ func TestWrongSettings(t *testing.T) {
 			`LISTEN_ADDRESS is "80"`, `METRICS_ADDRESS is ":99999"`, `REDIS_ADDRESS is "redis01"`}},
 		{"vote app, key not base64", "web-vote-app", nil, []string{"WEB_VOTE_NUMBER=01", "VOTER_KEY=hush-hush!"}, []string{
 			"VOTER_KEY (not shown, 10 characters) is not base64"}},
-		{"vote app, one address for two", "web-vote-app", nil, []string{"WEB_VOTE_NUMBER=01", "VOTER_KEY=" + voterKey,
+		{"vote app, one address for two", "web-vote-app", nil, []string{"WEB_VOTE_NUMBER=01", "VOTER_KEY=" + programtest.VoterKey,
 			"METRICS_ADDRESS=:80"}, []string{`LISTEN_ADDRESS and METRICS_ADDRESS are both ":80"`}},
 		{"worker, nothing set", "vote-worker", nil, nil, []string{"WORKER_NUMBER is not set", "FROM_REDIS_HOST is not set",
 			"TO_REDIS_HOST is not set", "POSTGRES_PASSWORD is not set"}},
@@ -198,7 +199,7 @@ func TestWrongSettings(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			code, out, said := runToEnd(t, test.program, test.arguments, test.environment)
+			code, out, said := programtest.RunToEnd(t, test.program, test.arguments, test.environment)
 			if code != 2 || out != "" {
 				t.Errorf("it ended with %d and printed %q, want 2 and nothing", code, out)
 			}
@@ -224,13 +225,13 @@ func TestAddressIsTaken(t *testing.T) {
 	}
 	defer taken.Close()
 	address := taken.Addr().String()
-	free := freeAddress(t)
-	code, _, said := runToEnd(t, "vote-worker", nil, []string{"WORKER_NUMBER=01", "POSTGRES_PASSWORD=x", "POSTGRES_HOST=127.0.0.1",
+	free := programtest.FreeAddress(t)
+	code, _, said := programtest.RunToEnd(t, "vote-worker", nil, []string{"WORKER_NUMBER=01", "POSTGRES_PASSWORD=x", "POSTGRES_HOST=127.0.0.1",
 		"POSTGRES_PORT=1", "REDIS_ADDRESSES=127.0.0.1:1", "METRICS_ADDRESS=" + address})
 	if code != 1 || !strings.Contains(said, address) {
 		t.Errorf("the worker: %d %s", code, said)
 	}
-	code, _, said = runToEnd(t, "web-vote-app", nil, []string{"WEB_VOTE_NUMBER=01", "VOTER_KEY=" + voterKey,
+	code, _, said = programtest.RunToEnd(t, "web-vote-app", nil, []string{"WEB_VOTE_NUMBER=01", "VOTER_KEY=" + programtest.VoterKey,
 		"LISTEN_ADDRESS=" + free, "METRICS_ADDRESS=" + address})
 	if code != 1 || !strings.Contains(said, address) {
 		t.Errorf("the vote app: %d %s", code, said)
@@ -240,7 +241,7 @@ func TestAddressIsTaken(t *testing.T) {
 // Clients that send slowly, or too much, do not keep a place for ever, and voters beside them are answered.
 func TestRudeClients(t *testing.T) {
 	s := startWithoutWorker(t)
-	address := strings.TrimPrefix(s.frontends[0].url, "http://")
+	address := strings.TrimPrefix(s.frontends[0].URL, "http://")
 	var slow []net.Conn
 	for range 50 {
 		connection, err := net.Dial("tcp", address)

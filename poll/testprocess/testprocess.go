@@ -2,9 +2,11 @@
 package testprocess
 
 import (
+	"math/rand/v2"
 	"net"
 	"os/exec"
 	"runtime"
+	"strconv"
 	"sync"
 	"syscall"
 )
@@ -80,12 +82,19 @@ func (p *Process) Pause() error { return p.Signal(syscall.SIGSTOP) }
 // Resume is the end of Pause.
 func (p *Process) Resume() error { return p.Signal(syscall.SIGCONT) }
 
+// Ports that FreePort chooses from: below those that the kernel gives to outgoing connections, so that a server that is
+// killed finds its port free when it is started again.
+const firstPort, portCount = 15_000, 15_000
+
 // FreePort is a TCP port on 127.0.0.1 that nobody listened on a moment ago.
 func FreePort() (int, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
+	var err error
+	for range 100 {
+		port := firstPort + rand.IntN(portCount)
+		var listener net.Listener
+		if listener, err = net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))); err == nil {
+			return port, listener.Close()
+		}
 	}
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port, nil
+	return 0, err
 }
