@@ -1,0 +1,162 @@
+package load
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+	"golang.org/x/sync/errgroup"
+
+	"swarm-scale/poll"
+)
+
+// Crowd is voters on connections that stay open.
+type Crowd struct {
+	members []*member
+}
+
+// member is one connection and the voters who share it.
+type member struct {
+	connection *Connection
+	voters     []Voter
+	next       int
+}
+
+// Gather opens so many connections to the vote page at address, with so many voters on each, who look at the page once and
+// so get their cookies.
+func Gather(ctx context.Context, address string, connections, votersEach int) (*Crowd, error) {
+	crowd := &Crowd{members: make([]*member, connections)}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(64)
+	for i := range crowd.members {
+		group.Go(func() error {
+			connection, err := Dial(ctx, address)
+			if err != nil {
+				return err
+			}
+			m := &member{connection: connection, voters: make([]Voter, votersEach)}
+			crowd.members[i] = m
+			for v := range m.voters {
+				status, err := connection.Look(&m.voters[v])
+				if err != nil {
+					return err
+				}
+				if status != http.StatusOK || len(m.voters[v].cookie) == 0 {
+					return fmt.Errorf("the vote page answered with %d and the cookie %q, want 200 and one", status, m.voters[v].cookie)
+				}
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		crowd.Disperse()
+		return nil, err
+	}
+	return crowd, nil
+}
+
+// Disperse closes the connections.
+func (c *Crowd) Disperse() {
+	for _, m := range c.members {
+		if m != nil {
+			m.connection.Close()
+		}
+	}
+}
+
+// Report says how a run went.
+type Report struct {
+	// Answers is how many votes were answered with success, and Refused how many otherwise.
+	Answers, Refused int64
+	// Took is the length of the run.
+	Took time.Duration
+	// Latencies of the answers, in microseconds: from when the vote was to be sent (Rate) or was sent (FullSpeed).
+	Latencies *hdrhistogram.Histogram
+}
+
+// Rate is the number of votes answered with success in a second.
+func (r Report) Rate() float64 { return float64(r.Answers) / r.Took.Seconds() }
+
+// Quantile is the latency that so many percent of the answers did not exceed.
+func (r Report) Quantile(percent float64) time.Duration {
+	return time.Duration(r.Latencies.ValueAtQuantile(percent)) * time.Microsecond
+}
+
+// FullSpeed has every connection vote, wait for the answer and vote again until the time is over.
+func (c *Crowd) FullSpeed(ctx context.Context, length time.Duration) (Report, error) {
+	deadline := time.Now().Add(length)
+	return c.run(ctx, func() (time.Time, bool) {
+		now := time.Now()
+		return now, now.Before(deadline)
+	})
+}
+
+// Rate has the crowd vote so many times a second, evenly, for so long. Latencies count from the moment a vote was due, so
+// a server that makes its voters wait does not hide it by getting fewer votes.
+func (c *Crowd) Rate(ctx context.Context, perSecond float64, length time.Duration) (Report, error) {
+	var ticket atomic.Int64
+	start := time.Now()
+	interval := float64(time.Second) / perSecond
+	return c.run(ctx, func() (time.Time, bool) {
+		due := time.Duration(float64(ticket.Add(1)-1) * interval)
+		if due >= length {
+			return time.Time{}, false
+		}
+		time.Sleep(time.Until(start.Add(due)))
+		return start.Add(due), true
+	})
+}
+
+// run has every member vote whenever next says so; next returns from when the latency counts, and false at the end.
+func (c *Crowd) run(ctx context.Context, next func() (time.Time, bool)) (Report, error) {
+	report := Report{Latencies: newHistogram()}
+	var mu sync.Mutex
+	group, ctx := errgroup.WithContext(ctx)
+	started := time.Now()
+	for i, m := range c.members {
+		group.Go(func() error {
+			latencies := newHistogram()
+			var answers, refused int64
+			defer func() {
+				mu.Lock()
+				defer mu.Unlock()
+				report.Latencies.Merge(latencies)
+				report.Answers += answers
+				report.Refused += refused
+			}()
+			for round := i; ctx.Err() == nil; round++ {
+				due, more := next()
+				if !more {
+					return nil
+				}
+				voter := &m.voters[m.next]
+				m.next = (m.next + 1) % len(m.voters)
+				status, err := m.connection.Vote(voter, poll.Choices()[round%2])
+				if err != nil {
+					return err
+				}
+				if status != http.StatusOK {
+					refused++
+					continue
+				}
+				answers++
+				if err := latencies.RecordValue(time.Since(due).Microseconds()); err != nil {
+					return fmt.Errorf("a vote took %s: %w", time.Since(due), err)
+				}
+			}
+			return ctx.Err()
+		})
+	}
+	err := group.Wait()
+	report.Took = time.Since(started)
+	return report, err
+}
+
+// newHistogram holds latencies from a microsecond to a minute, in microseconds, to two digits.
+func newHistogram() *hdrhistogram.Histogram {
+	return hdrhistogram.New(1, time.Minute.Microseconds(), 2)
+}

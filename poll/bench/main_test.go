@@ -1,0 +1,58 @@
+package bench
+
+import (
+	"flag"
+	"os"
+	"strconv"
+	"testing"
+	"time"
+
+	"swarm-scale/poll/postgrestest"
+	"swarm-scale/poll/programtest"
+	"swarm-scale/poll/redistest"
+)
+
+// full runs the measurements at full length, and judges them.
+var full = flag.Bool("full", false, "measure at full length and judge the figures by their targets")
+
+// programs are built once.
+var programs programtest.Programs
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	code := postgrestest.Main(m)
+	programs.Remove()
+	os.Exit(code)
+}
+
+// voterKey is 32 bytes in base64.
+const voterKey = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+
+// length is how long one measurement lasts: as it is for `make bench`, and a moment in the tests.
+func length(d time.Duration) time.Duration {
+	if *full {
+		return d
+	}
+	return 300 * time.Millisecond
+}
+
+// size is how much one measurement moves: as it is for `make bench`, and a hundredth in the tests.
+func size(n int) int {
+	if *full {
+		return n
+	}
+	return n / 100
+}
+
+// startFrontend starts a vote page for the Redis.
+func startFrontend(t testing.TB, redis *redistest.Server) *programtest.Program {
+	t.Helper()
+	return programtest.Start(t, programs.Path(t, "cmd/web-vote-app"), "WEB_VOTE_NUMBER=01",
+		"REDIS_ADDRESS="+redis.Address, "VOTER_KEY="+voterKey)
+}
+
+// databaseVariables are the environment variables for the database.
+func databaseVariables(server *postgrestest.Server, database string) []string {
+	return []string{"POSTGRES_HOST=127.0.0.1", "POSTGRES_PORT=" + strconv.Itoa(server.Port),
+		"POSTGRES_DATABASE=" + database, "POSTGRES_PASSWORD=" + postgrestest.Password}
+}
