@@ -1,0 +1,98 @@
+// Command lab makes six machines out of one that has Docker, for the stack of Pulumi.lab.yaml to stand on.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"swarm-scale/lab"
+	"swarm-scale/lab/mirror"
+)
+
+const usage = `Six machines on one that has Docker, with the stack of Pulumi.lab.yaml on them.
+
+Usage: go run ./cmd/lab COMMAND [flags]
+
+  up       make the machines; --frontends and --workers say how many
+  status   say what is there
+  deploy   pulumi up on them
+  destroy  pulumi destroy
+  down     take everything away
+  mirror   serve a folder of images to the machines (up runs it)
+`
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	switch err := run(ctx, os.Args[1:], os.Stdout); {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprint(os.Stderr, usage)
+		os.Exit(2)
+	case err != nil:
+		for line := range strings.Lines(err.Error()) {
+			fmt.Fprint(os.Stderr, "lab: ", line)
+		}
+		fmt.Fprintln(os.Stderr)
+		stop()
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, arguments []string, output io.Writer) error {
+	if len(arguments) == 0 {
+		return flag.ErrHelp
+	}
+	options := lab.Options{Log: output}
+	var images, listen string
+	set := flag.NewFlagSet("lab "+arguments[0], flag.ContinueOnError)
+	switch arguments[0] {
+	case "up":
+		set.IntVar(&options.Frontends, "frontends", 0, "`number` of frontends (default: as many as last time, or 2)")
+		set.IntVar(&options.Workers, "workers", 0, "`number` of workers (default: as many as last time, or 1)")
+	case "mirror":
+		set.StringVar(&images, "images", "/images", "`folder` of the images, an OCI image layout")
+		set.StringVar(&listen, "listen", ":5000", "`address` and port to serve at")
+	}
+	if err := set.Parse(arguments[1:]); err != nil {
+		return flag.ErrHelp
+	}
+	if set.NArg() > 0 {
+		return flag.ErrHelp
+	}
+	switch l := lab.New(options); arguments[0] {
+	case "up":
+		return l.Up(ctx)
+	case "down":
+		return l.Down(ctx)
+	case "mirror":
+		return serve(ctx, images, listen)
+	default:
+		return flag.ErrHelp
+	}
+}
+
+// serve runs the registry mirror until it is told to stop.
+func serve(ctx context.Context, images, listen string) error {
+	handler, err := mirror.New(images)
+	if err != nil {
+		return err
+	}
+	server := &http.Server{Addr: listen, Handler: handler, ReadHeaderTimeout: 10 * time.Second}
+	go func() {
+		<-ctx.Done()
+		_ = server.Close()
+	}()
+	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}

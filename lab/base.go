@@ -1,0 +1,116 @@
+package lab
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+// hostContext is what the hosts' image is built from.
+//
+//go:embed host
+var hostContext embed.FS
+
+// engineVersion is the last Docker Engine that has --cluster-store and is packaged for Ubuntu 22.04.
+const engineVersion = "20.10.24"
+
+// complete is a script that succeeds in an image where hosts need nothing installed.
+const complete = `binary=$(command -v dockerd) && grep -aqF docker/libkv/store/consul "$binary" && command -v sshd sudo ip iptables curl pkill`
+
+// buildHostImage builds the image of the hosts, unless it is there and was built from the same things.
+func (l *Lab) buildHostImage(ctx context.Context) error {
+	if err := l.pullBase(ctx); err != nil {
+		return err
+	}
+	context, err := fs.Sub(hostContext, "host")
+	if err != nil {
+		return err
+	}
+	folder := filepath.Join(l.folder, "host")
+	if err := os.RemoveAll(folder); err != nil {
+		return err
+	}
+	if err := os.CopyFS(folder, context); err != nil {
+		return err
+	}
+	return l.build(ctx, hostImage, folder, "--build-arg", "BASE="+l.base, "--build-arg", "ENGINE_VERSION="+engineVersion)
+}
+
+// baseNote is the file that remembers that the base is there because of the lab.
+func (l *Lab) baseNote() string { return filepath.Join(l.folder, "pulled-base") }
+
+// pullBase sees to it that the base is in the machine's engine.
+func (l *Lab) pullBase(ctx context.Context) error {
+	if l.docker.exists(ctx, "image", l.base) {
+		return nil
+	}
+	l.say("lab: pulling %s", l.base)
+	if _, err := l.docker.run(ctx, "pull", "--quiet", l.base); err != nil {
+		return fmt.Errorf("the base of the hosts: %w", err)
+	}
+	return os.WriteFile(l.baseNote(), []byte(l.base), 0o644)
+}
+
+// forgetBase removes the base if it is there because of the lab.
+func (l *Lab) forgetBase(ctx context.Context) error {
+	base, err := os.ReadFile(l.baseNote())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil && l.docker.exists(ctx, "image", string(base)) {
+		_, err = l.docker.run(ctx, "image", "rm", string(base))
+	}
+	return err
+}
+
+// build has the machine's engine build an image from a folder, unless it has one that was built from the same.
+func (l *Lab) build(ctx context.Context, image, folder string, arguments ...string) error {
+	content, err := l.fingerprint(ctx, folder, arguments)
+	if err != nil {
+		return err
+	}
+	if built, err := l.docker.run(ctx, "image", "inspect", "--format", fmt.Sprintf("{{index .Config.Labels %q}}", contentLabel), image); err == nil && built == content {
+		return nil
+	}
+	l.say("lab: building the image %s", image)
+	arguments = append([]string{
+		"build", "--quiet", "--tag", image, "--label", folderLabel + "=" + l.folder, "--label", contentLabel + "=" + content,
+	}, append(arguments, folder)...)
+	// The builder that keeps no cache of its own: what it makes goes with the image.
+	command := exec.CommandContext(ctx, "docker", arguments...)
+	command.Env = append(os.Environ(), "DOCKER_BUILDKIT=0")
+	if output, err := command.CombinedOutput(); err != nil {
+		return fmt.Errorf("building the image %s failed (%w):\n%s", image, err, bytes.TrimSpace(output))
+	}
+	return nil
+}
+
+// fingerprint tells apart what images are built from: the files, the arguments, and the base as it is now.
+func (l *Lab) fingerprint(ctx context.Context, folder string, arguments []string) (string, error) {
+	hash := sha256.New()
+	if base, err := l.docker.run(ctx, "image", "inspect", "--format", "{{.Id}}", l.base); err == nil {
+		fmt.Fprintf(hash, "%q\n", base)
+	}
+	fmt.Fprintf(hash, "%q %q\n", l.folder, arguments)
+	err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		relative, err := filepath.Rel(folder, path)
+		fmt.Fprintf(hash, "%q %x\n", relative, sha256.Sum256(content))
+		return err
+	})
+	return hex.EncodeToString(hash.Sum(nil)), err
+}

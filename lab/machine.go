@@ -1,0 +1,146 @@
+package lab
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// hostArguments are docker's for the container that is a host.
+//
+// An engine in a container mounts file systems (SYS_ADMIN) and sets up networks (NET_ADMIN), makes system calls that
+// Docker's filters hold back, and writes to /proc/sys and the control groups. That is less than --privileged: the machine's
+// devices stay out of reach, and so do kernel modules, its clock and raw I/O.
+func hostArguments(host *Host, folder string) []string {
+	return []string{
+		"--name", host.Container(), "--hostname", host.Name, "--label", folderLabel + "=" + folder,
+		"--network", networkName, "--ip", host.Address, "--restart", "no",
+		"--cap-add", "SYS_ADMIN", "--cap-add", "NET_ADMIN",
+		"--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined", "--security-opt", "systempaths=unconfined",
+		"--cgroupns", "private",
+		// As on any machine, /run is empty after a start: no process id and no socket of a former life is left there.
+		"--tmpfs", "/run:exec", "--init",
+		// The engine's own data has to be on a file system that an overlay can stand on. It goes with the host.
+		"--volume", "/var/lib/docker",
+		hostImage,
+	}
+}
+
+// makeHost makes a host with nothing on it, and starts it.
+func (l *Lab) makeHost(ctx context.Context, host *Host) (err error) {
+	if host.HostKey, err = makeKey(l.hostKeyFile(host.Name), host.Name); err != nil {
+		return fmt.Errorf("making its SSH host key: %w", err)
+	}
+	if _, err := l.docker.run(ctx, append([]string{"create"}, hostArguments(host, l.folder)...)...); err != nil {
+		return err
+	}
+	files, err := l.hostFiles(host)
+	if err != nil {
+		return err
+	}
+	if _, err := l.docker.feed(ctx, files, "cp", "-", host.Container()+":/"); err != nil {
+		return err
+	}
+	_, err = l.docker.run(ctx, "start", host.Container())
+	return err
+}
+
+// hostFiles is an archive of what a host gets to itself: its host key, who may log in, and where its engine looks for
+// images first.
+func (l *Lab) hostFiles(host *Host) (*bytes.Buffer, error) {
+	private, err := os.ReadFile(l.hostKeyFile(host.Name))
+	if err != nil {
+		return nil, err
+	}
+	login, err := os.ReadFile(l.keyFile() + ".pub")
+	if err != nil {
+		return nil, err
+	}
+	archive := &bytes.Buffer{}
+	writer := tar.NewWriter(archive)
+	for _, file := range []struct {
+		name    string
+		mode    int64
+		content []byte
+	}{
+		{"etc/ssh/ssh_host_ed25519_key", 0o600, private},
+		{"etc/ssh/ssh_host_ed25519_key.pub", 0o644, []byte(host.HostKey + "\n")},
+		{"home/" + loginUser + "/.ssh/authorized_keys", 0o600, login},
+		{"etc/default/docker", 0o644, []byte(engineOptions())},
+	} {
+		header := &tar.Header{Name: file.name, Mode: file.mode, Size: int64(len(file.content)), ModTime: time.Now()}
+		if err := writer.WriteHeader(header); err != nil {
+			return nil, err
+		}
+		if _, err := writer.Write(file.content); err != nil {
+			return nil, err
+		}
+	}
+	return archive, writer.Close()
+}
+
+// engineOptions is a host's /etc/default/docker, which the engine's init script reads. The stack writes
+// /etc/docker/daemon.json, so the lab keeps out of that.
+//
+// The name server that a host has works for the host alone. An engine that does not know of another one gives its containers
+// a public one, and nothing in the lab has any business there: this one refuses at once.
+func engineOptions() string {
+	return fmt.Sprintf("DOCKER_OPTS=\"--registry-mirror=http://%s:%d --dns=%s\"\n", mirrorAddress, mirrorPort, gateway)
+}
+
+// removeHost takes a host away with everything on it, and forgets its key.
+func (l *Lab) removeHost(ctx context.Context, host *Host) error {
+	if l.docker.exists(ctx, "container", host.Container()) {
+		if _, err := l.docker.run(ctx, "rm", "--force", "--volumes", host.Container()); err != nil {
+			return err
+		}
+	}
+	host.HostKey = ""
+	return l.removeKey(host.Name)
+}
+
+// startPatience is how long a host may take until SSH lets in. It takes a second or two.
+const startPatience = time.Minute
+
+// await returns when SSH lets in on the host with the lab's key, under the host's own key.
+func (h *Host) await(ctx context.Context) error {
+	private, err := os.ReadFile(h.lab.keyFile())
+	if err != nil {
+		return err
+	}
+	signer, err := ssh.ParsePrivateKey(private)
+	if err != nil {
+		return fmt.Errorf("%s: %w", h.lab.keyFile(), err)
+	}
+	hostKey, _, _, _, err := ssh.ParseAuthorizedKey([]byte(h.HostKey))
+	if err != nil {
+		return fmt.Errorf("the host key of %s: %w", h.Name, err)
+	}
+	client := &ssh.ClientConfig{
+		User:              loginUser,
+		Auth:              []ssh.AuthMethod{ssh.PublicKeys(signer)},
+		HostKeyCallback:   ssh.FixedHostKey(hostKey),
+		HostKeyAlgorithms: []string{ssh.KeyAlgoED25519},
+		Timeout:           2 * time.Second,
+	}
+	for end := time.Now().Add(startPatience); ; {
+		connection, err := ssh.Dial("tcp", net.JoinHostPort(h.Address, "22"), client)
+		if err == nil {
+			return connection.Close()
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("%s does not let in at %s after %s (%w): look at docker logs %s", h.Name, h.Address, startPatience, err, h.Container())
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
