@@ -38,11 +38,15 @@ func measureAccept(t *testing.T, appendfsync string) {
 	limit := gather(t, bare.Address, acceptConnections)
 
 	var votes, bares load.Report
+	appCost, redisCost, bareCost := newCost(frontend), newCost(redis), newCost(bare)
 	for range acceptRounds {
-		add(&bares, fullSpeed(t, limit))
-		add(&votes, fullSpeed(t, voters))
+		add(&bares, bareCost.of(t, func() load.Report { return fullSpeed(t, limit) }))
+		add(&votes, appCost.of(t, func() load.Report {
+			return redisCost.of(t, func() load.Report { return fullSpeed(t, voters) })
+		}))
 		redis.Do(t, "DEL", "votes") // there is no worker
 	}
+	t.Logf("processor time of an answer: web-vote-app %s, redis %s; bare handler %s", appCost, redisCost, bareCost)
 	half := votes.Rate() / 2
 	calm, err := voters.Rate(t.Context(), half, length(10*time.Second))
 	if err != nil {

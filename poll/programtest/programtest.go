@@ -180,26 +180,6 @@ func (p *Program) Metric(t testing.TB, name string) float64 {
 	return sum
 }
 
-// PeakMemory is the most memory, in bytes, that the program has had resident since its start.
-func (p *Program) PeakMemory(t testing.TB) int64 {
-	t.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.PID()))
-	if err != nil {
-		t.Skipf("the memory of a process is read from Linux's /proc: %v", err)
-	}
-	for line := range strings.Lines(string(status)) {
-		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-			kilobytes, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return kilobytes << 10
-		}
-	}
-	t.Fatalf("no VmHWM in:\n%s", status)
-	return 0
-}
-
 // FreeAddress is host:port of a port that nobody listened on a moment ago.
 func FreeAddress(t testing.TB) string {
 	t.Helper()

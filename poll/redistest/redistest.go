@@ -3,6 +3,7 @@ package redistest
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -76,6 +77,16 @@ func (s *Server) Pause(t testing.TB) { s.signal(t, (*testprocess.Process).Pause)
 
 // Resume is the end of Pause.
 func (s *Server) Resume(t testing.TB) { s.signal(t, (*testprocess.Process).Resume) }
+
+// CPU is the processor time that the running server has used.
+func (s *Server) CPU() (time.Duration, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.process == nil {
+		return 0, errors.New("the redis server is not running")
+	}
+	return s.process.CPU()
+}
 
 func (s *Server) signal(t testing.TB, send func(*testprocess.Process) error) {
 	t.Helper()

@@ -2,13 +2,18 @@
 package testprocess
 
 import (
+	"bytes"
+	"fmt"
 	"math/rand/v2"
 	"net"
+	"os"
 	"os/exec"
 	"runtime"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // Process is a program that runs beside the test.
@@ -45,6 +50,43 @@ func Start(command *exec.Cmd) (*Process, error) {
 
 // PID is the process's number.
 func (p *Process) PID() int { return p.command.Process.Pid }
+
+// CPU is the processor time that the process has used since its start, in user and system mode. It is read from Linux's
+// /proc; elsewhere it is an error.
+func (p *Process) CPU() (time.Duration, error) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.PID()))
+	if err != nil {
+		return 0, err
+	}
+	// The name in parentheses may have spaces. After it come the state and then the 4th field and those that follow.
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	const userTime, ticksPerSecond = 14 - 3, 100
+	var ticks int64
+	for _, field := range fields[userTime : userTime+2] {
+		n, err := strconv.ParseInt(field, 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("processor time of process %d: %w", p.PID(), err)
+		}
+		ticks += n
+	}
+	return time.Duration(ticks) * time.Second / ticksPerSecond, nil
+}
+
+// PeakMemory is the most memory, in bytes, that the process has had resident since its start. It is read from Linux's
+// /proc; elsewhere it is an error.
+func (p *Process) PeakMemory() (int64, error) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.PID()))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(status)) {
+		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			kilobytes, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
+			return kilobytes << 10, err
+		}
+	}
+	return 0, fmt.Errorf("process %d has no VmHWM in its status", p.PID())
+}
 
 // Ended reports whether the process has ended.
 func (p *Process) Ended() bool {
