@@ -1,11 +1,9 @@
-// Package programtest builds and runs the project's own programs for tests and benchmarks.
+// Package programtest runs the three programs, built as for their images, for tests.
 package programtest
 
 import (
 	"bytes"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -17,124 +15,133 @@ import (
 	"testing"
 	"time"
 
+	"swarm-scale/poll/postgrestest"
 	"swarm-scale/poll/testprocess"
 )
 
-// patience is how long a program may take to answer after its start, or to end after a signal.
-const patience = 30 * time.Second
+// Names of the programs.
+const (
+	WebVoteApp = "web-vote-app"
+	VoteWorker = "vote-worker"
+	ResultsApp = "results-app"
+)
 
-// Programs are the folder of built programs; the zero value builds each when it is first asked for.
-type Programs struct {
-	mu     sync.Mutex
+// VoterKey is a key that signs voters' cookies: 32 bytes in base64.
+const VoterKey = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+
+// startTimeout is how long a program may take until it answers.
+const startTimeout = 30 * time.Second
+
+// build is where the programs are, once the first test has asked for one.
+var build struct {
+	sync.Mutex
 	folder string
-	built  map[string]error
+	err    error
 }
 
-// Path builds the package, for instance "cmd/vote-worker", as it is built for its image, and returns the program's path.
-func (p *Programs) Path(t testing.TB, source string) string {
+// Main runs the tests of a package, and then ends the PostgreSQL server that they shared and deletes the programs; call it
+// from TestMain.
+func Main(m *testing.M) int {
+	defer func() {
+		build.Lock()
+		defer build.Unlock()
+		_ = os.RemoveAll(build.folder) // in the system's temporary folder; nothing depends on it
+	}()
+	return postgrestest.Main(m)
+}
+
+// Path is where the program was built, once for all tests of a package. The package's TestMain must call Main.
+func Path(t testing.TB, name string) string {
 	t.Helper()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.folder == "" {
-		folder, err := os.MkdirTemp("", "poll-programs-")
-		if err != nil {
-			t.Fatal(err)
+	build.Lock()
+	defer build.Unlock()
+	if build.folder == "" && build.err == nil {
+		build.folder, build.err = os.MkdirTemp("", "programtest-")
+		if build.err == nil {
+			build.err = compile(build.folder)
 		}
-		p.folder, p.built = folder, map[string]error{}
 	}
-	path := filepath.Join(p.folder, filepath.Base(source))
-	if _, known := p.built[source]; !known {
-		build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, "swarm-scale/"+source)
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
-		output, err := build.CombinedOutput()
-		if err != nil {
-			err = fmt.Errorf("go build %s: %w\n%s", source, err, output)
-		}
-		p.built[source] = err
+	if build.err != nil {
+		t.Fatal(build.err)
 	}
-	if err := p.built[source]; err != nil {
-		t.Fatal(err)
-	}
-	return path
+	return filepath.Join(build.folder, name)
 }
 
-// Remove deletes what was built; call it at the end of TestMain.
-func (p *Programs) Remove() { _ = os.RemoveAll(p.folder) } // in the system's temporary folder; nothing depends on it
+// compile builds the programs into folder.
+func compile(folder string) error {
+	command := exec.Command("go", "build", "-ldflags=-s -w", "-o", folder+string(filepath.Separator),
+		"swarm-scale/cmd/"+WebVoteApp, "swarm-scale/cmd/"+VoteWorker, "swarm-scale/cmd/"+ResultsApp)
+	command.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if output, err := command.CombinedOutput(); err != nil {
+		return fmt.Errorf("go build: %w\n%s", err, output)
+	}
+	return nil
+}
 
-// Program is a program that runs beside the test and ends with it.
+// Program is one of the programs, running. It ends with the test.
 type Program struct {
 	*testprocess.Process
-	// Address is where it listens, host:port, and Metrics where its metrics are; the same for a program that has no pages.
-	Address, Metrics string
-
-	log *log
+	Name string
+	// Environment is all the variables that it sees.
+	Environment []string
+	// URL is where its pages are, and Metrics where its metrics are; a worker has no other pages.
+	URL, Metrics string
+	// Log is what it has said so far, over all its lives.
+	Log *Log
 }
 
-// log keeps what a program says.
-type log struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *log) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *log) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
-// Start starts one of the programs at path with these environment variables, and nothing else of an environment, as in
-// its container; LISTEN_ADDRESS and METRICS_ADDRESS are added. It returns when the program's metrics answer.
-func Start(t testing.TB, path string, variables ...string) *Program {
+// Start starts a program with these variables and addresses of its own, and waits until it answers.
+func Start(t testing.TB, name string, variables ...string) *Program {
 	t.Helper()
-	p := &Program{Address: FreeAddress(t), Metrics: FreeAddress(t), log: &log{}}
-	command := exec.Command(path)
-	command.Env = append([]string{"LISTEN_ADDRESS=" + p.Address, "METRICS_ADDRESS=" + p.Metrics}, variables...)
-	p.launch(t, command, p.Metrics)
+	listen, metrics := FreeAddress(t), FreeAddress(t)
+	p := &Program{Name: name, Log: &Log{}, URL: "http://" + listen, Metrics: "http://" + metrics,
+		Environment: append([]string{"LISTEN_ADDRESS=" + listen, "METRICS_ADDRESS=" + metrics}, variables...)}
+	if name == VoteWorker {
+		p.URL = p.Metrics
+	}
+	p.Launch(t)
+	t.Cleanup(func() {
+		p.Kill()
+		if t.Failed() {
+			t.Logf("log of %s:\n%s", name, p.Log.Tail(50))
+		}
+	})
 	return p
 }
 
-// StartPlain starts a program that takes its listening address as its first argument. It returns when the address can be
-// connected to.
-func StartPlain(t testing.TB, path string, arguments ...string) *Program {
+// Launch starts a program that has ended again, at the same addresses, and waits until it answers.
+func (p *Program) Launch(t testing.TB) {
 	t.Helper()
-	p := &Program{Address: FreeAddress(t), log: &log{}}
-	p.launch(t, exec.Command(path, append([]string{p.Address}, arguments...)...), p.Address)
-	return p
+	p.LaunchOnly(t)
+	for deadline := time.Now().Add(startTimeout); ; time.Sleep(10 * time.Millisecond) {
+		if p.Ended() {
+			t.Fatalf("%s ended with code %d:\n%s", p.Name, p.Wait(), p.Log)
+		}
+		response, err := http.Get(p.Metrics + "/metrics")
+		if err == nil {
+			_ = response.Body.Close() // it answers; that is all
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s does not answer within %s: %v\n%s", p.Name, startTimeout, err, p.Log)
+		}
+	}
 }
 
-func (p *Program) launch(t testing.TB, command *exec.Cmd, awaited string) {
+// LaunchOnly is Launch without the waiting.
+func (p *Program) LaunchOnly(t testing.TB) {
 	t.Helper()
-	command.Stdout, command.Stderr = p.log, p.log
+	command := exec.Command(Path(t, p.Name))
+	command.Env = p.Environment // and nothing else: no PATH, no HOME, as in its container
+	command.Stderr = p.Log
 	process, err := testprocess.Start(command)
 	if err != nil {
 		t.Fatal(err)
 	}
 	p.Process = process
-	t.Cleanup(func() {
-		p.Kill()
-		if t.Failed() {
-			t.Logf("log of %s:\n%s", filepath.Base(command.Path), p.log)
-		}
-	})
-	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
-		connection, err := net.Dial("tcp", awaited)
-		if err == nil {
-			connection.Close()
-			return
-		}
-		if process.Ended() || time.Now().After(deadline) {
-			t.Fatalf("%s does not listen on %s: %v\n%s", filepath.Base(command.Path), awaited, err, p.log)
-		}
-	}
 }
 
-// Stop stops the program as docker stop does, and waits for its end.
+// Stop stops the program as docker stop does, and checks that it ends well.
 func (p *Program) Stop(t testing.TB) {
 	t.Helper()
 	if err := p.Signal(syscall.SIGTERM); err != nil {
@@ -142,50 +149,67 @@ func (p *Program) Stop(t testing.TB) {
 	}
 	select {
 	case <-p.Done():
-	case <-time.After(patience):
-		t.Fatalf("the program has not ended %s after SIGTERM:\n%s", patience, p.log)
+	case <-time.After(10 * time.Second):
+		t.Fatalf("%s has not ended 10 s after SIGTERM; docker stop would kill it now", p.Name)
+	}
+	if code := p.Wait(); code != 0 {
+		t.Errorf("%s ended with code %d after SIGTERM, want 0", p.Name, code)
 	}
 }
 
-// Get is the body of one of the program's pages, on Address or Metrics.
-func Get(t testing.TB, address, path string) string {
+// RunToEnd runs a program to its end and returns its exit code and what it said.
+func RunToEnd(t testing.TB, name string, arguments, variables []string) (code int, stdout, stderr string) {
 	t.Helper()
-	response, err := http.Get("http://" + address + path)
+	command := exec.Command(Path(t, name), arguments...)
+	command.Env = variables
+	var out, errors bytes.Buffer
+	command.Stdout, command.Stderr = &out, &errors
+	process, err := testprocess.Start(command)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
+	t.Cleanup(process.Kill)
+	select {
+	case <-process.Done():
+	case <-time.After(2 * startTimeout):
+		process.Kill()
+		t.Fatalf("%s %q did not end; it said:\n%s%s", name, arguments, out.String(), errors.String())
 	}
-	return string(body)
+	return process.Wait(), out.String(), errors.String()
 }
 
-// Metric is the sum of one of the program's metrics over its labels; 0 if it has none of the name.
-func (p *Program) Metric(t testing.TB, name string) float64 {
-	t.Helper()
-	var sum float64
-	for line := range strings.Lines(Get(t, p.Metrics, "/metrics")) {
-		rest, ok := strings.CutPrefix(strings.TrimSpace(line), name)
-		if !ok || rest == "" || rest[0] != ' ' && rest[0] != '{' {
-			continue
-		}
-		value, err := strconv.ParseFloat(rest[strings.LastIndexByte(rest, ' ')+1:], 64)
-		if err != nil {
-			t.Fatal(err)
-		}
-		sum += value
-	}
-	return sum
-}
-
-// FreeAddress is host:port of a port that nobody listened on a moment ago.
+// FreeAddress is an address on this machine that nobody listened on a moment ago.
 func FreeAddress(t testing.TB) string {
 	t.Helper()
 	port, err := testprocess.FreePort()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	return "127.0.0.1:" + strconv.Itoa(port)
+}
+
+// Log keeps what a program says.
+type Log struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (l *Log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+// String is all of it.
+func (l *Log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// Tail is the last so many lines.
+func (l *Log) Tail(lines int) string {
+	all := strings.SplitAfter(l.String(), "\n")
+	return strings.Join(all[max(0, len(all)-lines-1):], "")
 }
