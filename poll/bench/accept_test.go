@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"swarm-scale/poll/bench/load"
-	"swarm-scale/poll/programtest"
 	"swarm-scale/poll/redistest"
 )
 
@@ -32,10 +31,10 @@ func TestAccept(t *testing.T) {
 func measureAccept(t *testing.T, appendfsync string) {
 	redis := redistest.Start(t, "--appendfsync", appendfsync)
 	frontend := startFrontend(t, redis)
-	answer := captureAnswer(t, frontend.Address)
-	bare := programtest.StartPlain(t, programs.Path(t, "poll/bench/bare"), answer)
-	voters := gather(t, frontend.Address, acceptConnections)
-	limit := gather(t, bare.Address, acceptConnections)
+	answer := captureAnswer(t, host(frontend))
+	bare, bareAddress := startBare(t, answer)
+	voters := gather(t, host(frontend), acceptConnections)
+	limit := gather(t, bareAddress, acceptConnections)
 
 	var votes, bares load.Report
 	appCost, redisCost, bareCost := newCost(frontend), newCost(redis), newCost(bare)
@@ -53,7 +52,7 @@ func measureAccept(t *testing.T, appendfsync string) {
 		t.Fatal(err)
 	}
 	redis.Do(t, "DEL", "votes")
-	lone := gather(t, frontend.Address, 1)
+	lone := gather(t, host(frontend), 1)
 	alone, err := lone.Rate(t.Context(), 50, length(5*time.Second))
 	if err != nil {
 		t.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"os"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,18 +16,12 @@ import (
 // full runs the measurements at full length, and judges them.
 var full = flag.Bool("full", false, "measure at full length and judge the figures by their targets")
 
-// programs are built once.
-var programs programtest.Programs
-
 func TestMain(m *testing.M) {
 	flag.Parse()
-	code := postgrestest.Main(m)
-	programs.Remove()
+	code := programtest.Main(m)
+	removeBare()
 	os.Exit(code)
 }
-
-// voterKey is 32 bytes in base64.
-const voterKey = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 
 // length is how long one measurement lasts: as it is for `make bench`, and a moment in the tests.
 func length(d time.Duration) time.Duration {
@@ -47,8 +42,8 @@ func size(n int) int {
 // startFrontend starts a vote page for the Redis.
 func startFrontend(t testing.TB, redis *redistest.Server) *programtest.Program {
 	t.Helper()
-	return programtest.Start(t, programs.Path(t, "cmd/web-vote-app"), "WEB_VOTE_NUMBER=01",
-		"REDIS_ADDRESS="+redis.Address, "VOTER_KEY="+voterKey)
+	return programtest.Start(t, programtest.WebVoteApp, "WEB_VOTE_NUMBER=01",
+		"REDIS_ADDRESS="+redis.Address, "VOTER_KEY="+programtest.VoterKey)
 }
 
 // databaseVariables are the environment variables for the database.
@@ -56,3 +51,6 @@ func databaseVariables(server *postgrestest.Server, database string) []string {
 	return []string{"POSTGRES_HOST=127.0.0.1", "POSTGRES_PORT=" + strconv.Itoa(server.Port),
 		"POSTGRES_DATABASE=" + database, "POSTGRES_PASSWORD=" + postgrestest.Password}
 }
+
+// host is the program's address, host:port.
+func host(p *programtest.Program) string { return strings.TrimPrefix(p.URL, "http://") }

@@ -1,0 +1,66 @@
+package bench
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"swarm-scale/poll/programtest"
+	"swarm-scale/poll/testprocess"
+)
+
+// bare is the built program of folder bare.
+var bare struct {
+	sync.Mutex
+	folder string
+}
+
+// startBare starts the bare handler with the HTTP response in file, and returns it and its address.
+func startBare(t *testing.T, file string) (process *testprocess.Process, address string) {
+	t.Helper()
+	address = programtest.FreeAddress(t)
+	command := exec.Command(buildBare(t), address, file)
+	command.Stderr = os.Stderr
+	process, err := testprocess.Start(command)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(process.Kill)
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		connection, err := net.Dial("tcp", address)
+		if err == nil {
+			connection.Close()
+			return process, address
+		}
+		if process.Ended() || time.Now().After(deadline) {
+			t.Fatalf("the bare handler does not answer: %v", err)
+		}
+	}
+}
+
+func buildBare(t *testing.T) string {
+	t.Helper()
+	bare.Lock()
+	defer bare.Unlock()
+	if bare.folder == "" {
+		folder, err := os.MkdirTemp("", "bare-")
+		if err != nil {
+			t.Fatal(err)
+		}
+		bare.folder = folder
+	}
+	path := filepath.Join(bare.folder, "bare")
+	build := exec.Command("go", "build", "-ldflags=-s -w", "-o", path, "swarm-scale/poll/bench/bare")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if output, err := build.CombinedOutput(); err != nil {
+		t.Fatal(fmt.Errorf("go build: %w\n%s", err, output))
+	}
+	return path
+}
+
+func removeBare() { _ = os.RemoveAll(bare.folder) } // in the system's temporary folder; nothing depends on it

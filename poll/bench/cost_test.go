@@ -1,0 +1,49 @@
+package bench
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"swarm-scale/poll/bench/load"
+)
+
+// cost adds up the processor time that a process spends on votes. Beside others that take turns on two cores, it says
+// more than a rate about where the time goes.
+type cost struct {
+	process interface {
+		CPU() (time.Duration, error)
+	}
+	spent time.Duration
+	votes int64
+}
+
+func newCost(process interface {
+	CPU() (time.Duration, error)
+}) *cost {
+	return &cost{process: process}
+}
+
+// of measures one run.
+func (c *cost) of(t *testing.T, run func() load.Report) load.Report {
+	t.Helper()
+	before := c.now(t)
+	report := run()
+	c.spent += c.now(t) - before
+	c.votes += report.Answers
+	return report
+}
+
+func (c *cost) now(t *testing.T) time.Duration {
+	t.Helper()
+	spent, err := c.process.CPU()
+	if err != nil {
+		t.Skipf("processor time is read from Linux's /proc: %v", err)
+	}
+	return spent
+}
+
+// String is the time per vote.
+func (c *cost) String() string {
+	return fmt.Sprintf("%.1f µs", float64(c.spent.Microseconds())/float64(max(c.votes, 1)))
+}
