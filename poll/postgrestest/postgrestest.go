@@ -4,6 +4,7 @@ package postgrestest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -64,7 +65,7 @@ func Shared(t testing.TB) *Server {
 	shared.Lock()
 	defer shared.Unlock()
 	if shared.server == nil && shared.err == nil && shared.skip == "" {
-		shared.server, shared.skip, shared.err = start()
+		shared.server, shared.skip, shared.err = start("")
 	}
 	if shared.skip != "" {
 		t.Skip(shared.skip)
@@ -78,7 +79,13 @@ func Shared(t testing.TB) *Server {
 // Start starts a server of the test's own, for tests that kill it.
 func Start(t testing.TB) *Server {
 	t.Helper()
-	server, skip, err := start()
+	return StartIn(t, "")
+}
+
+// StartIn is Start with the data in a folder of the test's choice, which it then owns.
+func StartIn(t testing.TB, directory string) *Server {
+	t.Helper()
+	server, skip, err := start(directory)
 	if skip != "" {
 		t.Skip(skip)
 	}
@@ -131,6 +138,63 @@ func (s *Server) Kill() {
 	}
 }
 
+// KillAll kills every process of the server at once with SIGKILL, as when its container is killed.
+func (s *Server) KillAll(t testing.TB) {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.process == nil {
+		t.Fatal("the postgres server is not running")
+	}
+	s.signalAll(t, syscall.SIGKILL)
+	s.process.Kill()
+	s.process = nil
+}
+
+// Pause stops every process of the server without ending it, as a machine that hangs does; Resume lets them go on.
+func (s *Server) Pause(t testing.TB) {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.signalAll(t, syscall.SIGSTOP)
+}
+
+// Resume is the end of Pause.
+func (s *Server) Resume(t testing.TB) {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.signalAll(t, syscall.SIGCONT)
+}
+
+// signalAll sends a signal to the server's first process and all its children.
+func (s *Server) signalAll(t testing.TB, signal syscall.Signal) {
+	t.Helper()
+	// Stopped first, so that it makes no more children while they are counted.
+	if err := s.process.Pause(); err != nil {
+		t.Fatal(err)
+	}
+	children, err := s.process.Children()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, child := range children {
+		if err := syscall.Kill(child, signal); err != nil && !errors.Is(err, syscall.ESRCH) {
+			t.Fatal(err)
+		}
+	}
+	if err := s.process.Signal(signal); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Ended reports whether the server has ended by itself, or was killed.
+func (s *Server) Ended() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.process == nil || s.process.Ended()
+}
+
 // Restart starts a killed server again, on the same port and with the same data.
 func (s *Server) Restart(t testing.TB) {
 	t.Helper()
@@ -146,12 +210,12 @@ func (s *Server) Remove() {
 }
 
 // start sets up a server. If this machine lacks what it needs, skip says what.
-func start() (server *Server, skip string, err error) {
+func start(directory string) (server *Server, skip string, err error) {
 	programs, err := findPrograms()
 	if err != nil {
 		return nil, err.Error(), nil
 	}
-	s := &Server{programs: programs}
+	s := &Server{programs: programs, directory: directory}
 	if os.Getuid() == 0 { // PostgreSQL refuses to run as root
 		account, err := user.Lookup("postgres")
 		if err != nil {
@@ -164,8 +228,10 @@ func start() (server *Server, skip string, err error) {
 		}
 		s.credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
 	}
-	if s.directory, err = os.MkdirTemp("", "postgrestest-"); err != nil {
-		return nil, "", err
+	if s.directory == "" {
+		if s.directory, err = os.MkdirTemp("", "postgrestest-"); err != nil {
+			return nil, "", err
+		}
 	}
 	if s.credential != nil {
 		if err := os.Chown(s.directory, int(s.credential.Uid), int(s.credential.Gid)); err != nil {

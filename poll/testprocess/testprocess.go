@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -86,6 +87,30 @@ func (p *Process) PeakMemory() (int64, error) {
 		}
 	}
 	return 0, fmt.Errorf("process %d has no VmHWM in its status", p.PID())
+}
+
+// Children are the numbers of the processes that the process has started and that have not ended.
+func (p *Process) Children() ([]int, error) {
+	// Each thread has a list of the children it started.
+	lists, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", p.PID()))
+	if err != nil {
+		return nil, err
+	}
+	var children []int
+	for _, list := range lists {
+		text, err := os.ReadFile(list)
+		if err != nil {
+			return nil, err
+		}
+		for _, field := range strings.Fields(string(text)) {
+			child, err := strconv.Atoi(field)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", list, err)
+			}
+			children = append(children, child)
+		}
+	}
+	return children, nil
 }
 
 // Ended reports whether the process has ended.
