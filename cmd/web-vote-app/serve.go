@@ -30,6 +30,6 @@ func serve(ctx context.Context, settings settings, log *slog.Logger) error {
 	}
 	context.AfterFunc(ctx, app.Stopping)
 	return service.Serve(ctx, log,
-		service.Listener{Name: "votes", Address: settings.listen, Handler: app},
+		service.Listener{Name: "votes", Address: settings.listen, Handler: app, ConnContext: http.WithConnection},
 		service.Listener{Name: "metrics", Address: settings.metrics, Handler: service.MetricsHandler(registry)})
 }

@@ -26,6 +26,7 @@ const (
 	noticeCrossSite
 	noticeQueueDown
 	noticeBusy
+	noticeHungUp
 	noticeCount
 )
 
@@ -58,6 +59,9 @@ func (n notice) sentence() (text string, status int, reason string) {
 	case noticeQueueDown:
 		return "Sorry, we cannot take votes at this moment: yours may be lost. Please choose again in a few seconds; you " +
 			"will still be counted only once.", http.StatusServiceUnavailable, "queue_unavailable"
+	case noticeHungUp:
+		return "Sorry, your vote was not counted: your browser had hung up before we came to it. Please choose again.",
+			http.StatusServiceUnavailable, "hung_up"
 	case noticeBusy:
 		return "Sorry, there are too many voters at this moment, and your vote was not counted. Please choose again in " +
 			"a few seconds.", http.StatusServiceUnavailable, "busy"

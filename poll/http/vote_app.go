@@ -169,6 +169,12 @@ func (a *VoteApp) serveVote(w http.ResponseWriter, r *http.Request) {
 	}
 
 	vote := poll.Vote{Voter: card.voter, Choice: choice, CastAt: poll.NextMoment(a.options.Now(), card.last)}
+	// One who hung up before that moment may have voted anew since, with an earlier moment on another machine, and that
+	// vote is the one to count.
+	if hungUp(r) {
+		a.refuse(w, r, card.choice, noticeHungUp)
+		return
+	}
 	select {
 	case a.waiting <- struct{}{}:
 		defer func() { <-a.waiting }()

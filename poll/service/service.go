@@ -99,6 +99,8 @@ type Listener struct {
 	Name    string // for the log: "votes", "metrics"
 	Address string
 	Handler http.Handler
+	// ConnContext, if set, is http.Server's: it adds to the context of each connection's requests.
+	ConnContext func(context.Context, net.Conn) context.Context
 }
 
 // Serve answers on all listeners until ctx is done, and then finishes the requests in flight. It returns nil after such a
@@ -119,6 +121,7 @@ func Serve(ctx context.Context, log *slog.Logger, listeners ...Listener) error {
 	for i, listener := range listeners {
 		server := &http.Server{
 			Handler:           listener.Handler,
+			ConnContext:       listener.ConnContext,
 			ReadHeaderTimeout: 5 * time.Second,
 			ReadTimeout:       10 * time.Second,
 			WriteTimeout:      20 * time.Second,

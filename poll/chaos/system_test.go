@@ -1,0 +1,186 @@
+package chaos
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"swarm-scale/poll"
+	"swarm-scale/poll/postgrestest"
+	"swarm-scale/poll/programtest"
+	"swarm-scale/poll/redis"
+	"swarm-scale/poll/redistest"
+)
+
+// patience is how long the tests wait for what happens in a few seconds on an idle machine.
+const patience = 90 * time.Second
+
+func TestMain(m *testing.M) { os.Exit(programtest.Main(m)) }
+
+// system is the whole application with servers of its own. Each of its parts is started by the test that wants it.
+type system struct {
+	redis     []*redistest.Server
+	postgres  *postgrestest.Server
+	frontends []*programtest.Program
+	workers   []*programtest.Program
+	results   *programtest.Program
+}
+
+// addFrontend starts a frontend and its Redis, which writes to its disk before it answers, as on the cluster. More settings
+// of Redis may follow.
+func (s *system) addFrontend(t testing.TB, settings ...string) *programtest.Program {
+	t.Helper()
+	server := redistest.Start(t, append([]string{"--appendfsync", "always"}, settings...)...)
+	s.redis = append(s.redis, server)
+	frontend := programtest.Start(t, programtest.WebVoteApp, fmt.Sprintf("WEB_VOTE_NUMBER=%02d", len(s.redis)),
+		"REDIS_ADDRESS="+server.Address, "VOTER_KEY="+programtest.VoterKey)
+	s.frontends = append(s.frontends, frontend)
+	return frontend
+}
+
+// addWorker starts a worker that drains all queues there are.
+func (s *system) addWorker(t testing.TB) *programtest.Program {
+	t.Helper()
+	var addresses []string
+	for _, server := range s.redis {
+		addresses = append(addresses, server.Address)
+	}
+	return s.addWorkerAt(t, s.postgres.Port, addresses...)
+}
+
+// addWorkerAt starts a worker that drains these queues into the database at this port.
+func (s *system) addWorkerAt(t testing.TB, port int, addresses ...string) *programtest.Program {
+	t.Helper()
+	worker := programtest.Start(t, programtest.VoteWorker, append(database(port),
+		fmt.Sprintf("WORKER_NUMBER=%02d", len(s.workers)+1), "REDIS_ADDRESSES="+strings.Join(addresses, ","))...)
+	s.workers = append(s.workers, worker)
+	return worker
+}
+
+// addResults starts the results page.
+func (s *system) addResults(t testing.TB) {
+	t.Helper()
+	s.results = programtest.Start(t, programtest.ResultsApp, database(s.postgres.Port)...)
+}
+
+// database is the variables that lead to the database at this port.
+func database(port int) []string {
+	return []string{"POSTGRES_HOST=127.0.0.1", "POSTGRES_PORT=" + strconv.Itoa(port), "POSTGRES_PASSWORD=" + postgrestest.Password}
+}
+
+// programs are all that run.
+func (s *system) programs() []*programtest.Program {
+	all := append(append([]*programtest.Program{}, s.frontends...), s.workers...)
+	if s.results != nil {
+		all = append(all, s.results)
+	}
+	return all
+}
+
+// queued is how many entries all queues hold.
+func (s *system) queued() (int, error) {
+	var sum int
+	for _, server := range s.redis {
+		answer, err := redistest.Command(server.Address, "XLEN", redis.Stream)
+		if err != nil {
+			return 0, err
+		}
+		size, err := strconv.Atoi(strings.TrimPrefix(answer, ":"))
+		if err != nil {
+			return 0, fmt.Errorf("redis at %s says %q", server.Address, answer)
+		}
+		sum += size
+	}
+	return sum, nil
+}
+
+// waitUntilDrained waits until the queues are empty: every vote that they took is stored then.
+func (s *system) waitUntilDrained(t testing.TB) {
+	t.Helper()
+	eventually(t, "the queues are empty", func() error {
+		size, err := s.queued()
+		if err == nil && size != 0 {
+			err = fmt.Errorf("%d entries are queued", size)
+		}
+		return err
+	})
+}
+
+// stored is what the database has of each voter.
+func (s *system) stored(t testing.TB) map[poll.VoterID]poll.Choice {
+	t.Helper()
+	rows, err := s.postgres.Connect(t, "postgres").Query(t.Context(), "SELECT voter, choice::text FROM votes")
+	if err != nil {
+		t.Fatal(err)
+	}
+	votes := map[poll.VoterID]poll.Choice{}
+	var id [16]byte
+	var choice string
+	if _, err := pgx.ForEachRow(rows, []any{&id, &choice}, func() error {
+		votes[id] = poll.Choice(choice[0])
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return votes
+}
+
+// tallyShown is what the results page says, and whether it is live.
+func tallyShown(ctx context.Context, results *programtest.Program) (tally poll.Tally, live bool, err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, results.URL+"/results.json", nil)
+	if err != nil {
+		return tally, false, err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return tally, false, err
+	}
+	defer response.Body.Close()
+	var shown struct {
+		Options []struct{ Votes int64 }
+		Live    bool
+	}
+	if err := json.NewDecoder(response.Body).Decode(&shown); err != nil {
+		return tally, false, err
+	}
+	if len(shown.Options) != 2 {
+		return tally, false, fmt.Errorf("the results have %d options, want 2", len(shown.Options))
+	}
+	return poll.Tally{A: shown.Options[0].Votes, B: shown.Options[1].Votes}, shown.Live, nil
+}
+
+// wantTallyShown waits until the results page shows this tally, live.
+func (s *system) wantTallyShown(t testing.TB, want poll.Tally) {
+	t.Helper()
+	eventually(t, fmt.Sprintf("the results are %+v", want), func() error {
+		tally, live, err := tallyShown(t.Context(), s.results)
+		if err == nil && (tally != want || !live) {
+			err = fmt.Errorf("they are %+v (live: %v)", tally, live)
+		}
+		return err
+	})
+}
+
+// eventually waits until check returns nil.
+func eventually(t testing.TB, what string, check func() error) {
+	t.Helper()
+	deadline := time.Now().Add(patience)
+	for {
+		err := check()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("not within %s: %s: %v", patience, what, err)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
