@@ -34,6 +34,10 @@ race: packages $(BIN)/gotestsum ## The programs' tests under the race detector (
 chain: pulumi ## How long `pulumi up` takes for 2, 10 and 50 frontends, against the longest chain of steps
 	go test ./simulation/rehearsal -v -run '^$$' -bench Up -benchtime 1x -timeout 40m
 
+.PHONY: chaos
+chaos: packages ## Everything is killed and paused while votes come in; the tally must be the voters' books. EVENTS=100 SEED=0
+	go test ./poll/chaos -v -run 'TestChaos$$' -timeout 60m -events $(or $(EVENTS),100) -seed $(or $(SEED),0)
+
 .PHONY: clean
 clean: ## Remove what was built here
 	rm -rf .bin .build

@@ -1,0 +1,112 @@
+package chaos
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+)
+
+// part is something that can be killed and paused.
+type part struct {
+	name          string
+	kill          func(testing.TB)
+	restart       func(testing.TB)
+	pause, resume func(testing.TB)
+}
+
+// event is one thing that happens to one part: it is killed and, after a while, started again, as a restart policy does;
+// or it is paused for a while.
+type event struct {
+	part   int
+	kill   bool
+	begins time.Duration // since the beginning
+	ends   time.Duration
+}
+
+const (
+	// shortestGap and longestGap are between the beginnings of two events. An event lasts longer than that, often, so that
+	// several parts are away at once.
+	shortestGap, longestGap = 100 * time.Millisecond, 1400 * time.Millisecond
+	// longestDown is how long a killed part is away, and shortestPause and longestPause how long a paused one.
+	longestDown                 = 2 * time.Second
+	shortestPause, longestPause = 500 * time.Millisecond, 4 * time.Second
+	// recovery is how long a part is left alone after an event.
+	recovery = 300 * time.Millisecond
+)
+
+// newPlan is so many events among so many parts, by chance, the same for the same seed. Every part gets its share of both
+// kinds.
+func newPlan(seed uint64, events, parts int) []event {
+	random := rand.New(rand.NewPCG(seed, 0))
+	between := func(shortest, longest time.Duration) time.Duration {
+		return shortest + time.Duration(random.Int64N(int64(longest-shortest)))
+	}
+	type card struct {
+		part int
+		kill bool
+	}
+	var deck []card
+	free := make([]time.Duration, parts) // from when on each part may be hit again
+	var plan []event
+	var clock time.Duration
+	for len(plan) < events {
+		clock += between(shortestGap, longestGap)
+		if len(deck) == 0 {
+			for i := range parts {
+				deck = append(deck, card{i, true}, card{i, false})
+			}
+			random.Shuffle(len(deck), func(i, j int) { deck[i], deck[j] = deck[j], deck[i] })
+		}
+		at := slices.IndexFunc(deck, func(c card) bool { return free[c.part] <= clock })
+		if at < 0 {
+			continue
+		}
+		next := event{part: deck[at].part, kill: deck[at].kill, begins: clock}
+		deck = slices.Delete(deck, at, at+1)
+		next.ends = clock + between(shortestPause, longestPause)
+		if next.kill {
+			next.ends = clock + between(0, longestDown)
+		}
+		free[next.part] = next.ends + recovery
+		plan = append(plan, next)
+	}
+	return plan
+}
+
+func TestPlan(t *testing.T) {
+	const parts = 8
+	plan := newPlan(7, 100, parts)
+	if !slices.Equal(plan, newPlan(7, 100, parts)) {
+		t.Error("the same seed gives another plan")
+	}
+	if slices.Equal(plan, newPlan(8, 100, parts)) {
+		t.Error("another seed gives the same plan")
+	}
+	type kind struct {
+		part int
+		kill bool
+	}
+	count := map[kind]int{}
+	last := make([]time.Duration, parts)
+	together := 0
+	for i, e := range plan {
+		count[kind{e.part, e.kill}]++
+		if e.begins < last[e.part] || e.ends < e.begins {
+			t.Errorf("event %d, %+v, begins before the one before it has ended", i, e)
+		}
+		last[e.part] = e.ends
+		if i > 0 && plan[i-1].ends > e.begins {
+			together++
+		}
+	}
+	for i := range parts {
+		if count[kind{i, true}] < 5 || count[kind{i, false}] < 5 {
+			t.Errorf("part %d is killed %d times and paused %d times, want 5 or more of each",
+				i, count[kind{i, true}], count[kind{i, false}])
+		}
+	}
+	if together < 20 {
+		t.Errorf("%d of 100 events begin while another goes on, want 20 or more", together)
+	}
+}
