@@ -8,6 +8,7 @@ import (
 	"errors"
 	"hash"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -119,13 +120,27 @@ func (s *seal) cardOf(r *http.Request) (voterCard, error) {
 // setCard gives the card to the voter's browser. The cookie is out of reach of scripts and of other sites. It is Secure
 // only if the voter came by https; the site itself is plain http.
 func (s *seal) setCard(w http.ResponseWriter, r *http.Request, card voterCard) {
-	http.SetCookie(w, &http.Cookie{
+	attributes := plainAttributes
+	if r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" {
+		attributes = secureAttributes
+	}
+	w.Header()["Set-Cookie"] = []string{cookieName + "=" + s.write(card) + attributes}
+}
+
+// What stands after the cookie's value, which has no characters that need care.
+var (
+	plainAttributes  = cookieAttributes(false)
+	secureAttributes = cookieAttributes(true)
+)
+
+func cookieAttributes(secure bool) string {
+	empty := http.Cookie{
 		Name:     cookieName,
-		Value:    s.write(card),
 		Path:     "/",
 		MaxAge:   int(cookieLife.Seconds()),
 		HttpOnly: true,
 		SameSite: http.SameSiteLaxMode,
-		Secure:   r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https",
-	})
+		Secure:   secure,
+	}
+	return strings.TrimPrefix(empty.String(), cookieName+"=")
 }

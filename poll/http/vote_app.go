@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"mime"
 	"net/http"
 	"strconv"
 	"sync"
@@ -18,8 +17,6 @@ import (
 )
 
 const (
-	// maxBody is how many bytes a vote's form may have; ours has 6.
-	maxBody = 1 << 10
 	// appendTimeout is how long the queue may take for one vote, and checkTimeout for the proof of a write.
 	appendTimeout = 5 * time.Second
 	checkTimeout  = 2 * time.Second
@@ -98,8 +95,7 @@ func NewVoteApp(options VoteOptions) (*VoteApp, error) {
 	app.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		app.common.notFound.send(w, r, http.StatusNotFound)
 	})
-	app.mux.HandleFunc("/{$}", app.common.only("GET, HEAD, POST",
-		[]string{http.MethodGet, http.MethodHead, http.MethodPost}, app.serveBallot))
+	app.mux.HandleFunc("/{$}", app.common.only("GET, HEAD, POST", readMethods, app.serveBallot))
 	app.mux.HandleFunc("/healthz", app.common.only("GET, HEAD", readMethods, app.serveHealth))
 	app.mux.HandleFunc("/readyz", app.common.only("GET, HEAD", readMethods, app.serveReady))
 	return app, nil
@@ -124,17 +120,19 @@ func (a *VoteApp) renderPages() error {
 	return err
 }
 
-// ServeHTTP implements http.Handler.
-func (a *VoteApp) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.mux.ServeHTTP(w, r) }
+// ServeHTTP implements http.Handler. A vote takes the short way: choosing among the pages costs as much as signing a cookie.
+func (a *VoteApp) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodPost && r.URL.Path == "/" {
+		a.serveVote(w, r)
+		return
+	}
+	a.mux.ServeHTTP(w, r)
+}
 
 // Stopping makes the readiness page say that the program is about to stop.
 func (a *VoteApp) Stopping() { a.stopping.Store(true) }
 
 func (a *VoteApp) serveBallot(w http.ResponseWriter, r *http.Request) {
-	if r.Method == http.MethodPost {
-		a.serveVote(w, r)
-		return
-	}
 	card, err := a.seal.cardOf(r)
 	if err != nil && !errors.Is(err, errDuplicateCookie) {
 		card = voterCard{voter: poll.NewVoterID()}
@@ -201,35 +199,6 @@ func (a *VoteApp) serveVote(w http.ResponseWriter, r *http.Request) {
 	card.choice, card.last = vote.Choice, vote.CastAt
 	a.seal.setCard(w, r, card)
 	a.ballots[ballotState{card.choice, noticeThanks}].send(w, r, http.StatusOK)
-}
-
-// readForm reads the one field of the vote's form.
-func readForm(w http.ResponseWriter, r *http.Request) (poll.Choice, notice) {
-	if r.ContentLength > maxBody {
-		w.Header().Set("Connection", "close") // rather than read all of it
-		return poll.None, noticeTooLarge
-	}
-	if mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil ||
-		mediaType != "application/x-www-form-urlencoded" {
-		return poll.None, noticeWrongType
-	}
-	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-	if err := r.ParseForm(); err != nil {
-		var tooLarge *http.MaxBytesError
-		if errors.As(err, &tooLarge) {
-			return poll.None, noticeTooLarge
-		}
-		return poll.None, noticeUnreadableForm
-	}
-	votes := r.PostForm["vote"]
-	if len(votes) != 1 {
-		return poll.None, noticeUnreadableForm
-	}
-	choice, err := poll.ParseChoice(votes[0])
-	if err != nil {
-		return poll.None, noticeUnknownOption
-	}
-	return choice, noticeNone
 }
 
 // refuse answers with the ballot and the sentence that says why the vote was not taken.
