@@ -52,6 +52,27 @@ func LongestChain(state *apitype.DeploymentV3, records []simulation.Record) Chai
 			took[r.URN] = r.Took
 		}
 	}
+	return longestChain(state, took)
+}
+
+// LongestChainOfSteps is LongestChain by the time that the engine's steps of one
+// operation took here, whatever did the work.
+func LongestChainOfSteps(state *apitype.DeploymentV3, steps []Step) Chain {
+	took := map[resource.URN]time.Duration{}
+	for _, step := range steps {
+		if !step.Failed && step.Op != apitype.OpSame {
+			took[resource.URN(step.URN)] += step.End.Sub(step.Start)
+		}
+	}
+	for _, r := range state.Resources {
+		if !r.Custom { // a component's step lasts as long as the program takes to describe it
+			delete(took, r.URN)
+		}
+	}
+	return longestChain(state, took)
+}
+
+func longestChain(state *apitype.DeploymentV3, took map[resource.URN]time.Duration) Chain {
 	resources := map[resource.URN]*apitype.ResourceV3{}
 	for i := range state.Resources {
 		resources[state.Resources[i].URN] = &state.Resources[i]

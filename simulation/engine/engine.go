@@ -1,6 +1,7 @@
 // Package engine runs a Pulumi program with the real Pulumi engine on simulated
 // providers: the CLI, driven by the Automation API, with a file backend in a
-// temporary folder, no plugin, no network and no account.
+// temporary folder, no plugin, no network and no account. Options.Plugins has
+// the installed providers do the work instead.
 //
 //	e := engine.Test(t, engine.Options{
 //		Program: stack.Deploy,
@@ -66,6 +67,10 @@ type Options struct {
 	// World is the world to run in, by default an empty one where every
 	// operation is instant.
 	World *simulation.World
+	// Plugins has the real providers do the work: the plugins that are installed
+	// where this user's Pulumi keeps them ($PULUMI_HOME/plugins). There is no
+	// World then, and nothing is installed on the way. It needs a Project.
+	Plugins bool
 	// Parallel is the number of resource operations at a time; 0 for the
 	// engine's default, which depends on the machine.
 	Parallel int
@@ -81,7 +86,7 @@ type Options struct {
 
 // Engine is one stack of one program, in a world. It runs one operation at a time.
 type Engine struct {
-	// World is what the simulated providers work on.
+	// World is what the simulated providers work on; nil with Options.Plugins.
 	World *simulation.World
 
 	options    Options
@@ -150,7 +155,10 @@ func New(ctx context.Context, options Options) (_ *Engine, err error) {
 	if options.Stack == "" {
 		options.Stack = "dev"
 	}
-	if options.World == nil {
+	if options.Plugins && (options.World != nil || options.Project == "") {
+		return nil, errors.New("engine.Options has Plugins, so it needs a Project and takes no World")
+	}
+	if options.World == nil && !options.Plugins {
 		options.World = simulation.NewWorld(0)
 	}
 	if options.Log == nil {
@@ -175,13 +183,44 @@ func New(ctx context.Context, options Options) (_ *Engine, err error) {
 	if err = os.Symlink(cli, filepath.Join(e.dir, "bin", "pulumi")); err != nil {
 		return nil, fmt.Errorf("link the pulumi CLI: %w", err)
 	}
-	if e.attachment, err = simulation.Attach(e.World, simulation.AWS(), simulation.Docker(), simulation.Command()); err != nil {
+	if options.Plugins {
+		err = e.linkPlugins()
+	} else {
+		e.attachment, err = simulation.Attach(e.World, simulation.AWS(), simulation.Docker(), simulation.Command())
+	}
+	if err != nil {
 		return nil, err
 	}
 	if err = e.open(ctx); err != nil {
 		return nil, err
 	}
 	return e, nil
+}
+
+// PluginFolder returns where this user's Pulumi keeps its plugins.
+func PluginFolder() (string, error) {
+	home, err := workspace.GetPulumiHomeDir()
+	if err != nil {
+		return "", fmt.Errorf("find the home of Pulumi: %w", err)
+	}
+	return filepath.Join(home, "plugins"), nil
+}
+
+// linkPlugins makes the installed plugins those of the stack, which has a
+// Pulumi home of its own so that no login of the user's counts.
+func (e *Engine) linkPlugins() error {
+	plugins, err := PluginFolder()
+	if err != nil {
+		return err
+	}
+	home := filepath.Join(e.dir, "home")
+	if err := os.Mkdir(home, 0o700); err != nil {
+		return fmt.Errorf("make a folder for the stack: %w", err)
+	}
+	if err := os.Symlink(plugins, filepath.Join(home, "plugins")); err != nil {
+		return fmt.Errorf("link the installed plugins: %w", err)
+	}
+	return nil
 }
 
 // open writes the project and its settings and creates the stack.
@@ -200,10 +239,16 @@ func (e *Engine) open(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("find the folder of %s: %w", e.options.Project, err)
 		}
-		e.World.SetRoot(root)
+		project.Main = ""
+		if e.options.Plugins {
+			// The program runs here, so all that this says is where plugins
+			// look relative paths up.
+			project.Main = root
+		} else {
+			e.World.SetRoot(root)
+		}
 	}
 	e.project = string(project.Name)
-	project.Main = ""
 	project.Backend = &workspace.ProjectBackend{URL: "file://" + e.backend}
 
 	work := filepath.Join(e.dir, "work")
@@ -217,9 +262,11 @@ func (e *Engine) open(ctx context.Context) error {
 	environment := map[string]string{
 		"PULUMI_BACKEND_URL":                          "file://" + e.backend,
 		"PULUMI_CONFIG_PASSPHRASE":                    passphrase,
-		"PULUMI_DEBUG_PROVIDERS":                      e.attachment.Env(),
 		"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
 		"PULUMI_SKIP_UPDATE_CHECK":                    "true",
+	}
+	if e.attachment != nil {
+		environment["PULUMI_DEBUG_PROVIDERS"] = e.attachment.Env()
 	}
 	if e.options.SaveAtEnd {
 		environment["PULUMI_SKIP_CHECKPOINTS"] = "true"
@@ -348,6 +395,8 @@ type Step struct {
 	Because []string
 	// Failed is true when it was tried in vain.
 	Failed bool
+	// Start and End are when the engine told of it, on this machine's clock.
+	Start, End time.Time
 }
 
 // Result is what came of an operation.
@@ -362,10 +411,13 @@ type Result struct {
 	// Diagnostics are the messages of the engine and the program, with the name
 	// of their resource: errors and warnings.
 	Diagnostics []string
-	// Records are the operations of the simulated providers.
+	// Records are the operations of the simulated providers; none with
+	// Options.Plugins.
 	Records []simulation.Record
 	// Wall is how long it took here.
 	Wall time.Duration
+
+	started map[string]time.Time // by URN, of the steps under way
 }
 
 // Changes counts the steps that change something.
@@ -446,9 +498,9 @@ func (e *Engine) Destroy(ctx context.Context, opts ...optdestroy.Option) (*Resul
 
 // operate runs one operation and gathers what it tells.
 func (e *Engine) operate(name string, run func(chan<- events.EngineEvent) error) (*Result, error) {
-	result := &Result{Counts: map[apitype.OpType]int{}}
+	result := &Result{Counts: map[apitype.OpType]int{}, started: map[string]time.Time{}}
 	var failures []string
-	done := len(e.World.Records())
+	done := len(e.records())
 	stream := make(chan events.EngineEvent)
 	gathered := make(chan struct{})
 	go func() {
@@ -471,7 +523,7 @@ func (e *Engine) operate(name string, run func(chan<- events.EngineEvent) error)
 	case <-gathered:
 	case <-time.After(5 * time.Second):
 	}
-	result.Records = e.World.Records()[done:]
+	result.Records = e.records()[done:]
 	if err != nil && len(failures) > 0 {
 		err = fmt.Errorf("pulumi %s: %s", name, strings.Join(failures, "\n"))
 	} else if err != nil {
@@ -480,13 +532,23 @@ func (e *Engine) operate(name string, run func(chan<- events.EngineEvent) error)
 	return result, err
 }
 
+// records are what the simulated providers have done so far.
+func (e *Engine) records() []simulation.Record {
+	if e.World == nil {
+		return nil
+	}
+	return e.World.Records()
+}
+
 // add takes an event into the result and returns the errors it tells of.
 func (r *Result) add(event events.EngineEvent) []string {
 	switch {
+	case event.ResourcePreEvent != nil:
+		r.started[event.ResourcePreEvent.Metadata.URN] = time.Now()
 	case event.ResOutputsEvent != nil:
-		r.Steps = append(r.Steps, newStep(event.ResOutputsEvent.Metadata, false))
+		r.addStep(event.ResOutputsEvent.Metadata, false)
 	case event.ResOpFailedEvent != nil:
-		r.Steps = append(r.Steps, newStep(event.ResOpFailedEvent.Metadata, true))
+		r.addStep(event.ResOpFailedEvent.Metadata, true)
 	case event.SummaryEvent != nil:
 		maps.Copy(r.Counts, event.SummaryEvent.ResourceChanges)
 	case event.DiagnosticEvent != nil && !event.DiagnosticEvent.Ephemeral:
@@ -506,12 +568,18 @@ func (r *Result) add(event events.EngineEvent) []string {
 	return nil
 }
 
-func newStep(m apitype.StepEventMetadata, failed bool) Step {
+func (r *Result) addStep(m apitype.StepEventMetadata, failed bool) {
 	because := m.Diffs
 	if len(because) == 0 {
 		because = m.Keys
 	}
-	return Step{Op: m.Op, URN: m.URN, Type: m.Type, Name: nameOf(m.URN), Because: because, Failed: failed}
+	step := Step{Op: m.Op, URN: m.URN, Type: m.Type, Name: nameOf(m.URN), Because: because, Failed: failed, End: time.Now()}
+	step.Start = step.End
+	if start, ok := r.started[m.URN]; ok {
+		step.Start = start
+		delete(r.started, m.URN)
+	}
+	r.Steps = append(r.Steps, step)
 }
 
 // nameOf returns the resource's name in a URN.

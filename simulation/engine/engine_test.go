@@ -3,6 +3,8 @@ package engine_test
 import (
 	"bytes"
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -93,6 +95,11 @@ func TestLifeOfAStack(t *testing.T) {
 	}
 	if chain.Sum <= chain.Longest || first.Wall < chain.Longest/500 {
 		t.Errorf("sum %v, longest %v, wall %v", chain.Sum, chain.Longest, first.Wall)
+	}
+	// By the engine's own steps it is the same chain, a few milliseconds long.
+	here := engine.LongestChainOfSteps(state, first.Steps)
+	if here.Longest <= 0 || here.Longest > first.Wall || here.Longest > here.Sum || here.Steps[len(here.Steps)-1].Name != chain.Steps[6].Name {
+		t.Errorf("by the engine's steps the longest of %v takes %v of %v:\n%s", here.Sum, here.Longest, first.Wall, here)
 	}
 
 	unchanged(t, e)
@@ -269,6 +276,37 @@ func TestSettings(t *testing.T) {
 	result := up(t, e)
 	if result.Outputs["password"].Value != secrets["password"] {
 		t.Errorf("the setting arrived as %v", result.Outputs["password"])
+	}
+}
+
+// TestPlugins holds that with Plugins only what is installed counts: nothing is
+// simulated, nothing is fetched, and what is missing is named.
+func TestPlugins(t *testing.T) {
+	home := t.TempDir()
+	if err := os.Mkdir(filepath.Join(home, "plugins"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PULUMI_HOME", home)
+	project := filepath.Join(t.TempDir(), "Pulumi.yaml")
+	if err := os.WriteFile(project, []byte("name: plugins\nruntime: go\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	e := engine.Test(t, engine.Options{Program: small(shape{}), Project: project, Secrets: secrets, Plugins: true})
+	result, err := e.Up(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "pulumi-resource-aws") {
+		t.Errorf("without the plugin: %v", err)
+	}
+	if e.World != nil || len(result.Records) != 0 {
+		t.Errorf("something was simulated: %v", result.Records)
+	}
+	for name, options := range map[string]engine.Options{
+		"a world":    {Project: project, World: simulation.NewWorld(0)},
+		"no project": {},
+	} {
+		options.Program, options.Plugins = small(shape{}), true
+		if _, err := engine.New(t.Context(), options); err == nil {
+			t.Errorf("plugins and %s are taken", name)
+		}
 	}
 }
 
