@@ -25,11 +25,13 @@ type App struct {
 	machines *infra.Machines
 	cluster  *cluster.Cluster
 	programs *programs
+	placed   []placed
 	inside   pulumi.ResourceOption
 }
 
 // New builds the programs and puts everything in its place. All containers start side by side and find each other by name
-// when they are there; only the frontends go in two waves, so that a change of theirs leaves one half answering.
+// when they are there; only the frontends go in two waves, so that a change of theirs leaves one half answering. It ends when
+// all of it works.
 func New(ctx *pulumi.Context, s settings.Settings, machines *infra.Machines, cluster *cluster.Cluster) (*App, error) {
 	app := &App{settings: s, machines: machines, cluster: cluster}
 	if err := ctx.RegisterComponentResource("swarm-scale:app:VotingApp", "voting-app", app); err != nil {
@@ -56,7 +58,12 @@ func New(ctx *pulumi.Context, s settings.Settings, machines *infra.Machines, clu
 	if err := app.newResults(ctx, store); err != nil {
 		return nil, err
 	}
-	if app.StatisticsURL, err = app.newLoadBalancer(ctx, machines.One(addressplan.LoadBalancer)); err != nil {
+	balancer, statisticsURL, err := app.newLoadBalancer(ctx, machines.One(addressplan.LoadBalancer))
+	if err != nil {
+		return nil, err
+	}
+	app.StatisticsURL = statisticsURL
+	if err := app.newCheck(ctx, balancer, database.password); err != nil {
 		return nil, err
 	}
 	return app, ctx.RegisterResourceOutputs(app, pulumi.Map{"statisticsUrl": app.StatisticsURL})

@@ -6,6 +6,7 @@ import (
 	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"swarm-scale/cluster"
 	"swarm-scale/infra"
 )
 
@@ -27,7 +28,8 @@ type container struct {
 	ports       []port
 	volume      *docker.Volume // with mountPath
 	mountPath   string
-	healthcheck []string // command that proves the container works; creation waits until it does
+	healthcheck []string // command that proves the container works
+	awaited     bool     // creation waits until it does
 	readOnly    bool     // nothing in the image is ever written to
 }
 
@@ -49,13 +51,15 @@ func (a *App) place(ctx *pulumi.Context, node *infra.Node, c container, adjust f
 	if adjust != nil {
 		adjust(arguments)
 	}
-	return docker.NewContainer(ctx, c.name, arguments, slices.Concat(node.Follow(), []pulumi.ResourceOption{
+	running, err := docker.NewContainer(ctx, c.name, arguments, slices.Concat(node.Follow(), []pulumi.ResourceOption{
 		pulumi.Provider(place.Provider), a.inside,
 		pulumi.DependsOn([]pulumi.Resource{place.Network}),
 		pulumi.ReplaceWith([]pulumi.Resource{place.Network}),
 		// A name and a port can belong to one container at a time.
 		pulumi.DeleteBeforeReplace(true),
 	}, options)...)
+	a.placed = append(a.placed, placed{name: c.name, node: node, container: running})
+	return running, err
 }
 
 // arguments are what a container's place does not change.
@@ -65,10 +69,13 @@ func (c container) arguments() *docker.ContainerArgs {
 		Image:               c.image,
 		Restart:             pulumi.String("unless-stopped"),
 		DestroyGraceSeconds: pulumi.Int(stopGrace),
+		// Otherwise the provider removes a container that it finds stopped when it only was to look at it, even in a preview.
+		MustRun: pulumi.Bool(false),
 		// The engine writes its defaults for logs into every container that says nothing, and they would then look like a
-		// change: so the container says what engine.sh sets.
-		LogDriver: pulumi.String("json-file"),
-		LogOpts:   pulumi.StringMap{"max-size": pulumi.String("10m"), "max-file": pulumi.String("3")},
+		// change: so the container says what the engine is set to.
+		LogDriver: pulumi.String(cluster.LogDriver),
+		LogOpts:   pulumi.StringMap{"max-size": pulumi.String(cluster.LogSize), "max-file": pulumi.String(cluster.LogFiles)},
+		Labels:    docker.ContainerLabelArray{docker.ContainerLabelArgs{Label: pulumi.String(infra.Mark), Value: pulumi.String("")}},
 		Ports:     docker.ContainerPortArray{},
 	}
 	if len(c.command) > 0 {
@@ -91,17 +98,37 @@ func (c container) arguments() *docker.ContainerArgs {
 			StartPeriod: pulumi.String("30s"),
 			Retries:     pulumi.Int(3),
 		}
+	}
+	if c.awaited {
 		arguments.Wait = pulumi.Bool(true)
 		arguments.WaitTimeout = pulumi.Int(120) // seconds
 	}
 	return arguments
 }
 
+// placeOutside starts a container on the own engine of a node that is no member, with port 80 open to everybody.
+func (a *App) placeOutside(ctx *pulumi.Context, node *infra.Node, c container, after []pulumi.Resource, adjust func(*docker.ContainerArgs)) (*docker.Container, error) {
+	arguments := c.arguments()
+	arguments.Ports = docker.ContainerPortArray{docker.ContainerPortArgs{Internal: pulumi.Int(80), External: pulumi.Int(80)}}
+	if adjust != nil {
+		adjust(arguments)
+	}
+	engine := a.cluster.Engines[node.Name]
+	return docker.NewContainer(ctx, c.name, arguments, append(node.Follow(),
+		pulumi.Provider(engine.Provider), a.inside,
+		pulumi.DependsOn(slices.Concat(engine.Ready, after)),
+		pulumi.DeleteBeforeReplace(true),
+	)...)
+}
+
 // newVolume makes a volume on a node's own engine. Containers come and go; it stays until the stack is destroyed or the
 // machine is.
 func (a *App) newVolume(ctx *pulumi.Context, node *infra.Node, name string) (*docker.Volume, error) {
 	engine := a.cluster.Engines[node.Name]
-	return docker.NewVolume(ctx, name, &docker.VolumeArgs{Name: pulumi.String(name)}, append(node.Follow(),
+	return docker.NewVolume(ctx, name, &docker.VolumeArgs{
+		Name:   pulumi.String(name),
+		Labels: docker.VolumeLabelArray{docker.VolumeLabelArgs{Label: pulumi.String(infra.Mark), Value: pulumi.String("")}},
+	}, append(node.Follow(),
 		pulumi.Provider(engine.Provider), a.inside,
 		pulumi.DependsOn(engine.Ready),
 		pulumi.DeleteBeforeReplace(true),

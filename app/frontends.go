@@ -64,6 +64,7 @@ func (a *App) newWeb(ctx *pulumi.Context, node *infra.Node, options ...pulumi.Re
 		},
 		ports:       []port{{inside: 80, outside: frontendPort}},
 		healthcheck: []string{"/" + webVoteApp, "healthcheck"},
+		awaited:     true,
 		readOnly:    true,
 	}, func(arguments *docker.ContainerArgs) {
 		// Interlock takes a container for a backend by its host and domain name together; "votingapp.local" as a host

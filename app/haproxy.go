@@ -30,15 +30,14 @@ const haproxyFolder = "/etc/swarm-scale/haproxy"
 
 // newHAProxy runs the load balancer that is maintained. Its configuration is a file on its node that lists the frontends:
 // more of them, or fewer, change the file, and the running process takes it up without dropping a connection.
-func (a *App) newHAProxy(ctx *pulumi.Context, node *infra.Node, password string) error {
-	engine := a.cluster.Engines[node.Name]
+func (a *App) newHAProxy(ctx *pulumi.Context, node *infra.Node, password string) (*docker.Container, error) {
 	image, err := a.pull(ctx, node, "haproxy", a.settings.Images.HAProxy)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	configuration, err := haproxyConfiguration(a.machines.Of(addressplan.Frontend), password)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	written, err := node.Run(ctx, "haproxy-configuration", infra.Script{
 		Text: haproxyScript,
@@ -47,26 +46,17 @@ func (a *App) newHAProxy(ctx *pulumi.Context, node *infra.Node, password string)
 			"CONFIGURATION": pulumi.ToSecret(pulumi.String(configuration)).(pulumi.StringOutput),
 		},
 		When: infra.OnCreateAndDelete,
-	}, a.inside, pulumi.DependsOn(engine.Ready))
+	}, a.inside, pulumi.DependsOn(a.cluster.Engines[node.Name].Ready))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	arguments := container{name: "haproxy", image: image}.arguments()
-	arguments.Ports = docker.ContainerPortArray{docker.ContainerPortArgs{Internal: pulumi.Int(80), External: pulumi.Int(80)}}
-	arguments.Volumes = docker.ContainerVolumeArray{docker.ContainerVolumeArgs{
-		HostPath:      pulumi.String(haproxyFolder),
-		ContainerPath: pulumi.String("/usr/local/etc/haproxy"),
-		ReadOnly:      pulumi.Bool(true),
-	}}
-	_, err = docker.NewContainer(ctx, "haproxy", arguments, append(node.Follow(),
-		pulumi.Provider(engine.Provider), a.inside,
-		pulumi.DependsOn([]pulumi.Resource{written}),
-		pulumi.DeleteBeforeReplace(true),
-	)...)
-	if err != nil {
-		return fmt.Errorf("the load balancer: %w", err)
-	}
-	return nil
+	return a.placeOutside(ctx, node, container{name: "haproxy", image: image}, []pulumi.Resource{written}, func(arguments *docker.ContainerArgs) {
+		arguments.Volumes = docker.ContainerVolumeArray{docker.ContainerVolumeArgs{
+			HostPath:      pulumi.String(haproxyFolder),
+			ContainerPath: pulumi.String("/usr/local/etc/haproxy"),
+			ReadOnly:      pulumi.Bool(true),
+		}}
+	})
 }
 
 // haproxyConfiguration is the text of haproxy.cfg for these frontends.

@@ -1,6 +1,9 @@
 package app
 
 import (
+	"fmt"
+
+	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"swarm-scale/infra"
@@ -14,17 +17,21 @@ const (
 	interlockPassword = "interlock"
 )
 
-// newLoadBalancer runs the load balancer on its node's own engine, outside of the cluster, and returns where it shows its
-// statistics.
-func (a *App) newLoadBalancer(ctx *pulumi.Context, node *infra.Node) (pulumi.StringOutput, error) {
+// newLoadBalancer runs the load balancer on its node's own engine, outside of the cluster, and returns it and where it shows
+// its statistics.
+func (a *App) newLoadBalancer(ctx *pulumi.Context, node *infra.Node) (*docker.Container, pulumi.StringOutput, error) {
 	password := interlockPassword
+	var balancer *docker.Container
 	var err error
 	if a.settings.LoadBalancer == settings.Interlock {
-		err = a.newInterlock(ctx, node)
+		balancer, err = a.newInterlock(ctx, node)
 	} else {
 		password = statisticsPassword(a.settings.VoterKey)
-		err = a.newHAProxy(ctx, node, password)
+		balancer, err = a.newHAProxy(ctx, node, password)
+	}
+	if err != nil {
+		return nil, pulumi.StringOutput{}, fmt.Errorf("the load balancer: %w", err)
 	}
 	url := "http://" + statisticsUser + ":" + password + "@" + VoteHost + statisticsPath
-	return pulumi.ToSecret(pulumi.String(url)).(pulumi.StringOutput), err
+	return balancer, pulumi.ToSecret(pulumi.String(url)).(pulumi.StringOutput), nil
 }

@@ -33,5 +33,7 @@ func (a *App) newRedis(ctx *pulumi.Context, node *infra.Node) (*docker.Container
 		ports:     []port{{inside: redisPort, outside: redisPort}},
 		volume:    volume,
 		mountPath: "/data",
+		// Redis answers with an error, which is no failure to redis-cli, while it still reads its file.
+		healthcheck: []string{"sh", "-c", "[ \"$(redis-cli ping)\" = PONG ]"},
 	}, nil)
 }

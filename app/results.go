@@ -21,8 +21,9 @@ func (a *App) newResults(ctx *pulumi.Context, node *infra.Node) error {
 			pulumi.String("OPTION_B=" + a.settings.Ballot.OptionB),
 			a.postgresPassword(),
 		},
-		ports:    []port{{inside: 80, outside: 80}},
-		readOnly: true,
+		ports:       []port{{inside: 80, outside: 80}},
+		healthcheck: []string{"/" + resultsApp, "healthcheck"},
+		readOnly:    true,
 	}
 	if !node.HasOwnPublicAddress() {
 		_, err = a.place(ctx, node, page, nil)

@@ -27,7 +27,8 @@ func (a *App) newWorkers(ctx *pulumi.Context) ([]*docker.Container, error) {
 				pulumi.String("TO_REDIS_HOST=" + strconv.Itoa(a.settings.Frontends)),
 				a.postgresPassword(),
 			},
-			readOnly: true,
+			healthcheck: []string{"/" + voteWorker, "healthcheck"},
+			readOnly:    true,
 		}, nil)
 		if err != nil {
 			return nil, err

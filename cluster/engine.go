@@ -12,6 +12,13 @@ import (
 // engineVersion is the last Docker Engine with --cluster-store: 23.0 took it out.
 const engineVersion = "20.10.24"
 
+// What the engines do with the logs of containers: a file of LogSize at most, of which LogFiles are kept.
+const (
+	LogDriver = "json-file"
+	LogSize   = "10m"
+	LogFiles  = "3"
+)
+
 var (
 	//go:embed scripts/ready.sh
 	readyScript string
@@ -39,6 +46,8 @@ func newEngine(ctx *pulumi.Context, node *infra.Node, clusterStore string, paren
 			"CLUSTER_STORE":   pulumi.String(clusterStore),
 			"ENGINE_VERSION":  pulumi.String(engineVersion),
 			"LOGIN_USER":      pulumi.String(node.User()),
+			"LOG_SIZE":        pulumi.String(LogSize),
+			"LOG_FILES":       pulumi.String(LogFiles),
 		},
 	}, parent, pulumi.DependsOn([]pulumi.Resource{ready}))
 	if err != nil {

@@ -158,10 +158,10 @@ func TestContainersAreLeftAlone(t *testing.T) {
 	if second := join("create", "swarm:1.2.9"); strings.Contains(second, "run ") || strings.Contains(second, "rm ") {
 		t.Errorf("the second run touches the container:\n%s", second)
 	}
-	if changed := join("create", "swarm:1.2.8"); !strings.Contains(changed, "rm --force swarm-agent") || !strings.Contains(changed, "run ") {
+	if changed := join("create", "swarm:1.2.8"); !strings.Contains(changed, "rm --force --volumes swarm-agent") || !strings.Contains(changed, "run ") {
 		t.Errorf("a changed image leaves the container as it was:\n%s", changed)
 	}
-	if deleted := join("delete", "swarm:1.2.8"); !strings.Contains(deleted, "rm --force swarm-agent") || strings.Contains(deleted, "run ") {
+	if deleted := join("delete", "swarm:1.2.8"); !strings.Contains(deleted, "rm --force --volumes swarm-agent") || strings.Contains(deleted, "run ") {
 		t.Errorf("delete asks\n%s", deleted)
 	}
 }

@@ -53,7 +53,7 @@ func (n *Node) Run(ctx *pulumi.Context, name string, script Script, options ...p
 		arguments.Delete = commandLine(name, "delete").ToStringPtrOutput()
 	}
 	return remote.NewCommand(ctx, name, arguments, slices.Concat(
-		[]pulumi.ResourceOption{pulumi.Provider(n.commands), pulumi.DependsOn(n.Reachable)}, n.goWithMachine(), options)...)
+		[]pulumi.ResourceOption{pulumi.Provider(n.commands), pulumi.DependsOn(n.Reachable), pulumi.DeletedWith(n.Presence)}, options)...)
 }
 
 // standardInput is the script with its variables in front, each quoted for the shell, in the order of their names.

@@ -89,6 +89,7 @@ func (c *cloud) instance(ctx *pulumi.Context, planned addressplan.Node, image st
 		Identity:      machine.ID().ToStringOutput(),
 		Presence:      presence,
 		Reachable:     []pulumi.Resource{network.route},
+		dials:         dialsOfNewMachine,
 		user:          c.settings.SSH.User,
 		port:          22,
 		privateKey:    c.settings.SSH.PrivateKey,

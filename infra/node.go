@@ -13,6 +13,9 @@ import (
 	"swarm-scale/settings"
 )
 
+// Mark is the label of everything that the stack has an engine keep: by it a machine that is given back is cleared.
+const Mark = "swarm-scale"
+
 // Node is a machine of the cluster, whatever made it.
 type Node struct {
 	addressplan.Node // its name, role, number and private address
@@ -21,13 +24,15 @@ type Node struct {
 	HostKey       pulumi.StringOutput // its SSH host key as one line of authorized_keys: "ssh-ed25519 AAAA…"
 	// Identity changes when the machine behind the node becomes another one. What lives on the node is replaced with it.
 	Identity pulumi.StringOutput
-	// Presence goes when the machine goes, with all that was on it. It is nil where the machine is not the stack's own.
+	// Presence goes when the machine leaves the stack, with all that the stack had on it: because the machine itself goes, or
+	// because it is then given back.
 	Presence pulumi.Resource
 	// Reachable are the resources that have to be there before SSH can get through, such as the route to the internet.
 	Reachable []pulumi.Resource
 
 	ownPublicAddress bool
 
+	dials      int // how often SSH tries before it gives up
 	user       string
 	port       int
 	privateKey settings.Secret // empty: the SSH agent
@@ -56,7 +61,7 @@ func New(ctx *pulumi.Context, s settings.Settings) (*Machines, error) {
 	if s.Platform == settings.AWS {
 		machines.Nodes, err = newAWS(ctx, s, commands, inside)
 	} else {
-		machines.Nodes = newHosts(s, commands)
+		machines.Nodes, err = newHosts(ctx, s, commands, inside)
 	}
 	if err != nil {
 		return nil, err
@@ -101,29 +106,20 @@ func (n *Node) User() string { return n.user }
 func (n *Node) HasOwnPublicAddress() bool { return n.ownPublicAddress }
 
 // Follow are the options of a docker resource that lives on the node: when the machine becomes another one the resource is
-// replaced, and when the machine goes the resource is forgotten without a call to a machine that is no longer there.
+// replaced, and when the machine goes the resource is forgotten without a call to a machine that is no longer there (and
+// that, made anew, would answer that it knows of no such thing).
 func (n *Node) Follow() []pulumi.ResourceOption {
-	return append(n.goWithMachine(), pulumi.ReplacementTrigger(n.Identity))
-}
-
-func (n *Node) goWithMachine() []pulumi.ResourceOption {
-	if n.Presence == nil {
-		return nil
-	}
-	return []pulumi.ResourceOption{pulumi.DeletedWith(n.Presence)}
+	return []pulumi.ResourceOption{pulumi.DeletedWith(n.Presence), pulumi.ReplacementTrigger(n.Identity)}
 }
 
 // connection is how pulumi-command logs in.
 func (n *Node) connection() remote.ConnectionArgs {
 	connection := remote.ConnectionArgs{
-		Host:    n.PublicAddress,
-		Port:    pulumi.Float64(n.port),
-		User:    pulumi.String(n.user),
-		HostKey: n.HostKey,
-		// The plugin waits 0.1 s before it dials again, then half as long again each time, 5 s at most. Forty dials are
-		// three minutes where the connection is refused and ten where nothing answers: a new machine takes one or two.
-		// One that exists already has no need of so much patience.
-		DialErrorLimit: pulumi.Int(n.dials()),
+		Host:           n.PublicAddress,
+		Port:           pulumi.Float64(n.port),
+		User:           pulumi.String(n.user),
+		HostKey:        n.HostKey,
+		DialErrorLimit: pulumi.Int(n.dials),
 		PerDialTimeout: pulumi.Int(10), // seconds
 	}
 	if n.privateKey != "" {
@@ -132,12 +128,13 @@ func (n *Node) connection() remote.ConnectionArgs {
 	return connection
 }
 
-func (n *Node) dials() int {
-	if n.Presence == nil {
-		return 12
-	}
-	return 40
-}
+// The plugin waits 0.1 s before it dials again, then half as long again each time, 5 s at most. Forty dials are three minutes
+// where the connection is refused and ten where nothing answers: a new machine takes one or two. One that exists already
+// has no need of so much patience.
+const (
+	dialsOfNewMachine      = 40
+	dialsOfExistingMachine = 12
+)
 
 // DockerHost is the address at which a docker provider reaches the engine of the node, through SSH.
 func (n *Node) DockerHost() pulumi.StringOutput {

@@ -115,6 +115,10 @@ func container() *Resource {
 					"The container name %q is already in use", "/"+name),
 			}}
 		},
+		// It is stopped before it is removed, and only the removal takes no notice.
+		Missing: func(c *Call) error {
+			return fmt.Errorf("Error stopping container %[1]s: Error response from daemon: No such container: %[1]s", c.ID)
+		},
 		Outputs: []Output{
 			constant("bridge", ""), constant("containerLogs", ""), constant("exitCode", 0),
 			{Name: "networkDatas", Value: func(c *Call) any {

@@ -492,6 +492,9 @@ func (p *provider) Delete(_ context.Context, req plugin.DeleteRequest) (plugin.D
 		gone := w.locate(kind, c)
 		if gone == nil && !kind.Untracked {
 			w.mu.Unlock()
+			if kind.Missing != nil {
+				return kind.Missing(c)
+			}
 			return nil
 		}
 		for _, o := range w.objects {

@@ -92,6 +92,9 @@ type Resource struct {
 	Holds []string
 	// InUse says whether another object keeps this one from being deleted.
 	InUse func(c *Call, other *Object) error
+	// Missing is the error of deleting what is not there any more; without it
+	// that counts as done.
+	Missing func(c *Call) error
 	// Untracked is true for a type whose provider does not look at the world on
 	// Read: it returns the state it was given, whatever happened.
 	Untracked bool

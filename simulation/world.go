@@ -213,6 +213,17 @@ func (w *World) Vanish(pattern string) int {
 	return before - len(w.objects)
 }
 
+// Clear removes, behind the engine's back, whatever lives on a machine that is
+// no simulated one, known by these addresses and names: as when it was given
+// back or installed anew.
+func (w *World) Clear(addresses ...string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.objects = slices.DeleteFunc(w.objects, func(o *Object) bool {
+		return slices.Contains(addresses, string(o.Machine))
+	})
+}
+
 // machine returns the simulated machine known under an address or name.
 func (w *World) machine(address string) *Object {
 	for _, o := range w.objects {

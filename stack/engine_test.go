@@ -405,15 +405,33 @@ func TestBrokenSettingsOnTheEngine(t *testing.T) {
 	}
 }
 
-// TestHosts holds that a stack on existing machines needs no cloud, that a machine that shows another host key gets
-// everything anew that it had, and that destroy takes everything of ours off machines that stay.
+// TestHosts holds that a stack on existing machines needs no cloud, that a machine made anew gets everything again that it had
+// although its engine knows of nothing, and that destroy clears every machine that answers and is not held up by one that
+// does not.
 func TestHosts(t *testing.T) {
 	t.Parallel()
-	hosts := []map[string]any{}
+	hosts, keys := []map[string]any{}, map[string]string{}
 	for _, name := range []string{"manager", "interlock", "frontend01", "frontend02", "worker01", "store"} {
-		hosts = append(hosts, map[string]any{"name": name, "address": "10.0.0." + strconv.Itoa(len(hosts)+1), "hostKey": publicKey(t)})
+		keys[name] = publicKey(t)
+		hosts = append(hosts, map[string]any{"name": name, "address": "10.0.0." + strconv.Itoa(len(hosts)+1), "hostKey": keys[name]})
+	}
+	address := func(name string) string {
+		i := slices.IndexFunc(hosts, func(host map[string]any) bool { return host["name"] == name })
+		return hosts[i]["address"].(string)
 	}
 	e := simulated(t, map[string]any{"platform": "hosts", "hosts": hosts})
+	dead := ""
+	e.World.OnCommand("*-presence", func(command simulation.Execution) (simulation.Outcome, error) {
+		name := strings.TrimSuffix(command.Name, "-presence")
+		if !strings.Contains(command.Text, "@"+address(name)+" ") {
+			t.Errorf("%s gives back another machine: %s", command.Name, command.Text)
+		}
+		if name == dead || !strings.Contains(command.Text, keys[name]) {
+			return simulation.Outcome{Stderr: "leave: does not answer as the machine it was"}, nil
+		}
+		e.World.Clear(name, address(name))
+		return simulation.Outcome{}, nil
+	})
 	first := up(t, e)
 	if machines := e.World.Objects("aws:*"); len(machines) != 0 {
 		t.Errorf("%d resources of AWS were made", len(machines))
@@ -423,24 +441,32 @@ func TestHosts(t *testing.T) {
 	}
 	unchanged(t, e)
 
-	hosts[2]["hostKey"] = publicKey(t)
+	e.World.Clear("frontend01", address("frontend01"))
+	keys["frontend01"] = publicKey(t)
+	hosts[2]["hostKey"] = keys["frontend01"]
 	if err := e.Set(map[string]any{"hosts": hosts}); err != nil {
 		t.Fatal(err)
 	}
 	second := steps(up(t, e))
-	if want := []string{"frontend01", "redis-image-frontend01", "redis01", "redis01-data", "web-vote-app-frontend01"}; !slices.Equal(second["create"], want) {
+	if want := []string{"frontend01", "frontend01-presence", "redis-image-frontend01", "redis01", "redis01-data", "web-vote-app-frontend01"}; !slices.Equal(second["create"], want) {
 		t.Errorf("made anew on the other machine: %v, want %v", second["create"], want)
 	}
-	for _, name := range []string{"frontend01-ready", "frontend01-engine", "frontend01-join", "swarm-members"} {
+	for _, name := range []string{"frontend01-ready", "frontend01-engine", "frontend01-join", "swarm-members", "check"} {
 		if !slices.Contains(second["update"], name) {
 			t.Errorf("%s did not run on the other machine, only %v", name, second["update"])
 		}
 	}
 	unchanged(t, e)
-	removed := done(destroyed(t, e))
-	for _, name := range []string{"consul", "swarm-manager", "store-join", "frontend02", "pg-data"} {
-		if !slices.Contains(removed, "delete "+name) {
-			t.Errorf("destroy leaves %s on its machine", name)
+
+	dead = "frontend02"
+	e.World.MachineDead(dead)
+	e.World.MachineDead(address(dead))
+	if _, err := e.Destroy(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, left := range e.World.Objects("docker:*") {
+		if machine := string(left.Machine); machine != dead && machine != address(dead) {
+			t.Errorf("destroy leaves %s on %s", left.URN.Name(), machine)
 		}
 	}
 }

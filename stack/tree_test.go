@@ -67,7 +67,7 @@ func TestTree(t *testing.T) {
 		appType + " > docker:index/remoteImage:RemoteImage":                           4,
 		appType + " > docker:index/volume:Volume":                                     3,
 		appType + " > docker:index/container:Container":                               8,
-		appType + " > command:remote:Command":                                         2, // retirements
+		appType + " > command:remote:Command":                                         2 + 1 + 1, // retirements, the password, the check
 	}
 	for _, key := range slices.Sorted(maps.Keys(want)) {
 		if got[key] != want[key] {
@@ -128,10 +128,14 @@ func TestContainers(t *testing.T) {
 						t.Errorf("%s: %s is %s, want %s", name, key, got, value)
 					}
 				}
-				for key, value := range map[resource.PropertyKey]string{"restart": `"unless-stopped"`, "networkMode": `"mynet"`, "name": fmt.Sprintf("%q", name)} {
+				for key, value := range map[resource.PropertyKey]string{"restart": `"unless-stopped"`, "networkMode": `"mynet"`, "name": fmt.Sprintf("%q", name),
+					"mustRun": "false", "labels": `[{"label":"swarm-scale","value":""}]`} {
 					if got := text(t, c.inputs[key]); got != value {
 						t.Errorf("%s: %s is %s, want %s", name, key, got, value)
 					}
+				}
+				if !c.inputs.HasValue("healthcheck") {
+					t.Errorf("%s: nothing says whether it works", name)
 				}
 				if !c.request.GetDeleteBeforeReplace() {
 					t.Errorf("%s: has a fixed name and is not deleted before it is replaced", name)
@@ -295,23 +299,27 @@ func TestMachines(t *testing.T) {
 
 // TestFollowing holds that what lives on a machine goes with it and is made anew on the one that takes its place.
 func TestFollowing(t *testing.T) {
-	resources, err := deploy(t, awsSettings())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, r := range resources {
-		if !r.custom || strings.HasPrefix(r.token, "pulumi:") || strings.HasPrefix(r.token, "aws:") || r.token == "command:local:Command" {
-			continue
-		}
-		if r.request.GetDeletedWith() == "" {
-			t.Errorf("%s %s would be deleted on a machine that is gone", r.token, r.name)
-		}
-		if strings.HasPrefix(r.token, "docker:") && r.request.GetReplacementTrigger() == nil {
-			t.Errorf("%s %s would not be made anew on another machine", r.token, r.name)
-		}
-		if r.token == "command:remote:Command" && !strings.Contains(text(t, r.inputs["stdin"]), "SWARM_SCALE_MACHINE=") {
-			t.Errorf("%s %s would not run again on another machine", r.token, r.name)
-		}
+	for name, values := range map[string]map[string]string{"aws": awsSettings(), "hosts": hostsSettings(t)} {
+		t.Run(name, func(t *testing.T) {
+			resources, err := deploy(t, values)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range resources {
+				if !r.custom || strings.HasPrefix(r.token, "pulumi:") || strings.HasPrefix(r.token, "aws:") || r.token == "command:local:Command" {
+					continue
+				}
+				if r.request.GetDeletedWith() == "" {
+					t.Errorf("%s %s would be deleted on a machine that is gone", r.token, r.name)
+				}
+				if strings.HasPrefix(r.token, "docker:") && r.request.GetReplacementTrigger() == nil {
+					t.Errorf("%s %s would not be made anew on another machine", r.token, r.name)
+				}
+				if r.token == "command:remote:Command" && !strings.Contains(text(t, r.inputs["stdin"]), "SWARM_SCALE_MACHINE=") {
+					t.Errorf("%s %s would not run again on another machine", r.token, r.name)
+				}
+			}
+		})
 	}
 }
 
@@ -334,8 +342,8 @@ func TestSecrets(t *testing.T) {
 					}
 				}
 			}
-			if kept != 3 { // the database, the worker, the results page
-				t.Errorf("the password is in %d inputs, want 3", kept)
+			if kept != 4 { // the database, its password, the worker, the results page
+				t.Errorf("the password is in %d inputs, want 4", kept)
 			}
 		})
 	}

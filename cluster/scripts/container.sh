@@ -14,8 +14,8 @@ keep_container() {
 	}
 	wanted=$(printf '%s\n' "$image" "$@" | sha256sum | cut -d ' ' -f 1)
 	if [ "$(own inspect --format '{{index .Config.Labels "swarm-scale.command"}}' "$name" 2>/dev/null || true)" != "$wanted" ]; then
-		own rm --force "$name" >/dev/null 2>&1 || true
-		own run --detach --restart unless-stopped --name "$name" --label "swarm-scale.command=$wanted" "$@" >/dev/null
+		own rm --force --volumes "$name" >/dev/null 2>&1 || true
+		own run --detach --restart unless-stopped --name "$name" --label swarm-scale --label "swarm-scale.command=$wanted" "$@" >/dev/null
 	fi
 	own start "$name" >/dev/null
 }
@@ -33,4 +33,4 @@ await() {
 	done
 }
 
-drop_container() { own rm --force "$1" >/dev/null 2>&1 || true; }
+drop_container() { own rm --force --volumes "$1" >/dev/null 2>&1 || true; }

@@ -6,9 +6,13 @@
 #            CLUSTER_STORE    where the cluster's key-value store is, as the engine writes it
 #            ENGINE_VERSION   the Docker Engine to install where there is none that fits
 #            LOGIN_USER       the user that SSH logs in as
+#            LOG_SIZE, LOG_FILES  when a container's log begins another file, and how many are kept
+#            SWARM_SCALE_MACHINE  the machine's identity
 set -euo pipefail
 export DEBIAN_FRONTEND=noninteractive
 export DOCKER_HOST=unix:///var/run/docker.sock
+
+ours=/etc/docker/.swarm-scale # marks an engine that this script configured, and has the machine's identity
 
 fail() {
 	echo "engine: $*" >&2
@@ -66,7 +70,7 @@ changed() {
 		return 1
 	fi
 	mkdir -p "$(dirname "$1")"
-	if [ -e "$1" ] && [ ! -e "$1.before-swarm-scale" ] && [ ! -e /etc/docker/.swarm-scale ]; then
+	if [ -e "$1" ] && [ ! -e "$1.before-swarm-scale" ] && [ ! -e "$ours" ]; then
 		cp -p "$1" "$1.before-swarm-scale"
 		echo "engine: what was in $1 is now in $1.before-swarm-scale"
 	fi
@@ -105,7 +109,7 @@ if changed /etc/docker/daemon.json <<END; then restart=yes; fi
   "cluster-advertise": "$PRIVATE_ADDRESS:2375",
   "cluster-store-opts": { "discovery.heartbeat": "2", "discovery.ttl": "60" },
   "log-driver": "json-file",
-  "log-opts": { "max-size": "10m", "max-file": "3" }
+  "log-opts": { "max-size": "$LOG_SIZE", "max-file": "$LOG_FILES" }
 }
 END
 if [ -d /run/systemd/system ]; then
@@ -116,7 +120,7 @@ ExecStart=
 ExecStart=$(command -v dockerd) --containerd=/run/containerd/containerd.sock
 END
 fi
-touch /etc/docker/.swarm-scale
+touch "$ours"
 
 # Docker over SSH runs as this user.
 if [ "$LOGIN_USER" != root ] && ! id -nG "$LOGIN_USER" | grep -qw docker; then
@@ -130,6 +134,12 @@ if [ "$restart" = yes ] || ! docker info >/dev/null 2>&1; then
 fi
 for _ in $(seq 60); do
 	if version=$(docker version --format '{{.Server.Version}}' 2>/dev/null); then
+		if [ -s "$ours" ] && [ "$(cat "$ours")" != "$SWARM_SCALE_MACHINE" ]; then
+			# The stack takes it for an empty machine and starts everything anew; data on volumes is taken up again.
+			docker ps --all --quiet --filter label=swarm-scale | xargs -r docker rm --force >/dev/null
+			echo "engine: $NODE_NAME is the same machine with another identity; its containers made room for new ones"
+		fi
+		printf '%s\n' "$SWARM_SCALE_MACHINE" >"$ours"
 		echo "engine: Docker Engine $version on $NODE_NAME listens at $PRIVATE_ADDRESS:2375"
 		exit 0
 	fi

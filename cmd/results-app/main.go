@@ -29,20 +29,10 @@ func main() {
 func run(ctx context.Context, arguments []string, lookup func(string) string, stdout, stderr io.Writer) int {
 	switch {
 	case len(arguments) == 1 && arguments[0] == "healthcheck":
-		return service.Healthcheck(stdout, environment.NewReader(lookup).Text("LISTEN_ADDRESS", defaultListen))
+		return service.Healthcheck(stdout, environment.NewReader(lookup).Text("LISTEN_ADDRESS", defaultListen), "/readyz")
 	case len(arguments) != 0:
 		fmt.Fprintf(stderr, "%s does not know %q: run it without arguments to serve, or with healthcheck\n", program, arguments)
 		return service.ExitSettings
 	}
-	settings, err := readSettings(lookup)
-	if err != nil {
-		return service.SettingsFault(stderr, program, err)
-	}
-	log := service.Log(stderr, program)
-	if err := serve(ctx, settings, log); err != nil {
-		log.Error("stopped by a failure", "error", err.Error())
-		return service.ExitFailure
-	}
-	log.Info("stopped")
-	return service.ExitOK
+	return service.Run(ctx, program, lookup, stderr, readSettings, func(settings) string { return program }, serve)
 }

@@ -32,11 +32,11 @@ func main() {
 func run(ctx context.Context, arguments []string, lookup func(string) string, stdout, stderr io.Writer) int {
 	switch {
 	case len(arguments) == 0:
-		return work(ctx, lookup, stderr)
+		return service.Run(ctx, program, lookup, stderr, readSettings, settings.name, work)
 	case arguments[0] == "drain":
 		return drainAndStop(ctx, arguments[1:], lookup, stdout, stderr)
 	case len(arguments) == 1 && arguments[0] == "healthcheck":
-		return service.Healthcheck(stdout, environment.NewReader(lookup).Text("METRICS_ADDRESS", defaultMetrics))
+		return service.Healthcheck(stdout, environment.NewReader(lookup).Text("METRICS_ADDRESS", defaultMetrics), "/readyz")
 	}
 	fmt.Fprintf(stderr, "%s does not know %q: run it without arguments to work, or with healthcheck, or with "+
 		"drain and the numbers of the redis to empty\n", program, arguments)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"io"
 	"log/slog"
 
 	"swarm-scale/poll"
@@ -13,21 +12,7 @@ import (
 )
 
 // work is the standing worker: it drains its queues until ctx is done.
-func work(ctx context.Context, lookup func(string) string, stderr io.Writer) int {
-	settings, err := readSettings(lookup)
-	if err != nil {
-		return service.SettingsFault(stderr, program, err)
-	}
-	log := service.Log(stderr, program).With("container", settings.name())
-	if err := drainForEver(ctx, settings, log); err != nil {
-		log.Error("stopped by a failure", "error", err.Error())
-		return service.ExitFailure
-	}
-	log.Info("stopped")
-	return service.ExitOK
-}
-
-func drainForEver(ctx context.Context, settings settings, log *slog.Logger) error {
+func work(ctx context.Context, settings settings, log *slog.Logger) error {
 	store, err := postgres.NewStore(postgres.Address(settings.database), program, len(settings.redis))
 	if err != nil {
 		return err

@@ -44,6 +44,24 @@ func Log(to io.Writer, program string) *slog.Logger {
 	return slog.New(slog.NewJSONHandler(to, nil)).With("program", program)
 }
 
+// Run is what the programs do between their settings and their end: reads the settings from the environment, serves with
+// them until ctx is done, and returns the exit code. The name that the container of these settings goes by is on every line
+// of the log, which goes to stderr.
+func Run[S any](ctx context.Context, program string, lookup func(string) string, stderr io.Writer,
+	read func(lookup func(string) string) (S, error), container func(S) string, serve func(context.Context, S, *slog.Logger) error) int {
+	settings, err := read(lookup)
+	if err != nil {
+		return SettingsFault(stderr, program, err)
+	}
+	log := Log(stderr, program).With("container", container(settings))
+	if err := serve(ctx, settings, log); err != nil {
+		log.Error("stopped by a failure", "error", err.Error())
+		return ExitFailure
+	}
+	log.Info("stopped")
+	return ExitOK
+}
+
 // SettingsFault tells a person what is wrong with the settings, one fault per line, and returns the exit code for it.
 func SettingsFault(to io.Writer, program string, err error) int {
 	fmt.Fprintf(to, "%s cannot start, its settings are wrong:\n", program)
@@ -152,9 +170,9 @@ func Serve(ctx context.Context, log *slog.Logger, listeners ...Listener) error {
 	return group.Wait()
 }
 
-// Healthcheck asks the program that listens on address on this machine for its health page and returns the exit code a
-// container's HEALTHCHECK wants: 0 healthy, 1 not. What is wrong goes to out.
-func Healthcheck(out io.Writer, address string) int {
+// Healthcheck asks the program that listens on address on this machine for a page, such as /healthz, and returns the exit
+// code a container's HEALTHCHECK wants: 0 healthy, 1 not. What is wrong goes to out.
+func Healthcheck(out io.Writer, address, page string) int {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
 		fmt.Fprintf(out, "address %q: %v\n", address, err)
@@ -164,7 +182,7 @@ func Healthcheck(out io.Writer, address string) int {
 		host = "127.0.0.1"
 	}
 	client := http.Client{Timeout: 4 * time.Second}
-	response, err := client.Get("http://" + net.JoinHostPort(host, port) + "/healthz")
+	response, err := client.Get("http://" + net.JoinHostPort(host, port) + page)
 	if err != nil {
 		fmt.Fprintln(out, err)
 		return ExitFailure

@@ -92,17 +92,20 @@ func TestHealthcheck(t *testing.T) {
 	defer server.Close()
 	_, port, _ := strings.Cut(strings.TrimPrefix(server.URL, "http://"), ":")
 	for _, at := range []string{":" + port, "0.0.0.0:" + port, "127.0.0.1:" + port} {
-		if code := service.Healthcheck(io.Discard, at); code != service.ExitOK {
+		if code := service.Healthcheck(io.Discard, at, "/healthz"); code != service.ExitOK {
 			t.Errorf("at %s: %d", at, code)
 		}
 	}
 	fault = errors.New("it hurts")
 	var out bytes.Buffer
-	if code := service.Healthcheck(&out, ":"+port); code != service.ExitFailure || !strings.Contains(out.String(), "it hurts") {
+	if code := service.Healthcheck(&out, ":"+port, "/healthz"); code != service.ExitFailure || !strings.Contains(out.String(), "it hurts") {
 		t.Errorf("unhealthy: %d %s", code, out.String())
 	}
+	if code := service.Healthcheck(io.Discard, ":"+port, "/elsewhere"); code != service.ExitFailure {
+		t.Errorf("a page that is not there: %d", code)
+	}
 	for _, at := range []string{address(t), "nonsense"} {
-		if code := service.Healthcheck(io.Discard, at); code != service.ExitFailure {
+		if code := service.Healthcheck(io.Discard, at, "/healthz"); code != service.ExitFailure {
 			t.Errorf("at %s: %d", at, code)
 		}
 	}

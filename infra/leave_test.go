@@ -1,0 +1,82 @@
+package infra
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"swarm-scale/addressplan"
+	"swarm-scale/settings"
+)
+
+// recorder is an engine that keeps what is registered.
+type recorder struct {
+	inputs map[string]resource.PropertyMap
+}
+
+func (r recorder) NewResource(arguments pulumi.MockResourceArgs) (string, resource.PropertyMap, error) {
+	r.inputs[arguments.Name] = arguments.Inputs
+	return arguments.Name, arguments.Inputs, nil
+}
+
+func (recorder) Call(pulumi.MockCallArgs) (resource.PropertyMap, error) { return nil, nil }
+
+// TestLeave has a shell run what the presence of a machine runs when it goes, with a stand-in for ssh: the machine is given
+// back where it answers, passed over where it does not or is another one, and a failure where it refuses the login.
+func TestLeave(t *testing.T) {
+	registered := recorder{inputs: map[string]resource.PropertyMap{}}
+	err := pulumi.RunErr(func(ctx *pulumi.Context) error {
+		_, err := New(ctx, settings.Settings{
+			Platform: settings.Hosts,
+			Hosts:    []settings.Host{{Address: "192.0.2.20", HostKey: "ssh-ed25519 AAAA", User: "ubuntu", Port: 2222}},
+			Nodes:    []addressplan.Node{{Name: "frontend01", Role: addressplan.Frontend, Number: 1}},
+		})
+		return err
+	}, pulumi.WithMocks("swarm-scale", "test", registered))
+	if err != nil {
+		t.Fatal(err)
+	}
+	presence := registered.inputs["frontend01-presence"]
+	line := presence["delete"].StringValue()
+
+	for name, test := range map[string]struct {
+		ssh   string // what the stand-in does after it has noted its arguments
+		fails bool
+		says  string
+	}{
+		"given back":       {"cat >/dev/null; echo given back; echo keeps an image >&2", false, "keeps an image"},
+		"does not answer":  {"echo 'connect to host: Connection timed out' >&2; exit 255", false, "leave: frontend01 does not answer as the machine it was, so what ran there is left there: connect to host"},
+		"another machine":  {"echo 'Host key verification failed.' >&2; exit 255", false, "does not answer as the machine it was"},
+		"no login":         {"echo 'ubuntu@192.0.2.20: Permission denied (publickey).' >&2; exit 255", true, "Permission denied"},
+		"the script fails": {"echo no space left >&2; exit 1", true, "no space left"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			folder := t.TempDir()
+			log := filepath.Join(folder, "asked")
+			if err := os.WriteFile(filepath.Join(folder, "ssh"), []byte("#!/bin/sh\nprintf '%s\\n' \"$@\" >"+log+"\n"+test.ssh+"\n"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			command := exec.Command("/bin/sh", "-c", line)
+			command.Env = []string{"PATH=" + folder + ":" + os.Getenv("PATH"), "NODE_NAME=" + presence["environment"].ObjectValue()["NODE_NAME"].StringValue()}
+			command.Stdin = strings.NewReader(presence["stdin"].StringValue())
+			output, err := command.CombinedOutput()
+			if (err != nil) != test.fails || !strings.Contains(string(output), test.says) {
+				t.Errorf("%v\n%s", err, output)
+			}
+			asked, err := os.ReadFile(log)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, want := range []string{"-p\n2222\n", "KnownHostsCommand=/bin/echo %H ssh-ed25519 AAAA\n", "ubuntu@192.0.2.20\n", " give-back delete"} {
+				if !strings.Contains(string(asked), want) {
+					t.Errorf("ssh was not given %q:\n%s", want, asked)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# Runs on a machine that existed before the stack, when the stack no longer wants it: takes away everything of the stack's
+# that its engine has, and gives the engine its own configuration back. Docker itself stays, and so does the machine's name.
+#
+# Variables: NODE_NAME   the node's name
+#            MARK        the label of what is the stack's
+#            LOGIN_USER  the user that SSH logs in as
+set -euo pipefail
+export DOCKER_HOST=unix:///var/run/docker.sock
+ours=/etc/docker/.swarm-scale
+
+as_user() {
+	if [ "$LOGIN_USER" = root ]; then "$@"; else sudo -H -u "$LOGIN_USER" "$@"; fi
+}
+
+# Volumes, images and networks may be used by something that is not the stack's: those stay, and it says so.
+take() {
+	local kind=$1 item
+	shift
+	for item in "$@"; do
+		docker "$kind" rm "$item" >/dev/null 2>&1 || {
+			docker "$kind" inspect "$item" >/dev/null 2>&1 || continue
+			echo "give-back: $NODE_NAME keeps the $kind $item, which something else uses" >&2
+		}
+	done
+}
+
+if [ ! -e "$ours" ]; then
+	echo "give-back: there is nothing of the stack's on $NODE_NAME"
+	exit 0
+fi
+if docker info >/dev/null 2>&1; then
+	mapfile -t containers < <(docker ps --all --quiet --filter "label=$MARK")
+	images=$(
+		docker image ls --quiet --no-trunc --filter "label=$MARK"
+		[ "${#containers[@]}" -eq 0 ] || docker inspect --format '{{.Image}}' "${containers[@]}"
+	)
+	# By name, since an image with two names is not removed by its id.
+	mapfile -t images < <(sort -u <<<"$images" | while read -r image; do
+		[ -z "$image" ] || docker image inspect --format '{{range .RepoTags}}{{println .}}{{else}}{{println .Id}}{{end}}' "$image"
+	done | grep . || true)
+	[ "${#containers[@]}" -eq 0 ] || docker rm --force --volumes "${containers[@]}" >/dev/null
+	mapfile -t volumes < <(docker volume ls --quiet --filter "label=$MARK")
+	take volume "${volumes[@]}"
+	take image "${images[@]}"
+	# The engine made it for the containers on the overlay network, so that they reach the world.
+	if docker network inspect docker_gwbridge >/dev/null 2>&1; then take network docker_gwbridge; fi
+else
+	echo "give-back: the engine of $NODE_NAME does not run: its containers and images of the label $MARK are still there" >&2
+fi
+
+if as_user docker context inspect swarm >/dev/null 2>&1; then
+	as_user docker context use default >/dev/null 2>&1
+	as_user docker context rm --force swarm >/dev/null
+fi
+for file in /etc/docker/daemon.json /etc/systemd/system/docker.service.d/swarm-scale.conf; do
+	rm -f "$file"
+	if [ -e "$file.before-swarm-scale" ]; then mv "$file.before-swarm-scale" "$file"; fi
+done
+rm -rf /etc/swarm-scale "$ours"
+if dpkg -s docker-ce >/dev/null 2>&1; then
+	apt-mark unhold docker-ce docker-ce-cli containerd.io >/dev/null
+fi
+if [ -d /run/systemd/system ]; then
+	systemctl daemon-reload
+	systemctl restart docker
+else
+	service docker restart >/dev/null
+fi
+echo "give-back: nothing of the stack's is left on $NODE_NAME"
