@@ -78,8 +78,23 @@ func TestMembersAreWaitedFor(t *testing.T) {
 	defer manager.Close()
 	const engine = "127.0.0.1:2375"
 	store, deletions := fakeStore(t, engine)
-	output, err := run(t, membersScript, "create", "", "MANAGER="+manager.Listener.Addr().String(), "MEMBERS=frontend01 frontend02", "WAIT=30",
-		"STORE="+store, "ENGINES="+engine)
+	// The network has places for a container that is there, and for one that is not.
+	standIns := t.TempDir()
+	docker := `#!/bin/sh
+case "$*" in
+"network inspect mynet "*) printf 'redis01\nredis02\n\n' ;;
+*"ps --all"*) printf 'frontend01/redis01\nfrontend01/frontend01,frontend01/redis01/alias\n' ;;
+*) echo "asked: $*" ;;
+esac
+`
+	if err := os.WriteFile(filepath.Join(standIns, "docker"), []byte(docker), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	output, err := run(t, membersScript, "create", standIns, "MANAGER="+manager.Listener.Addr().String(), "MEMBERS=frontend01 frontend02", "WAIT=30",
+		"STORE="+store, "ENGINES="+engine, "NETWORK=mynet")
+	if strings.Count(output, "asked:") != 1 || !strings.Contains(output, "asked: network disconnect --force mynet redis02\n") {
+		t.Errorf("the network's places were not mended:\n%s", output)
+	}
 	if err != nil || !strings.Contains(output, "all healthy: frontend01 frontend02") || asked.Load() != 3 {
 		t.Errorf("after %d questions: %v\n%s", asked.Load(), err, output)
 	}
@@ -88,7 +103,7 @@ func TestMembersAreWaitedFor(t *testing.T) {
 	}
 	// An engine that is not announced is named.
 	output, err = run(t, membersScript, "create", "", "MANAGER="+manager.Listener.Addr().String(), "MEMBERS=frontend01", "WAIT=1",
-		"STORE="+store, "ENGINES=127.0.0.2:2375")
+		"STORE="+store, "ENGINES=127.0.0.2:2375", "NETWORK=mynet")
 	if err == nil || !strings.Contains(output, "the engine at 127.0.0.2 is not announced in the store") {
 		t.Errorf("%v\n%s", err, output)
 	}
@@ -104,7 +119,7 @@ func TestMissingMembersAreNamed(t *testing.T) {
 		"no manager answers": {"127.0.0.1:1", "frontend01 frontend02 worker01 store"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			output, err := run(t, membersScript, "create", "", "MANAGER="+test.manager, "MEMBERS=frontend01 frontend02 worker01 store", "WAIT=1", "STORE=", "ENGINES=")
+			output, err := run(t, membersScript, "create", "", "MANAGER="+test.manager, "MEMBERS=frontend01 frontend02 worker01 store", "WAIT=1", "STORE=", "ENGINES=", "NETWORK=mynet")
 			if err == nil || !strings.Contains(output, "does not report healthy: "+test.missing+"\n") {
 				t.Errorf("%v\n%s", err, output)
 			}

@@ -146,6 +146,7 @@ func (s *standaloneSwarm) newMembers(ctx *pulumi.Context) (pulumi.Resource, erro
 			"MEMBERS": pulumi.String(strings.Join(names, " ")),
 			"STORE":   pulumi.String(fmt.Sprintf("%s:%d", s.manager.Address, consulPort)),
 			"ENGINES": pulumi.String(strings.Join(engines, " ")),
+			"NETWORK": pulumi.String(overlayName),
 			"WAIT":    pulumi.String(strconv.Itoa(membersWait)),
 			// A member that became another machine has to be waited for again.
 			"MACHINES": identities.ToStringArrayOutput().ApplyT(func(ids []string) string { return strings.Join(ids, " ") }).(pulumi.StringOutput),

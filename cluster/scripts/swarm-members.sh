@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # Waits until the Swarm manager reports every member healthy, and names those that are not. Then sees to it that all engines
-# are in one gossip, without which the overlay network does not carry between them.
+# are in one gossip, without which the overlay network does not carry between them, and that the network keeps no place for
+# containers that are gone with their machine.
 #
 # Variables: MANAGER  the manager's address and port
 #            MEMBERS  the members' names, with spaces between them
 #            STORE    the address and port of the key-value store
 #            ENGINES  address and port of every engine that is announced there, with spaces between; the first is the one
 #                     that the others are to join
+#            NETWORK  the overlay network's name
 #            WAIT     how many seconds at most
 set -euo pipefail
 
@@ -69,3 +71,18 @@ first=${ENGINES%% *}
 curl -fsS --max-time 5 -X DELETE "$nodes/$first" >/dev/null
 wait_for announced "$first" "does not announce itself anew in the store at $STORE"
 echo "swarm-members: the engines know each other"
+
+# A machine that was lost left its containers' places on the network in the store, and an engine refuses a container whose
+# name has a place already. The manager's own engine shares the store, and frees them.
+export DOCKER_HOST=unix:///var/run/docker.sock
+places=$(docker network inspect "$NETWORK" --format '{{range .Containers}}{{println .Name}}{{end}}' 2>/dev/null | sort -u) || places=
+if [ -n "$places" ]; then
+	containers=$(docker -H "tcp://$MANAGER" ps --all --format '{{.Names}}')
+	containers=$(tr ',' '\n' <<<"$containers" | sed 's|.*/||')
+	while read -r place; do
+		if [ -n "$place" ] && ! grep -qxF "$place" <<<"$containers"; then
+			docker network disconnect --force "$NETWORK" "$place"
+			echo "swarm-members: $NETWORK has forgotten $place, which is on no machine any more"
+		fi
+	done <<<"$places"
+fi
