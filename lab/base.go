@@ -23,7 +23,9 @@ var hostContext embed.FS
 const engineVersion = "20.10.24"
 
 // complete is a script that succeeds in an image where hosts need nothing installed.
-const complete = `binary=$(command -v dockerd) && grep -aqF docker/libkv/store/consul "$binary" && command -v sshd sudo ip iptables curl pkill`
+const complete = `set -e
+grep -aqF docker/libkv/store/consul "$(command -v dockerd)"
+for program in sshd sudo ip iptables curl pkill; do command -v "$program"; done`
 
 // buildHostImage builds the image of the hosts, unless it is there and was built from the same things.
 func (l *Lab) buildHostImage(ctx context.Context) error {

@@ -50,3 +50,10 @@ func (d docker) exists(ctx context.Context, kind, name string) bool {
 	_, err := d.run(ctx, kind, "inspect", "--format", "{{.Id}}", name)
 	return err == nil
 }
+
+// logs writes a container's last words, of both kinds.
+func (docker) logs(ctx context.Context, output io.Writer, container string) error {
+	command := exec.CommandContext(ctx, "docker", "logs", "--tail", "20", container)
+	command.Stdout, command.Stderr = output, output
+	return command.Run()
+}

@@ -85,7 +85,10 @@ func (l *Lab) fetchImage(ctx context.Context, folder layout.Path, image string) 
 		if _, err := l.docker.run(ctx, "save", "--output", saved, image); err != nil {
 			return false, err
 		}
-		if fetched, err = tarball.ImageFromPath(saved, &tag); err != nil {
+		if fetched, err = tarball.ImageFromPath(saved, &tag); err == nil {
+			fetched, err = uncompressed(fetched)
+		}
+		if err != nil {
 			return false, err
 		}
 	} else {

@@ -134,6 +134,15 @@ func (h *Host) await(ctx context.Context) error {
 		if err == nil {
 			return connection.Close()
 		}
+		state, stateErr := h.lab.docker.run(ctx, "container", "inspect", "--format", "{{.State.Status}}", h.Container())
+		if stateErr != nil {
+			return stateErr
+		}
+		if state != "running" {
+			var words bytes.Buffer
+			_ = h.lab.docker.logs(ctx, &words, h.Container())
+			return fmt.Errorf("%s is %s, its last words are:\n%s", h.Name, state, bytes.TrimSpace(words.Bytes()))
+		}
 		if time.Now().After(end) {
 			return fmt.Errorf("%s does not let in at %s after %s (%w): look at docker logs %s", h.Name, h.Address, startPatience, err, h.Container())
 		}

@@ -3,10 +3,10 @@
 set -euo pipefail
 
 # The kernel's interfaces that an engine writes to are mounted read-only in a container.
-mount -o remount,rw /sys 2>/dev/null || true
-mount -o remount,rw /proc/sys 2>/dev/null || true
-while read -r _ target type _; do
-	case "$type" in cgroup | cgroup2) mount -o remount,rw "$target" ;; esac
+while read -r _ target _; do
+	case "$target" in
+	/sys | /sys/fs/cgroup | /sys/fs/cgroup/* | /proc/sys) mount -o remount,bind,rw "$target" ;;
+	esac
 done </proc/mounts
 if [ -f /sys/fs/cgroup/cgroup.controllers ]; then
 	# In version 2 a group with processes of its own cannot hand its controllers on: this one's go a level down.
@@ -23,12 +23,12 @@ chown -R ubuntu: /home/ubuntu/.ssh
 chmod 0700 /home/ubuntu/.ssh
 /usr/sbin/sshd
 
-# The engine of a machine that has been a node starts with it; a new machine's waits to be configured.
-if [ -e /etc/docker/daemon.json ]; then service docker start; fi
+# As its package has it, the engine starts with the machine, configured or not.
+service docker start
 
 # Shut down in good order: the engine stops its containers, which start again with it.
 off() {
-	if [ -e /run/docker.pid ]; then service docker stop; fi
+	service docker stop
 	exit 0
 }
 trap off TERM
