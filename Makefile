@@ -38,6 +38,12 @@ chain: pulumi ## How long `pulumi up` takes for 2, 10 and 50 frontends, against 
 chaos: packages ## Everything is killed and paused while votes come in; the tally must be the voters' books. EVENTS=100 SEED=0
 	go test ./poll/chaos -v -run 'TestChaos$$' -timeout 60m -events $(or $(EVENTS),100) -seed $(or $(SEED),0)
 
+# STEPS chooses steps by their names, WRITE=1 writes the summary into the document, KEEP=1 leaves the lab up.
+.PHONY: e2e
+e2e: pulumi ## The whole system for real, on a lab of its own: twenty minutes (STEPS=1_ WRITE=1)
+	E2E=1 E2E_KEEP=$(KEEP) E2E_REPORT=$(if $(WRITE),$(CURDIR)/docs/e2e.md) \
+		go test ./e2e -v -count 1 -timeout 60m -run 'TestWholeSystem$(if $(STEPS),/($(STEPS)))'
+
 .PHONY: clean
 clean: ## Remove what was built here
 	rm -rf .bin .build

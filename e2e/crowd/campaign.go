@@ -166,3 +166,17 @@ func (o Observation) String() string {
 	}
 	return text
 }
+
+// Look opens the vote page that many times, one after another, as a new voter each time who does not vote.
+func (c *Crowd) Look(ctx context.Context, times int) Observation {
+	campaign := &Campaign{crowd: c, begun: time.Now()}
+	for range times {
+		v, err := newBrowser(c.transport)
+		if err != nil {
+			campaign.add(Answer{Kind: "page", At: time.Now(), Fault: err.Error()})
+			continue
+		}
+		campaign.add(c.look(ctx, v))
+	}
+	return campaign.observe(time.Now())
+}

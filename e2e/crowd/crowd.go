@@ -67,15 +67,23 @@ func New(site Site) *Crowd {
 
 // newVoter adds a voter who has not looked at the page yet.
 func (c *Crowd) newVoter() (*voter, error) {
-	jar, err := cookiejar.New(nil)
+	v, err := newBrowser(c.transport)
 	if err != nil {
 		return nil, err
 	}
-	v := &voter{client: &http.Client{Jar: jar, Transport: c.transport, Timeout: patience}}
 	c.mu.Lock()
 	c.voters = append(c.voters, v)
 	c.mu.Unlock()
 	return v, nil
+}
+
+// newBrowser is a browser that has no cookie yet.
+func newBrowser(transport http.RoundTripper) (*voter, error) {
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		return nil, err
+	}
+	return &voter{client: &http.Client{Jar: jar, Transport: transport, Timeout: patience}}, nil
 }
 
 // someone is a voter who has voted before, nil if there is none.

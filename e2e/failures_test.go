@@ -1,0 +1,158 @@
+package e2e
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"swarm-scale/addressplan"
+	"swarm-scale/e2e/crowd"
+	"swarm-scale/lab"
+)
+
+// containersKilled kills every container once, the cluster's own among them, while voters vote.
+func containersKilled(s *step) {
+	s.ready()
+	campaign := s.voters.Start(s.ctx, 6, 30*time.Millisecond)
+	killed := 0
+	var slowest time.Duration
+	slowestName := ""
+	for _, host := range s.lab.Hosts() {
+		for _, name := range s.expected()[host.Name] {
+			begun := time.Now()
+			back := s.killContainer(host, name)
+			killed++
+			if back > slowest {
+				slowest, slowestName = back, name
+			}
+			// The load balancer is the one part that all voters need; of Redis and the web containers there are two.
+			time.Sleep(2 * time.Second)
+			seen := campaign.Since(begun)
+			allowed := shortSilence
+			if host.Role == addressplan.LoadBalancer {
+				allowed = 5 * time.Second
+			}
+			if seen.Silence > allowed {
+				s.Errorf("after %s was killed nobody got a good answer for %.2f s, want %.0f s at most: %s", name, seen.Silence.Seconds(), allowed.Seconds(), seen)
+			}
+			s.Logf("%s killed, runs again after %.1f s: %s", name, back.Seconds(), seen)
+		}
+	}
+	seen := campaign.Stop()
+	s.checked("%d containers killed one after another, each back by itself, the slowest (%s) after %.1f s", killed, slowestName, slowest.Seconds())
+	s.checked("meanwhile: %s", seen)
+	s.await("everything to be well", wellTime, s.well)
+	s.settle()
+}
+
+// killContainer kills a container's first process, as a crash would, and waits until the container has another one. Not by
+// docker kill: the engine takes that for an order to stop.
+func (s *step) killContainer(host *lab.Host, name string) time.Duration {
+	s.Helper()
+	pid, err := host.Docker(s.ctx, "inspect", "--format", "{{.State.Pid}}", name)
+	s.must(err)
+	_, err = host.Run(s.ctx, "kill -9 "+pid)
+	s.must(err)
+	return s.await(name+" on "+host.Name+" to be started again by its engine", 30*time.Second, func() error {
+		state, err := host.Docker(s.ctx, "inspect", "--format", "{{.State.Running}} {{.State.Pid}}", name)
+		if err == nil && (!strings.HasPrefix(state, "true ") || state == "true "+pid) {
+			err = fmt.Errorf("its state is %s, and was true %s", state, pid)
+		}
+		return err
+	})
+}
+
+// outage is what the walk-through predicts for a host that is off.
+type outage struct {
+	voting  bool // goes on
+	results bool // are shown
+	counts  bool // votes are counted meanwhile
+	manager bool // the Swarm can be administered
+	text    string
+}
+
+var predicted = map[addressplan.Role]outage{
+	addressplan.Manager:      {voting: true, results: true, counts: true, manager: false, text: "no administration, voting and counting go on"},
+	addressplan.LoadBalancer: {voting: false, results: true, counts: true, manager: true, text: "no voting, the results are shown"},
+	addressplan.Frontend:     {voting: true, results: true, counts: true, manager: true, text: "the other frontend answers"},
+	addressplan.Worker:       {voting: true, results: true, counts: false, manager: true, text: "votes wait in Redis"},
+	addressplan.Store:        {voting: true, results: false, counts: false, manager: true, text: "no results page, votes wait in Redis"},
+}
+
+// hostsStopped stops every host in turn, some in good order and some by a power cut, and compares what fails with what the
+// walk-through predicts.
+func hostsStopped(s *step) {
+	s.ready()
+	for i, host := range s.lab.Hosts() {
+		s.outage(host, i%2 == 1)
+	}
+	s.unchanged()
+}
+
+func (s *step) outage(host *lab.Host, powerCut bool) {
+	s.Helper()
+	want := predicted[host.Role]
+	campaign := s.voters.Start(s.ctx, 6, 30*time.Millisecond)
+	time.Sleep(time.Second)
+	begun := time.Now()
+	how := "stopped"
+	if powerCut {
+		how = "power cut"
+		s.must(host.Kill(s.ctx))
+	} else {
+		s.must(host.Stop(s.ctx))
+	}
+	off := time.Now()
+	time.Sleep(2 * time.Second) // the load balancer has noticed by now
+	noticed := time.Now()
+	before, resultsBefore := crowd.ReadResults(s.ctx, s.lab.Host("store").Address)
+	time.Sleep(3 * time.Second)
+	seen := campaign.Since(noticed)
+	after, resultsAfter := crowd.ReadResults(s.ctx, s.lab.Host("store").Address)
+	_, managerErr := s.swarm(s.ctx, "info")
+
+	fail := func(format string, arguments ...any) {
+		s.Helper()
+		s.Errorf("%s %s: %s", host.Name, how, fmt.Sprintf(format, arguments...))
+	}
+	if want.voting && seen.Bad > 0 {
+		fail("votes fail 2 s after it is off: %s", seen)
+	}
+	if !want.voting && seen.Good > 0 {
+		fail("somebody votes, by whichever way: %s", seen)
+	}
+	if shown := resultsBefore == nil && resultsAfter == nil; shown != want.results {
+		fail("results are shown: %v (%v, %v), want %v", shown, resultsBefore, resultsAfter, want.results)
+	}
+	if want.voting && want.results {
+		if grown := after.Total > before.Total; grown != want.counts {
+			fail("votes are counted meanwhile: %v (%d, then %d), want %v", grown, before.Total, after.Total, want.counts)
+		}
+	}
+	if works := managerErr == nil; works != want.manager {
+		fail("the Swarm manager answers: %v (%v), want %v", works, managerErr, want.manager)
+	}
+	if host.Role == addressplan.Frontend {
+		others := slices.DeleteFunc(s.frontends(), func(name string) bool { return name == host.Name })
+		if got := slices.Sorted(maps.Keys(seen.Containers)); !slices.Equal(got, others) {
+			fail("%v answer, want %v", got, others)
+		}
+	}
+	s.must(host.Start(s.ctx))
+	back := time.Now()
+	well, err := s.wait(wellTime, s.well)
+	if err != nil {
+		campaign.Stop()
+		s.Fatalf("%s %s: it returned, and %s later it is not all well: %v", host.Name, how, wellTime, err)
+	}
+	whole := campaign.Since(begun)
+	campaign.Stop()
+	if want.voting {
+		s.quiet(fmt.Sprintf("%s %s:", host.Name, how), whole.Silence)
+	}
+	s.checked("%s %s (%.0f s until it was off, %.0f s off, all well %.0f s after its return): %s; %s", host.Name, how,
+		off.Sub(begun).Seconds(), back.Sub(off).Seconds(), well.Seconds(), want.text, whole)
+	s.settle()
+}

@@ -1,0 +1,155 @@
+package e2e
+
+import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/pem"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"swarm-scale/lab"
+)
+
+// mistake is something that is wrong with the settings or the hosts.
+type mistake struct {
+	name string
+	make func() // makes it
+	mend func() // takes it back
+	says []string
+}
+
+// mistakes makes mistake after mistake on hosts that have nothing of ours. Each has to be told in words that help, and once
+// all are mended `up` completes from wherever they left it.
+func mistakes(s *step) {
+	for _, host := range s.lab.Hosts() {
+		if _, err := host.Run(s.ctx, "true"); err != nil {
+			s.must(host.Start(s.ctx))
+		}
+	}
+	s.voters.Forget()
+	for _, m := range s.beforeAnyData() {
+		s.mistake(m)
+	}
+	result := s.up()
+	s.await("the system to be well after all mistakes were mended", wellTime, s.well)
+	s.checked("all mended: `up` completes in %.0f s", result.Wall.Seconds())
+	s.vote(60)
+
+	s.mistake(mistake{
+		name: "another password after the data exists",
+		make: func() { s.password("another battery horse staple") },
+		mend: func() { s.password(postgresPassword) },
+		says: []string{"password", "postgresPassword"},
+	})
+	s.up()
+	s.await("the system to be well with the right password", wellTime, s.well)
+	s.settle()
+	s.unchanged()
+}
+
+// mistake makes a mistake, reads what `up` says to it, and takes it back.
+func (s *step) mistake(m mistake) {
+	s.Helper()
+	m.make()
+	begun := time.Now()
+	_, err := s.pulumi.Up(s.ctx)
+	took := time.Since(begun)
+	m.mend()
+	if err == nil {
+		s.Errorf("%s: `up` says nothing, within %.0f s", m.name, took.Seconds())
+		return
+	}
+	s.Logf("%s: %v", m.name, err)
+	for _, part := range m.says {
+		if !strings.Contains(err.Error(), part) {
+			s.Errorf("%s: the error does not say %q:\n%v", m.name, part, err)
+		}
+	}
+	s.checked("%s: `up` says so after %.0f s (%s)", m.name, took.Seconds(), strings.Join(m.says, ", "))
+}
+
+func (s *step) password(value string) {
+	s.Helper()
+	s.must(s.pulumi.SetSecrets(s.ctx, map[string]string{"postgresPassword": value}))
+}
+
+func (s *step) run(host *lab.Host, script string) {
+	s.Helper()
+	_, err := host.Run(s.ctx, script)
+	s.must(err)
+}
+
+// beforeAnyData are the mistakes that are made on hosts with nothing on them.
+func (s *step) beforeAnyData() []mistake {
+	s.Helper()
+	config := s.lab.Config()
+	host := s.lab.Host
+	// A program of that name in front of the real one on PATH.
+	standIn := func(name, program, text string) (put, remove func()) {
+		path := "/usr/local/sbin/" + program
+		return func() { s.run(host(name), "printf '#!/bin/sh\n"+text+"\n' >"+path+" && chmod 0755 "+path) },
+			func() { s.run(host(name), "rm -f "+path) }
+	}
+	oldKernel, kernel := standIn("frontend02", "uname", "echo 3.13.0-24-generic")
+	newEngine, engine := standIn("worker01", "dockerd", "echo Docker version 23.0.6, build 9dbdbd4")
+	return []mistake{{
+		name: "an address that two machines have",
+		make: func() {
+			s.must(s.pulumi.Set(map[string]any{"hosts": s.addressOf("frontend02", host("frontend01").Address)}))
+		},
+		mend: func() { s.must(s.pulumi.Set(map[string]any{"hosts": config["hosts"]})) },
+		says: []string{"swarm-scale:hosts", "twice", host("frontend01").Address},
+	}, {
+		name: "an SSH key that nobody knows",
+		make: func() { s.must(s.pulumi.Set(map[string]any{"sshPrivateKeyFile": s.strangeKey()})) },
+		mend: func() { s.must(s.pulumi.Set(map[string]any{"sshPrivateKeyFile": config["sshPrivateKeyFile"]})) },
+		says: []string{"unable to authenticate", "sshPrivateKeyFile"},
+	}, {
+		name: "a kernel that is too old (a stand-in for uname says so)",
+		make: oldKernel, mend: kernel,
+		says: []string{"frontend02 has kernel 3.13.0-24-generic", "3.16 or newer"},
+	}, {
+		name: "an engine that is too new (a stand-in for dockerd says so)",
+		make: newEngine, mend: engine,
+		says: []string{"worker01 has Docker version 23.0.6", "no --cluster-store", "remove it"},
+	}, {
+		name: "a host that is off",
+		make: func() { s.must(host("store").Kill(s.ctx)) },
+		mend: func() { s.must(host("store").Start(s.ctx)) },
+		says: []string{"store", host("store").Address},
+	}, {
+		name: "a port that is taken",
+		make: func() { s.run(host("frontend01"), "/usr/sbin/sshd -p 5000 -o PidFile=/run/port-taken.pid") },
+		mend: func() { s.run(host("frontend01"), "kill $(cat /run/port-taken.pid)") },
+		says: []string{"frontend01", "5000", "address already in use"},
+	}}
+}
+
+// addressOf are the lab's hosts, with another address for one of them.
+func (s *step) addressOf(name, address string) []any {
+	hosts := slices.Clone(s.lab.Config()["hosts"].([]any))
+	for i, one := range hosts {
+		entry := one.(map[string]any)
+		if entry["name"] == name {
+			hosts[i] = map[string]any{"name": name, "address": address, "hostKey": entry["hostKey"]}
+		}
+	}
+	return hosts
+}
+
+// strangeKey makes an SSH key that no host knows.
+func (s *step) strangeKey() string {
+	s.Helper()
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	s.must(err)
+	block, err := ssh.MarshalPrivateKey(private, "")
+	s.must(err)
+	file := filepath.Join(s.TempDir(), "id_ed25519")
+	s.must(os.WriteFile(file, pem.EncodeToMemory(block), 0o600))
+	return file
+}

@@ -1,0 +1,58 @@
+package e2e
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+)
+
+// changedProgram changes the vote page's program in the copy of the source, and has it rolled out under voters.
+func changedProgram(s *step) {
+	s.ready()
+	file := filepath.Join(s.source, "cmd", "web-vote-app", "main.go")
+	content, err := os.ReadFile(file)
+	s.must(err)
+	changed := bytes.Replace(content, []byte(`"stopped"`), []byte(`"stopped, as the changed program says"`), 1)
+	if bytes.Equal(content, changed) {
+		s.Fatalf("%s has nothing that this test knows to change", file)
+	}
+	s.must(os.WriteFile(file, changed, 0o600))
+
+	before := s.identities()
+	campaign := s.voters.Start(s.ctx, 8, 20*time.Millisecond)
+	time.Sleep(2 * time.Second)
+	result := s.up()
+	time.Sleep(2 * time.Second)
+	seen := campaign.Stop()
+
+	want := []string{}
+	for _, frontend := range s.frontends() {
+		want = append(want, frontend+"/"+frontend)
+	}
+	if got := s.replaced(before); !slices.Equal(got, want) {
+		s.Errorf("the change replaced %v, want %v and nothing else", got, want)
+	}
+	for _, st := range result.Steps {
+		if st.Op != apitype.OpSame && st.Type != "docker:index/image:Image" && st.Type != containerType {
+			s.Errorf("the change does %s to %s because of %v", st.Op, st.Name, st.Because)
+		}
+	}
+	s.checked("`up` with a changed web-vote-app replaced %s and nothing else, in %.0f s", strings.Join(want, ", "), result.Wall.Seconds())
+	s.quiet("while the frontends rolled", seen.Silence)
+	s.checked("meanwhile: %s", seen)
+	s.settle()
+	s.unchanged()
+}
+
+// quiet checks that voters had answers all the time.
+func (s *step) quiet(when string, silence time.Duration) {
+	s.Helper()
+	if silence > shortSilence {
+		s.Errorf("%s nobody got a good answer for %.2f s, want %.0f s at most", when, silence.Seconds(), shortSilence.Seconds())
+	}
+}

@@ -1,0 +1,64 @@
+package e2e
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// moreAndFewer goes from two frontends to four and from one worker to two, and back, under voters.
+func moreAndFewer(s *step) {
+	s.ready()
+	campaign := s.voters.Start(s.ctx, 6, 30*time.Millisecond)
+	defer campaign.Stop()
+	s.must(s.lab.Grow(s.ctx, 4, 2))
+	s.resize()
+	result := s.up()
+	s.await("four frontends to answer", wellTime, s.well)
+	s.checked("2 → 4 frontends and 1 → 2 workers: `up` takes %.0f s, and %s answer", result.Wall.Seconds(), strings.Join(s.frontends(), ", "))
+	s.balanced(4)
+	time.Sleep(2 * time.Second)
+
+	s.must(s.pulumi.Set(map[string]any{"frontends": 2, "workers": 1}))
+	result = s.up()
+	for _, name := range []string{"frontend03", "frontend04", "worker02"} {
+		left, err := s.lab.Host(name).Docker(s.ctx, "ps", "--all", "--format", "{{.Names}}")
+		s.must(err)
+		if left != "" {
+			s.Errorf("%s is none of the cluster's any more, and still has %s", name, strings.ReplaceAll(left, "\n", ", "))
+		}
+	}
+	// The machines go only now: before, the stack has to empty their queues.
+	s.must(s.lab.Grow(s.ctx, 2, 1))
+	s.must(s.pulumi.Set(map[string]any{"hosts": s.lab.Config()["hosts"]}))
+	s.await("two frontends to answer", wellTime, s.well)
+	seen := campaign.Stop()
+	s.checked("4 → 2 and 2 → 1: `up` takes %.0f s; voters all the time: %s", result.Wall.Seconds(), seen)
+	s.quiet("while the cluster grew and shrank", seen.Silence)
+	s.balanced(2)
+	s.settle()
+	s.unchanged()
+}
+
+// resize tells the stack of the lab's hosts as they are now.
+func (s *step) resize() {
+	s.Helper()
+	config := s.lab.Config()
+	s.must(s.pulumi.Set(map[string]any{"hosts": config["hosts"], "frontends": config["frontends"], "workers": config["workers"]}))
+}
+
+// balanced checks that the load balancer sends voters to that many frontends, and no less to one than half its share.
+func (s *step) balanced(frontends int) {
+	s.Helper()
+	const looks = 80
+	seen := s.voters.Look(s.ctx, looks)
+	if len(seen.Containers) != frontends {
+		s.Errorf("the load balancer sends voters to %v, want %d frontends", seen.Containers, frontends)
+	}
+	for name, answers := range seen.Containers {
+		if answers < looks/frontends/2 {
+			s.Errorf("%s answered %d of %d voters", name, answers, looks)
+		}
+	}
+	s.checked("%s", fmt.Sprintf("the load balancer spreads %d visits: %v", looks, seen.Containers))
+}

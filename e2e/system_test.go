@@ -1,0 +1,448 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/auto"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+	"golang.org/x/sync/errgroup"
+
+	"swarm-scale/addressplan"
+	"swarm-scale/e2e/crowd"
+	"swarm-scale/lab"
+	"swarm-scale/simulation/engine"
+	"swarm-scale/stack"
+)
+
+const (
+	// stepTime is how long a step may take before everything in it is given up.
+	stepTime = 6 * time.Minute
+	// wellTime is how long the system may take to be well again after a failure that is over.
+	wellTime = 90 * time.Second
+	// countTime is how long votes may take to be counted once everything is well.
+	countTime = 60 * time.Second
+	// shortSilence is how long voters may be without a good answer where none of the poll's parts that they need is down.
+	shortSilence = 2 * time.Second
+)
+
+// The secrets of the stack. A lab has no others to protect.
+const (
+	postgresPassword = "correct horse battery staple"
+	voterKey         = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+)
+
+const containerType = "docker:index/container:Container"
+
+// system is the lab, the stack on it, and its voters.
+type system struct {
+	source   string // a copy of this module's source, from which the programs are built
+	lab      *lab.Lab
+	pulumi   *engine.Engine
+	voters   *crowd.Crowd
+	balancer string         // haproxy or interlock
+	outputs  auto.OutputMap // of the last `pulumi up`
+	upTook   time.Duration  // of the first `pulumi up`, on a fresh lab
+	chain    engine.Chain
+	report   Report
+	log      io.Writer
+}
+
+// missing has a line for every part that a run needs and this machine lacks.
+func missing(ctx context.Context, l *lab.Lab) []string {
+	lines := l.Missing(ctx)
+	if _, err := engine.FindCLI(); err != nil {
+		lines = append(lines, err.Error())
+	}
+	if _, err := exec.LookPath("ssh"); err != nil {
+		lines = append(lines, "ssh is not on PATH: the docker provider reaches the hosts by it: install OpenSSH 8.5 or newer")
+	}
+	folder, err := engine.PluginFolder()
+	if err != nil {
+		return append(lines, err.Error())
+	}
+	build, ok := debug.ReadBuildInfo()
+	if !ok {
+		return append(lines, "this program does not know which modules it was built from: run it by go test")
+	}
+	for module, plugin := range map[string]string{
+		"github.com/pulumi/pulumi-docker/sdk/v4": "docker",
+		"github.com/pulumi/pulumi-command/sdk":   "command",
+	} {
+		at := slices.IndexFunc(build.Deps, func(m *debug.Module) bool { return m.Path == module })
+		if at < 0 {
+			lines = append(lines, "this program was built without "+module)
+			continue
+		}
+		version := build.Deps[at].Version
+		if _, err := os.Stat(filepath.Join(folder, "resource-"+plugin+"-"+version, "pulumi-resource-"+plugin)); err != nil {
+			lines = append(lines, fmt.Sprintf("the plugin %s %s is not installed: pulumi plugin install resource %s %s", plugin, version, plugin, version))
+		}
+	}
+	return lines
+}
+
+// copySource copies this module's source, the uncommitted included, and returns where it is.
+func copySource(t *testing.T) string {
+	t.Helper()
+	root, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed, err := exec.CommandContext(t.Context(), "git", "-C", root, "ls-files", "-z", "--cached", "--others", "--exclude-standard").Output()
+	if err != nil {
+		t.Fatalf("this is no git checkout: git tells which files are the source: %v", err)
+	}
+	folder := t.TempDir()
+	for name := range strings.SplitSeq(strings.TrimSuffix(string(listed), "\x00"), "\x00") {
+		content, err := os.ReadFile(filepath.Join(root, name))
+		if err != nil {
+			continue // deleted, and not committed yet
+		}
+		if err := os.MkdirAll(filepath.Join(folder, filepath.Dir(name)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(folder, name), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return folder
+}
+
+// open prepares a stack on the lab as it is, with nothing in it.
+func (s *system) open(t *testing.T) {
+	t.Helper()
+	config := s.lab.Config()
+	config["loadBalancer"] = s.balancer
+	s.pulumi = engine.Test(t, engine.Options{
+		Program: stack.Deploy, Project: filepath.Join(s.source, "Pulumi.yaml"), Stack: "lab",
+		Config: config, Secrets: map[string]string{"postgresPassword": postgresPassword, "voterKey": voterKey},
+		Plugins: true, Parallel: 32, Log: s.log,
+	})
+}
+
+// step runs one step of the run and notes what came of it. A step that fails does not keep the next ones from being tried.
+func (s *system) step(t *testing.T, name string, run func(*step)) {
+	row := Row{Step: name, Outcome: Skipped}
+	begun := time.Now()
+	t.Run(name, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), stepTime)
+		defer cancel()
+		st := &step{T: t, system: s, ctx: ctx, row: &row}
+		defer func() {
+			switch {
+			case t.Failed():
+				row.Outcome = Failed
+			case !t.Skipped():
+				row.Outcome = Passed
+			}
+		}()
+		_, _ = fmt.Fprintf(s.log, "\n===== %s\n", name)
+		run(st)
+	})
+	row.Took = time.Since(begun)
+	s.report.Rows = append(s.report.Rows, row)
+}
+
+// step is one step of the run.
+type step struct {
+	*testing.T
+	*system
+	ctx context.Context
+	row *Row
+}
+
+// checked notes what was checked, with figures.
+func (s *step) checked(format string, arguments ...any) {
+	s.Helper()
+	line := fmt.Sprintf(format, arguments...)
+	s.row.Checked = append(s.row.Checked, line)
+	s.Log(line)
+}
+
+// must ends the step if something that the rest of it needs went wrong.
+func (s *step) must(err error) {
+	s.Helper()
+	if err != nil {
+		s.Fatal(err)
+	}
+}
+
+// await waits until a condition has no fault, and ends the step if that takes too long.
+func (s *step) await(what string, within time.Duration, condition func() error) time.Duration {
+	s.Helper()
+	took, err := s.wait(within, condition)
+	if err != nil {
+		s.Fatalf("waited %s for: %s: %v", within, what, err)
+	}
+	return took
+}
+
+func (s *step) wait(within time.Duration, condition func() error) (time.Duration, error) {
+	begun := time.Now()
+	for {
+		err := condition()
+		if err == nil {
+			return time.Since(begun), nil
+		}
+		if time.Since(begun) > within || s.ctx.Err() != nil {
+			return time.Since(begun), err
+		}
+		time.Sleep(250 * time.Millisecond)
+	}
+}
+
+// up runs `pulumi up` and ends the step if it fails.
+func (s *step) up() *engine.Result {
+	s.Helper()
+	result, err := s.pulumi.Up(s.ctx)
+	if err != nil {
+		s.Fatalf("%v\n(%.0f s)", err, result.Wall.Seconds())
+	}
+	s.outputs = result.Outputs
+	return result
+}
+
+// ready makes sure that the step begins with a system that is well: one that an earlier step has left otherwise is mended
+// by `pulumi up`, as a person would.
+func (s *step) ready() {
+	s.Helper()
+	for _, host := range s.lab.Hosts() {
+		if _, err := host.Run(s.ctx, "true"); err != nil {
+			s.must(host.Start(s.ctx))
+		}
+	}
+	if _, err := s.wait(15*time.Second, s.well); err != nil {
+		s.Logf("an earlier step has left: %v; pulumi up is to mend it", err)
+		s.up()
+		s.await("the system to be well", wellTime, s.well)
+	}
+}
+
+// settle waits until everything is well and every vote is counted.
+func (s *step) settle() {
+	s.Helper()
+	s.must(s.voters.Settle(s.ctx))
+	took, err := s.voters.AwaitTally(s.ctx, s.lab.Host("store").Address, countTime)
+	if err != nil {
+		s.Error(err)
+		return
+	}
+	a, b := s.voters.Tally()
+	s.checked("the results show the voters' own books, %d to %d, after %.1f s", a, b, took.Seconds())
+}
+
+// unchanged checks that another `pulumi up` has nothing to do.
+func (s *step) unchanged() {
+	s.Helper()
+	result := s.up()
+	s.noChanges("a second `up`", result)
+}
+
+// noChanges checks that an operation changed nothing.
+func (s *step) noChanges(what string, result *engine.Result) {
+	s.Helper()
+	for _, st := range result.Steps {
+		if st.Op != apitype.OpSame && st.Op != apitype.OpRefresh && st.Op != apitype.OpRead {
+			s.Errorf("%s does %s to %s because of %v", what, st.Op, st.Name, st.Because)
+		}
+	}
+	if n := result.Changes(); n != 0 {
+		s.Errorf("%s makes %d changes: %v", what, n, result.Counts)
+		return
+	}
+	s.checked("%s: no change to %d resources, %.0f s", what, result.Counts[apitype.OpSame], result.Wall.Seconds())
+}
+
+// container is what docker inspect says of one.
+type container struct {
+	ID    string `json:"Id"`
+	Name  string
+	Image string
+	State struct {
+		Running bool
+		Pid     int
+		Status  string
+	}
+	Config struct {
+		Hostname, Domainname string
+		Env, Cmd             []string
+	}
+	HostConfig struct {
+		NetworkMode   string
+		RestartPolicy struct{ Name string }
+		PortBindings  map[string][]struct{ HostIP, HostPort string }
+	}
+	RestartCount    int
+	NetworkSettings struct{ Networks map[string]any }
+}
+
+// containers are those on a host's own engine, by name.
+func (s *system) containers(ctx context.Context, host *lab.Host) (map[string]container, error) {
+	found := map[string]container{}
+	ids, err := host.Docker(ctx, "ps", "--all", "--quiet")
+	if err != nil || ids == "" {
+		return found, err
+	}
+	text, err := host.Docker(ctx, append([]string{"inspect"}, strings.Fields(ids)...)...)
+	if err != nil {
+		return found, err
+	}
+	var list []container
+	if err := json.Unmarshal([]byte(text), &list); err != nil {
+		return found, fmt.Errorf("docker inspect on %s: %w", host.Name, err)
+	}
+	for _, one := range list {
+		found[strings.TrimPrefix(one.Name, "/")] = one
+	}
+	return found, nil
+}
+
+// expected has the names of the containers that belong on each host.
+func (s *system) expected() map[string][]string {
+	all := map[string][]string{}
+	for _, host := range s.lab.Hosts() {
+		switch host.Role {
+		case addressplan.Manager:
+			all[host.Name] = []string{"consul", "swarm-manager"}
+		case addressplan.LoadBalancer:
+			all[host.Name] = []string{s.balancer}
+		case addressplan.Frontend:
+			all[host.Name] = []string{host.Name, "redis" + strings.TrimPrefix(host.Name, "frontend"), "swarm-agent"}
+		case addressplan.Worker:
+			all[host.Name] = []string{"swarm-agent", host.Name}
+		case addressplan.Store:
+			all[host.Name] = []string{"pg", "results-app", "swarm-agent"}
+		}
+	}
+	return all
+}
+
+// members are the hosts that belong to the Swarm.
+func (s *system) members() []string {
+	var names []string
+	for _, host := range s.lab.Hosts() {
+		if host.Role.IsMember() {
+			names = append(names, host.Name)
+		}
+	}
+	return names
+}
+
+// frontends are the names of the web containers.
+func (s *system) frontends() []string {
+	return slices.DeleteFunc(s.members(), func(name string) bool { return !strings.HasPrefix(name, "frontend") })
+}
+
+// swarm asks the Swarm manager, from the manager's host.
+func (s *system) swarm(ctx context.Context, arguments ...string) (string, error) {
+	manager := s.lab.Host("manager")
+	return manager.Docker(ctx, append([]string{"--host", "tcp://" + manager.Address + ":3375"}, arguments...)...)
+}
+
+// healthy are the nodes that the Swarm manager lists as healthy.
+func (s *system) healthy(ctx context.Context) ([]string, error) {
+	info, err := s.swarm(ctx, "info")
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	node := ""
+	for line := range strings.Lines(info) {
+		name, _, found := strings.Cut(strings.TrimSpace(line), ": ")
+		switch {
+		case found && slices.Contains(s.members(), name):
+			node = name
+		case node != "" && strings.Contains(line, "Status: Healthy"):
+			names = append(names, node)
+			node = ""
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// well has a fault unless every container runs where it belongs, the Swarm manager lists every member as healthy, every
+// frontend answers through the load balancer, and the results are live.
+func (s *step) well() error {
+	together, ctx := errgroup.WithContext(s.ctx)
+	for name, want := range s.expected() {
+		together.Go(func() error {
+			running, err := s.lab.Host(name).Docker(ctx, "ps", "--format", "{{.Names}}")
+			if err != nil {
+				return err
+			}
+			for _, container := range want {
+				if !slices.Contains(strings.Fields(running), container) {
+					return fmt.Errorf("%s does not run on %s", container, name)
+				}
+			}
+			return nil
+		})
+	}
+	together.Go(func() error {
+		healthy, err := s.healthy(ctx)
+		want := s.members()
+		slices.Sort(want)
+		if err == nil && !slices.Equal(healthy, want) {
+			err = fmt.Errorf("the Swarm manager lists as healthy %v, want %v", healthy, want)
+		}
+		return err
+	})
+	together.Go(func() error {
+		results, err := crowd.ReadResults(ctx, s.lab.Host("store").Address)
+		if err == nil && !results.Live {
+			err = fmt.Errorf("the results are not live")
+		}
+		return err
+	})
+	if err := together.Wait(); err != nil {
+		return err
+	}
+	seen := s.voters.Look(s.ctx, 4*len(s.frontends()))
+	if answering := slices.Sorted(maps.Keys(seen.Containers)); seen.Bad > 0 || !slices.Equal(answering, s.frontends()) {
+		return fmt.Errorf("through the load balancer %v answer, want %v: %s", answering, s.frontends(), seen)
+	}
+	return nil
+}
+
+// identities are the IDs of all containers, by host and name.
+func (s *step) identities() map[string]map[string]string {
+	s.Helper()
+	all := map[string]map[string]string{}
+	for _, host := range s.lab.Hosts() {
+		found, err := s.containers(s.ctx, host)
+		s.must(err)
+		all[host.Name] = map[string]string{}
+		for name, one := range found {
+			all[host.Name][name] = one.ID
+		}
+	}
+	return all
+}
+
+// replaced lists, as host/name, the containers of ours that are not the same ones as before.
+func (s *step) replaced(before map[string]map[string]string) []string {
+	s.Helper()
+	var list []string
+	for host, containers := range s.identities() {
+		for name, id := range containers {
+			if before[host][name] != id {
+				list = append(list, host+"/"+name)
+			}
+		}
+	}
+	slices.Sort(list)
+	return list
+}

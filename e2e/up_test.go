@@ -1,0 +1,143 @@
+package e2e
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/auto/optpreview"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+
+	"swarm-scale/simulation/engine"
+)
+
+// upFromNothing brings the stack up on fresh hosts and looks at everything that the walk-through asks for.
+func upFromNothing(s *step) {
+	preview, err := s.pulumi.Preview(s.ctx)
+	s.must(err)
+	result := s.up()
+	s.upTook = result.Wall
+	if result.Counts[apitype.OpCreate] != preview.Counts[apitype.OpCreate] {
+		s.Errorf("the preview announced %d resources, `up` made %d", preview.Counts[apitype.OpCreate], result.Counts[apitype.OpCreate])
+	}
+	state, err := s.pulumi.State()
+	s.must(err)
+	s.chain = engine.LongestChainOfSteps(state, result.Steps)
+	s.checked("`up` made %d resources on fresh hosts in %.0f s", result.Counts[apitype.OpCreate], result.Wall.Seconds())
+	s.await("everything to run", wellTime, s.well)
+
+	healthy, err := s.healthy(s.ctx)
+	s.must(err)
+	s.checked("the Swarm manager lists %d healthy nodes: %s", len(healthy), strings.Join(healthy, ", "))
+
+	networks := map[string]bool{}
+	for _, host := range s.lab.Hosts() {
+		id, err := host.Docker(s.ctx, "network", "ls", "--quiet", "--no-trunc", "--filter", "name=^mynet$", "--filter", "driver=overlay")
+		s.must(err)
+		networks[id] = true
+		if id == "" || len(networks) != 1 {
+			s.Errorf("the overlay network mynet on %s is %q, not the one that the others have", host.Name, id)
+		}
+	}
+	s.checked("mynet is one and the same overlay network on %d engines", len(s.lab.Hosts()))
+
+	total := 0
+	for _, host := range s.lab.Hosts() {
+		found, err := s.containers(s.ctx, host)
+		s.must(err)
+		want := s.expected()[host.Name]
+		for name := range found {
+			if !slices.Contains(want, name) {
+				s.Errorf("%s runs on %s, where it does not belong", name, host.Name)
+			}
+		}
+		for _, name := range want {
+			total++
+			s.container(host.Address, host.Name, name, found[name])
+		}
+		version, err := host.Docker(s.ctx, "version", "--format", "{{.Server.Version}}")
+		s.must(err)
+		if !strings.HasPrefix(version, "20.10.24") {
+			s.Errorf("the engine of %s is %s, want 20.10.24", host.Name, version)
+		}
+	}
+	s.checked("%d containers run where they belong, with the walk-through's restart policy, ports, environment and networks", total)
+}
+
+// wanted is what the walk-through asks of a container.
+type wanted struct {
+	ports    map[string]string // by the container's
+	env      []string
+	network  string
+	hostName string
+}
+
+// container checks one container of a host.
+func (s *step) container(address, node, name string, got container) {
+	s.Helper()
+	number := strings.TrimLeft(name, "abcdefghijklmnopqrstuvwxyz-")
+	want := wanted{network: "mynet", env: []string{"constraint:node==" + node}}
+	switch {
+	case name == "consul":
+		want = wanted{network: "host"}
+	case name == "swarm-manager":
+		want = wanted{ports: map[string]string{"2375/tcp": "3375"}}
+	case name == "swarm-agent":
+		want = wanted{}
+	case name == "haproxy", name == "interlock":
+		want, address = wanted{ports: map[string]string{"80/tcp": "80"}}, ""
+	case strings.HasPrefix(name, "redis"):
+		want.ports = map[string]string{"6379/tcp": "6379"}
+	case strings.HasPrefix(name, "frontend"):
+		want.ports, want.hostName = map[string]string{"80/tcp": "5000"}, "votingapp.local"
+		want.env = append(want.env, "WEB_VOTE_NUMBER="+number)
+	case strings.HasPrefix(name, "worker"):
+		want.env = append(want.env, "WORKER_NUMBER="+number, "FROM_REDIS_HOST=1", "TO_REDIS_HOST="+strings.TrimLeft(s.frontends()[len(s.frontends())-1][8:], "0"))
+	case name == "pg":
+		want.ports = map[string]string{"5432/tcp": "5432"}
+		want.env = append(want.env, "POSTGRES_PASSWORD="+postgresPassword)
+	case name == "results-app":
+		want.ports = map[string]string{"80/tcp": "80"}
+	}
+	if !got.State.Running {
+		s.Errorf("%s on %s does not run: %q", name, node, got.State.Status)
+		return
+	}
+	if policy := got.HostConfig.RestartPolicy.Name; policy != "unless-stopped" {
+		s.Errorf("%s restarts %q, want unless-stopped", name, policy)
+	}
+	for inside, outside := range want.ports {
+		bound := got.HostConfig.PortBindings[inside]
+		if len(bound) != 1 || bound[0].HostPort != outside || address != "" && bound[0].HostIP != address {
+			s.Errorf("%s publishes %s as %v, want %s:%s", name, inside, bound, address, outside)
+		}
+	}
+	for _, variable := range want.env {
+		if !slices.Contains(got.Config.Env, variable) {
+			s.Errorf("%s lacks %s in its environment", name, variable)
+		}
+	}
+	if want.network != "" {
+		if _, on := got.NetworkSettings.Networks[want.network]; !on || len(got.NetworkSettings.Networks) != 1 {
+			s.Errorf("%s is on %v, want %s alone", name, got.NetworkSettings.Networks, want.network)
+		}
+	}
+	if want.hostName != "" && got.Config.Hostname+"."+got.Config.Domainname != want.hostName {
+		s.Errorf("%s is called %s.%s, want %s", name, got.Config.Hostname, got.Config.Domainname, want.hostName)
+	}
+}
+
+// nothingChanges holds that what is up stays as it is.
+func nothingChanges(s *step) {
+	s.ready()
+	before := s.identities()
+	s.unchanged()
+	refreshed, err := s.pulumi.Refresh(s.ctx)
+	s.must(err)
+	s.noChanges("a `refresh`", refreshed)
+	preview, err := s.pulumi.Preview(s.ctx, optpreview.Refresh())
+	s.must(err)
+	s.noChanges("`preview --refresh`", preview)
+	if list := s.replaced(before); len(list) > 0 {
+		s.Errorf("these are other containers than before: %v", list)
+	}
+}

@@ -1,0 +1,113 @@
+package e2e
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"swarm-scale/app"
+)
+
+// voting has many voters vote, some of them twice, and compares the results with their books.
+func voting(s *step) {
+	s.ready()
+	s.vote(300)
+	s.statistics()
+}
+
+// vote has voters vote through the load balancer and checks that every frontend has a part in it and that all is counted.
+func (s *step) vote(voters int) {
+	s.Helper()
+	begun := time.Now()
+	seen := s.voters.Vote(s.ctx, voters)
+	if seen.Bad > 0 {
+		s.Errorf("votes were refused: %s", seen)
+	}
+	for _, frontend := range s.frontends() {
+		if seen.Containers[frontend] == 0 {
+			s.Errorf("%s answered nobody: %v", frontend, seen.Containers)
+		}
+	}
+	a, b := s.voters.Tally()
+	if a == 0 || b == 0 {
+		s.Errorf("the voters chose %d to %d, which proves nothing about one option", a, b)
+	}
+	s.checked("%d visits through %s, 3 of 10 to change a vote, in %.1f s: answered by %v", voters, s.balancer, time.Since(begun).Seconds(), seen.Containers)
+	s.settle()
+	page, err := s.page("http://"+s.lab.Host("store").Address+"/", "", nil)
+	s.must(err)
+	for _, count := range []int64{a, b} {
+		if !strings.Contains(page, fmt.Sprintf("%d vote", count)) {
+			s.Errorf("the results page does not show %d votes", count)
+		}
+	}
+}
+
+// statistics looks at the load balancer's own page.
+func (s *step) statistics() {
+	s.Helper()
+	raw, _ := s.outputs["statisticsUrl"].Value.(string)
+	address, err := url.Parse(raw)
+	if err != nil || address.User == nil {
+		s.Fatalf("the output statisticsUrl is %q (%v), want a URL with a login", raw, err)
+	}
+	login := address.User
+	address.User, address.Host = nil, s.lab.Host("interlock").Address
+	var page string
+	s.await("the statistics page", 20*time.Second, func() error {
+		var err error
+		page, err = s.page(address.String(), app.VoteHost, login)
+		return err
+	})
+	if !strings.Contains(page, "Statistics Report") {
+		s.Errorf("the statistics page has no statistics in it:\n%.300s", page)
+	}
+	if _, err := s.page(address.String(), app.VoteHost, nil); err == nil || !strings.Contains(err.Error(), "401") {
+		s.Errorf("the statistics page without its password: %v, want 401", err)
+	}
+	s.checked("the statistics page answers, and asks for its password")
+}
+
+// page gets a page by the name of its site, if that is not its address.
+func (s *step) page(address, site string, login *url.Userinfo) (string, error) {
+	request, err := http.NewRequestWithContext(s.ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return "", err
+	}
+	request.Host = site
+	if login != nil {
+		password, _ := login.Password()
+		request.SetBasicAuth(login.Username(), password)
+	}
+	client := &http.Client{Timeout: 10 * time.Second}
+	response, err := client.Do(request)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = response.Body.Close() }()
+	body, err := io.ReadAll(response.Body)
+	if err == nil && response.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s answers with %s", address, response.Status)
+	}
+	return string(body), err
+}
+
+// interlock puts the walk-through's load balancer in haproxy's place, votes through it, and goes back.
+func interlock(s *step) {
+	s.ready()
+	for _, balancer := range []string{"interlock", "haproxy"} {
+		s.must(s.pulumi.Set(map[string]any{"loadBalancer": balancer}))
+		s.balancer = balancer
+		result := s.up()
+		s.checked("loadBalancer %s: `up` takes %.0f s", balancer, result.Wall.Seconds())
+		s.await("every frontend to answer through "+balancer, wellTime, s.well)
+		if balancer == "interlock" {
+			s.vote(200)
+			s.statistics()
+			s.unchanged()
+		}
+	}
+}

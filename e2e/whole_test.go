@@ -1,0 +1,94 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"swarm-scale/app"
+	"swarm-scale/e2e/crowd"
+	"swarm-scale/lab"
+)
+
+// TestWholeSystem is the run: from a fresh lab to an empty one, in this order. `make e2e` starts it, and go test's -run
+// chooses steps, of which the first is needed by most others: -run 'TestWholeSystem/(1_|4_)'.
+//
+// E2E_REPORT names a document to write the summary into, E2E_KEEP leaves the lab up, with whatever is on it.
+func TestWholeSystem(t *testing.T) {
+	if os.Getenv("E2E") == "" {
+		t.Skip("the whole system takes twenty minutes: make e2e")
+	}
+	document := os.Getenv("E2E_REPORT")
+	if document != "" {
+		var err error
+		if document, err = filepath.Abs(document); err != nil {
+			t.Fatal(err)
+		}
+	}
+	log, err := os.CreateTemp("", "e2e-*.log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = log.Close() })
+	folder, err := os.MkdirTemp("", "e2e-lab-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &system{balancer: "haproxy", log: log}
+	s.lab = lab.New(lab.Options{Folder: folder, Frontends: 2, Workers: 1, Log: log})
+	if lines := missing(t.Context(), s.lab); len(lines) > 0 {
+		for _, line := range lines {
+			t.Log("missing: " + line)
+		}
+		_ = os.Remove(folder) // it is empty
+		t.Skipf("%d parts are missing on this machine", len(lines))
+	}
+	t.Logf("what Pulumi and the lab say goes to %s", log.Name())
+	if os.Getenv("E2E_KEEP") == "" {
+		t.Cleanup(func() {
+			if err := s.lab.Down(context.WithoutCancel(t.Context())); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	s.source = copySource(t)
+	t.Chdir(s.source)
+	begun := time.Now()
+	if err := s.lab.Up(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d fresh hosts after %.0f s", len(s.lab.Hosts()), time.Since(begun).Seconds())
+	s.voters = crowd.New(crowd.Site{Address: s.lab.Host("interlock").Address + ":80", Host: app.VoteHost})
+	s.open(t)
+
+	s.step(t, "1 up from nothing", upFromNothing)
+	s.step(t, "2 voting through haproxy", voting)
+	s.step(t, "3 nothing changes", nothingChanges)
+	s.step(t, "4 a changed program", changedProgram)
+	s.step(t, "5 containers killed", containersKilled)
+	s.step(t, "5 hosts stopped", hostsStopped)
+	s.step(t, "6 hosts lost", hostsLost)
+	s.step(t, "6 Consul's data lost", consulLost)
+	s.step(t, "7 more and fewer", moreAndFewer)
+	s.step(t, "10 SSH under load", sshUnderLoad)
+	s.step(t, "2 voting through interlock", interlock)
+	s.step(t, "8 destroy, one host dead", destroyWithDeadHost)
+	s.step(t, "9 mistakes", mistakes)
+	s.step(t, "8 destroy", destroy)
+	s.step(t, "by hand", byHand)
+
+	summary := s.report.Markdown() + fmt.Sprintf("\nThe whole run took %.0f minutes.\n", time.Since(begun).Minutes())
+	if s.chain.Longest > 0 {
+		summary += fmt.Sprintf("\n`pulumi up` took %.0f s; all its steps one after another are %.0f s, and the longest chain of steps that need each "+
+			"other is %.0f s:\n\n```\n%s```\n", s.upTook.Seconds(), s.chain.Sum.Seconds(), s.chain.Longest.Seconds(), s.chain)
+	}
+	t.Log("\n" + summary)
+	if document != "" {
+		if err := WriteInto(document, summary); err != nil {
+			t.Error(err)
+		}
+	}
+}
