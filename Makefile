@@ -44,6 +44,26 @@ e2e: pulumi ## The whole system for real, on a lab of its own: twenty minutes (S
 	E2E=1 E2E_KEEP=$(KEEP) E2E_REPORT=$(if $(WRITE),$(CURDIR)/docs/e2e.md) \
 		go test ./e2e -v -count 1 -timeout 60m -run 'TestWholeSystem$(if $(STEPS),/($(STEPS)))'
 
+.PHONY: lab-up
+lab-up: ## Six machines on this one, which has Docker (FRONTENDS=n WORKERS=n for more; docs/lab.md)
+	@go run ./cmd/lab up --frontends $(or $(FRONTENDS),0) --workers $(or $(WORKERS),0)
+
+.PHONY: lab-deploy
+lab-deploy: pulumi ## `pulumi up` on them, then how to vote
+	@go run ./cmd/lab deploy --frontends $(or $(FRONTENDS),0) --workers $(or $(WORKERS),0)
+
+.PHONY: lab-destroy
+lab-destroy: pulumi ## `pulumi destroy` on them
+	@go run ./cmd/lab destroy
+
+.PHONY: lab-status
+lab-status: ## What the six machines are doing
+	@go run ./cmd/lab status
+
+.PHONY: lab-down
+lab-down: ## Take the six machines away, with everything on them
+	@go run ./cmd/lab down
+
 .PHONY: clean
 clean: ## Remove what was built here
 	rm -rf .bin .build

@@ -24,7 +24,7 @@ Usage: go run ./cmd/lab COMMAND [flags]
 
   up       make the machines; --frontends and --workers say how many
   status   say what is there
-  deploy   pulumi up on them
+  deploy   pulumi up on them; --frontends and --workers for fewer than there are machines
   destroy  pulumi destroy
   down     take everything away
   mirror   serve a folder of images to the machines (up runs it)
@@ -51,28 +51,36 @@ func run(ctx context.Context, arguments []string, output io.Writer) error {
 	if len(arguments) == 0 {
 		return flag.ErrHelp
 	}
-	options := lab.Options{Log: output}
+	var frontends, workers int
 	var images, listen string
 	set := flag.NewFlagSet("lab "+arguments[0], flag.ContinueOnError)
 	switch arguments[0] {
-	case "up":
-		set.IntVar(&options.Frontends, "frontends", 0, "`number` of frontends (default: as many as last time, or 2)")
-		set.IntVar(&options.Workers, "workers", 0, "`number` of workers (default: as many as last time, or 1)")
+	case "up", "deploy":
+		set.IntVar(&frontends, "frontends", 0, "`number` of frontends (default: as many as last time, or 2)")
+		set.IntVar(&workers, "workers", 0, "`number` of workers (default: as many as last time, or 1)")
 	case "mirror":
 		set.StringVar(&images, "images", "/images", "`folder` of the images, an OCI image layout")
 		set.StringVar(&listen, "listen", ":5000", "`address` and port to serve at")
 	}
-	if err := set.Parse(arguments[1:]); err != nil {
+	if err := set.Parse(arguments[1:]); err != nil || set.NArg() > 0 {
 		return flag.ErrHelp
 	}
-	if set.NArg() > 0 {
-		return flag.ErrHelp
-	}
-	switch l := lab.New(options); arguments[0] {
+	switch arguments[0] {
 	case "up":
-		return l.Up(ctx)
+		return lab.New(lab.Options{Frontends: frontends, Workers: workers, Log: output}).Up(ctx)
 	case "down":
-		return l.Down(ctx)
+		return lab.New(lab.Options{Log: output}).Down(ctx)
+	case "status":
+		return lab.New(lab.Options{}).Status(ctx, output)
+	case "deploy", "destroy":
+		stack, err := lab.NewStack(lab.New(lab.Options{Log: output}), output)
+		if err != nil {
+			return err
+		}
+		if arguments[0] == "destroy" {
+			return stack.Destroy(ctx)
+		}
+		return stack.Deploy(ctx, frontends, workers)
 	case "mirror":
 		return serve(ctx, images, listen)
 	default:
