@@ -45,7 +45,7 @@ type Unreadable struct {
 }
 
 // Backlog is the worker's side of one queue: the entries that no store is known to have yet. An entry handed out by one
-// of the reading methods stays in the backlog until Acknowledge or SetAside.
+// of the reading methods stays in the backlog until Acknowledge or SetAside. It is safe for concurrent use.
 type Backlog interface {
 	// Name is how logs and metrics call the queue, for instance "redis01".
 	Name() string

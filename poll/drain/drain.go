@@ -1,9 +1,9 @@
 // Package drain is the worker: it moves votes from queues to the store, so that each is stored before its queue forgets
 // it. It knows queues and store only by the interfaces of package poll.
 //
-// For each queue there is one goroutine, so that a queue that is idle or cannot be reached never holds up another. It
-// repeats: take a batch, save it, acknowledge it. Whatever goes wrong in between, the batch is still in the queue, and
-// saving a vote twice is saving it once.
+// Each queue is drained by itself, so that one that is idle or cannot be reached never holds up another. Again and again a
+// batch is taken, saved and acknowledged. Whatever goes wrong in between, the batch is still in the queue, and saving a
+// vote twice is saving it once.
 package drain
 
 import (
@@ -21,7 +21,8 @@ import (
 
 // Options adjust a worker. The zero value means the defaults.
 type Options struct {
-	// Batch is how many entries are taken at once, 5,000 by default. It bounds memory: about 1 KB per entry and queue.
+	// Batch is about how many entries are saved at once, 5,000 by default; as many again may be in the worker's hands before
+	// and after. It bounds memory: about 1 KB per entry and queue.
 	Batch int
 	// Wait is how long one look into an empty queue waits for a vote, 2 s by default.
 	Wait time.Duration
@@ -145,25 +146,14 @@ func (w *Worker) drainUntilFailure(ctx context.Context, q *queue, healthy func()
 	if err := w.recheck(ctx, q); err != nil {
 		return err
 	}
-	healthy()
-	checked := time.Now()
 	for ctx.Err() == nil {
-		q.alive()
-		entries, err := q.Next(ctx, w.options.Batch, w.options.Wait)
-		if err != nil {
-			return err
-		}
-		if _, err := w.process(ctx, q, entries); err != nil {
-			return err
-		}
 		healthy()
-		if time.Since(checked) < w.options.Recheck {
-			continue
+		if err := w.pipeline(ctx, q, healthy); err != nil {
+			return err
 		}
 		if err := w.recheck(ctx, q); err != nil {
 			return err
 		}
-		checked = time.Now()
 	}
 	return ctx.Err()
 }
@@ -224,25 +214,37 @@ func (w *Worker) takeOver(ctx context.Context, q *queue, idle time.Duration) (in
 	return saved, ctx.Err()
 }
 
-// process saves the votes among the entries, acknowledges them, and sets the unreadable ones aside, in this order: an
-// entry that cannot even be set aside must not keep the votes beside it. It returns how many votes it saved. Once begun it
-// goes on although ctx is done, within the time for each step.
+// process saves the votes among the entries and then finishes with the entries. It returns how many votes it saved. Once
+// begun it goes on although ctx is done, within the time for each step.
 func (w *Worker) process(ctx context.Context, q *queue, entries []poll.Entry) (int64, error) {
 	if len(entries) == 0 {
 		return 0, nil
 	}
-	ctx = context.WithoutCancel(ctx)
+	saved, err := w.save(ctx, q, entries)
+	if err != nil {
+		return 0, err
+	}
+	return saved.votes, w.finish(ctx, q, saved)
+}
+
+// saved is a batch whose votes the store has.
+type saved struct {
+	votes      int64
+	done       []string     // entries that are not needed any more, in their order
+	unreadable []poll.Entry // entries to be set aside
+}
+
+// save saves the votes among the entries.
+func (w *Worker) save(ctx context.Context, q *queue, entries []poll.Entry) (saved, error) {
 	metrics, name := w.options.Metrics, q.Name()
 	metrics.read.WithLabelValues(name).Add(float64(len(entries)))
-
+	batch := saved{done: make([]string, 0, len(entries))}
 	votes := make([]poll.Vote, 0, len(entries))
-	done := make([]string, 0, len(entries))
-	var unreadable []poll.Entry
 	oldest := time.Now()
 	for _, entry := range entries {
 		switch {
 		case entry.Fault != nil:
-			unreadable = append(unreadable, entry)
+			batch.unreadable = append(batch.unreadable, entry)
 			continue
 		case !entry.Gone:
 			votes = append(votes, entry.Vote)
@@ -250,31 +252,39 @@ func (w *Worker) process(ctx context.Context, q *queue, entries []poll.Entry) (i
 				oldest = entry.QueuedAt
 			}
 		}
-		done = append(done, entry.ID)
+		batch.done = append(batch.done, entry.ID)
 	}
-
-	if len(votes) > 0 {
-		started := time.Now()
-		changed, err := withTimeout(ctx, w.options.StepTimeout, func(ctx context.Context) (int64, error) {
-			return w.store.Save(ctx, votes)
-		})
-		if err != nil {
-			return 0, err
-		}
-		metrics.saveSeconds.Observe(time.Since(started).Seconds())
-		metrics.stored.WithLabelValues(name).Add(float64(len(votes)))
-		metrics.changed.WithLabelValues(name).Add(float64(changed))
-		metrics.lag.WithLabelValues(name).Set(time.Since(oldest).Seconds())
+	if len(votes) == 0 {
+		return batch, nil
 	}
-	q.alive()
-	_, err := withTimeout(ctx, w.options.StepTimeout, func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, q.Acknowledge(ctx, done)
+	started := time.Now()
+	changed, err := withTimeout(context.WithoutCancel(ctx), w.options.StepTimeout, func(ctx context.Context) (int64, error) {
+		return w.store.Save(ctx, votes)
 	})
 	if err != nil {
-		return int64(len(votes)), err
+		return saved{}, err
 	}
-	w.setAside(ctx, q, unreadable)
-	return int64(len(votes)), nil
+	metrics.saveSeconds.Observe(time.Since(started).Seconds())
+	metrics.stored.WithLabelValues(name).Add(float64(len(votes)))
+	metrics.changed.WithLabelValues(name).Add(float64(changed))
+	metrics.lag.WithLabelValues(name).Set(time.Since(oldest).Seconds())
+	batch.votes = int64(len(votes))
+	return batch, nil
+}
+
+// finish acknowledges the entries of a saved batch and sets the unreadable ones aside, in this order: an entry that cannot
+// even be set aside must not keep the votes beside it.
+func (w *Worker) finish(ctx context.Context, q *queue, batch saved) error {
+	ctx = context.WithoutCancel(ctx)
+	q.alive()
+	_, err := withTimeout(ctx, w.options.StepTimeout, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, q.Acknowledge(ctx, batch.done)
+	})
+	if err != nil {
+		return err
+	}
+	w.setAside(ctx, q, batch.unreadable)
+	return nil
 }
 
 // setAside moves unreadable entries out of the way. What cannot be moved now, because Redis is out of memory, say, stays

@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed" // the scripts
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -20,7 +21,10 @@ var (
 	setAsideSource string
 )
 
-// Backlog is a worker's side of one stream. It implements poll.Backlog. One goroutine uses it; Size may be called beside.
+// maxStep is how many entries one command acknowledges: Redis is busy with so many for a few milliseconds.
+const maxStep = 1000
+
+// Backlog is a worker's side of one stream. It implements poll.Backlog.
 type Backlog struct {
 	client      rueidis.Client
 	address     string
@@ -149,13 +153,18 @@ func (b *Backlog) TakeOver(ctx context.Context, max int, idle time.Duration, cur
 	return readEntries(raw), next, nil
 }
 
-// Acknowledge implements poll.Backlog.
+// Acknowledge implements poll.Backlog. It does so in several steps, for Redis does one thing at a time, and voters wait.
 func (b *Backlog) Acknowledge(ctx context.Context, ids []string) error {
-	if len(ids) == 0 {
-		return nil
+	if !slices.IsSortedFunc(ids, compareIDs) {
+		ids = slices.SortedFunc(slices.Values(ids), compareIDs)
 	}
-	err := b.acknowledge.Exec(ctx, b.client, []string{Stream}, append([]string{Group}, ids...)).Error()
-	return explain("acknowledge stored votes", b.address, err)
+	for part := range slices.Chunk(ids, maxStep) {
+		err := b.acknowledge.Exec(ctx, b.client, []string{Stream}, append([]string{Group}, part...)).Error()
+		if err != nil {
+			return explain("acknowledge stored votes", b.address, err)
+		}
+	}
+	return nil
 }
 
 // SetAside implements poll.Backlog.

@@ -1,8 +1,10 @@
 package redis
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,6 +21,8 @@ const (
 	choiceField = "choice"  // "a" or "b"
 	castAtField = "cast_at" // microseconds since 1970, decimal
 )
+
+var voteFields = [...]string{voterField, choiceField, castAtField}
 
 // readEntry turns what Redis hands out into an entry; whatever does not read as a vote gets a Fault.
 func readEntry(raw rueidis.XRangeSlice) poll.Entry {
@@ -45,15 +49,20 @@ func readEntries(raw []rueidis.XRangeSlice) []poll.Entry {
 func parseVote(fields []rueidis.XRangeFieldValue) (poll.Vote, error) {
 	var (
 		vote   poll.Vote
-		seen   = map[string]bool{}
+		seen   [len(voteFields)]bool
 		faults []error
 	)
 	for _, field := range fields {
-		if seen[field.Field] {
-			faults = append(faults, fmt.Errorf("field %.20q comes twice", field.Field))
+		position := slices.Index(voteFields[:], field.Field)
+		if position < 0 {
+			faults = append(faults, fmt.Errorf("field %.20q is not known", field.Field))
 			continue
 		}
-		seen[field.Field] = true
+		if seen[position] {
+			faults = append(faults, fmt.Errorf("field %q comes twice", field.Field))
+			continue
+		}
+		seen[position] = true
 		var err error
 		switch field.Field {
 		case voterField:
@@ -62,15 +71,13 @@ func parseVote(fields []rueidis.XRangeFieldValue) (poll.Vote, error) {
 			vote.Choice, err = poll.ParseChoice(field.Value)
 		case castAtField:
 			vote.CastAt, err = parseMoment(field.Value)
-		default:
-			err = fmt.Errorf("field %.20q is not known", field.Field)
 		}
 		if err != nil {
 			faults = append(faults, err)
 		}
 	}
-	for _, name := range []string{voterField, choiceField, castAtField} {
-		if !seen[name] {
+	for position, name := range voteFields {
+		if !seen[position] {
 			faults = append(faults, fmt.Errorf("field %q is missing", name))
 		}
 	}
@@ -103,4 +110,16 @@ func queuedAt(id string) time.Time {
 		return time.Time{}
 	}
 	return time.UnixMilli(number).UTC()
+}
+
+// compareIDs orders stream IDs ("milliseconds-sequence") as Redis does.
+func compareIDs(a, b string) int {
+	millisecondsA, sequenceA, _ := strings.Cut(a, "-")
+	millisecondsB, sequenceB, _ := strings.Cut(b, "-")
+	return cmp.Or(compareDigits(millisecondsA, millisecondsB), compareDigits(sequenceA, sequenceB))
+}
+
+// compareDigits compares two decimal numbers without leading zeros.
+func compareDigits(a, b string) int {
+	return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
 }

@@ -1,0 +1,218 @@
+package bench
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
+
+	"swarm-scale/poll"
+	"swarm-scale/poll/postgres"
+	"swarm-scale/poll/postgrestest"
+	"swarm-scale/poll/programtest"
+	"swarm-scale/poll/redis"
+	"swarm-scale/poll/redistest"
+)
+
+// storeVotes is how many votes are stored in one measurement; each by a voter of its own, so that every one is a new row.
+const storeVotes = 400_000
+
+// TestStore measures how fast workers move votes from queues to the database, against what the database can do at most,
+// and against what a worker did in 2016.
+func TestStore(t *testing.T) {
+	server := postgrestest.Start(t)
+	votes := newVotes(size(storeVotes))
+	databases := databaseVariables(server, newDatabase(t, server))
+	limit := copyRate(t, server, votes)
+	loop := insertRate(t, server, votes)
+
+	one, worker := drainRate(t, server, databases, votes, 1, 1)
+	limit = (limit + copyRate(t, server, votes)) / 2 // before and after, on a machine that may have other work
+	report(t, figure{"storing votes, one worker, one queue, against COPY", one / limit, atLeast(0.5), "",
+		fmt.Sprintf("%.0f votes/s, COPY %.0f rows/s", one, limit)})
+	report(t, figure{"storing votes, against one INSERT per vote", one / loop, atLeast(50), "×",
+		fmt.Sprintf("%.0f INSERTs/s", loop)})
+	peak, err := worker.PeakMemory()
+	if err != nil {
+		t.Fatal(err)
+	}
+	report(t, figure{fmt.Sprintf("vote-worker's memory, backlog of %d", len(votes)), mebibytes(peak), atMost(128), "MiB", "peak"})
+
+	two, _ := drainRate(t, server, databases, votes, 2, 2)
+	report(t, figure{"two workers on two queues, against one on one", two / one, target{}, "×", fmt.Sprintf("%.0f votes/s", two)})
+	shared, _ := drainRate(t, server, databases, votes, 1, 2)
+	report(t, figure{"two workers on one queue, against one", shared / one, target{}, "×", fmt.Sprintf("%.0f votes/s", shared)})
+}
+
+func newVotes(n int) []poll.Vote {
+	votes := make([]poll.Vote, n)
+	for i := range votes {
+		votes[i] = poll.Vote{Voter: poll.NewVoterID(), Choice: poll.Choices()[i%2], CastAt: poll.MomentOf(time.Now())}
+	}
+	return votes
+}
+
+// newDatabase makes a database with the tables in it.
+func newDatabase(t *testing.T, server *postgrestest.Server) string {
+	t.Helper()
+	name := server.NewDatabase(t)
+	store, err := postgres.NewStore(postgres.Address{Host: "127.0.0.1", Port: server.Port, User: "postgres", Database: name,
+		Password: postgrestest.Password}, "bench", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	if err := store.Prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+// emptyCopy makes a table like that of the votes, with the same index and no triggers.
+func emptyCopy(t *testing.T, server *postgrestest.Server) *pgx.Conn {
+	t.Helper()
+	connection := server.Connect(t, newDatabase(t, server))
+	if _, err := connection.Exec(t.Context(), "CREATE TABLE copies (LIKE votes INCLUDING ALL)"); err != nil {
+		t.Fatal(err)
+	}
+	return connection
+}
+
+// copyRate is how many rows a second the database takes in one plain COPY, commit included.
+func copyRate(t *testing.T, server *postgrestest.Server, votes []poll.Vote) float64 {
+	t.Helper()
+	connection := emptyCopy(t, server)
+	defer connection.Close(t.Context())
+	started := time.Now()
+	n, err := connection.CopyFrom(t.Context(), pgx.Identifier{"copies"}, []string{"voter", "choice", "cast_at"},
+		pgx.CopyFromSlice(len(votes), func(i int) ([]any, error) {
+			return []any{[16]byte(votes[i].Voter), rune(votes[i].Choice), votes[i].CastAt.Time()}, nil
+		}))
+	if err != nil || n != int64(len(votes)) {
+		t.Fatalf("COPY took %d rows of %d: %v", n, len(votes), err)
+	}
+	return float64(n) / time.Since(started).Seconds()
+}
+
+// insertRate is how many votes a second a loop of one INSERT per vote stores, each with its commit.
+func insertRate(t *testing.T, server *postgrestest.Server, votes []poll.Vote) float64 {
+	t.Helper()
+	connection := emptyCopy(t, server)
+	defer connection.Close(t.Context())
+	started := time.Now()
+	stored := 0
+	for _, vote := range votes {
+		_, err := connection.Exec(t.Context(), "INSERT INTO copies VALUES ($1, $2, $3)",
+			[16]byte(vote.Voter), rune(vote.Choice), vote.CastAt.Time())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if stored++; time.Since(started) > length(5*time.Second) {
+			break
+		}
+	}
+	return float64(stored) / time.Since(started).Seconds()
+}
+
+// drainRate is how many votes a second so many workers store from so many queues that are full when they start, from their
+// start until the queues are empty. It also returns the first of them.
+func drainRate(t *testing.T, server *postgrestest.Server, database []string, votes []poll.Vote, queues, workers int) (float64, *programtest.Program) {
+	t.Helper()
+	truncate(t, server, database)
+	servers := make([]*redistest.Server, queues)
+	addresses := make([]string, queues)
+	var group errgroup.Group
+	for i := range servers {
+		servers[i] = redistest.Start(t)
+		addresses[i] = servers[i].Address
+		part := votes[i*len(votes)/queues : (i+1)*len(votes)/queues]
+		group.Go(func() error { return fill(t, addresses[i], part) })
+	}
+	if err := group.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	programtest.Path(t, programtest.VoteWorker) // built before the clock runs
+	running := make([]*programtest.Program, workers)
+	started := time.Now()
+	for i := range running {
+		queue := addresses[i%queues]
+		running[i] = programtest.Start(t, programtest.VoteWorker, append([]string{
+			fmt.Sprintf("WORKER_NUMBER=%02d", i+1), "REDIS_ADDRESSES=" + queue}, database...)...)
+	}
+	for _, redis := range servers {
+		for redis.Do(t, "XLEN", "votes") != ":0" {
+			if time.Since(started) > 5*time.Minute {
+				t.Fatal("the queue is not empty after 5 minutes")
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+	}
+	took := time.Since(started)
+	if stored := count(t, server, database); stored != int64(len(votes)) {
+		t.Fatalf("%d votes are stored, want %d", stored, len(votes))
+	}
+	for _, worker := range running[1:] {
+		worker.Kill()
+	}
+	for _, redis := range servers {
+		redis.Kill()
+	}
+	return float64(len(votes)) / took.Seconds(), running[0]
+}
+
+// fill puts the votes into a queue.
+func fill(t *testing.T, address string, votes []poll.Vote) error {
+	queue, err := redis.NewQueue(address)
+	if err != nil {
+		return err
+	}
+	defer queue.Close()
+	var group errgroup.Group
+	const voters = 512
+	for i := range voters {
+		group.Go(func() error {
+			for v := i; v < len(votes); v += voters {
+				if err := queue.Append(t.Context(), votes[v]); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+// databaseName finds the name among the variables.
+func databaseName(variables []string) string {
+	for _, variable := range variables {
+		if name, ok := strings.CutPrefix(variable, "POSTGRES_DATABASE="); ok {
+			return name
+		}
+	}
+	return ""
+}
+
+func truncate(t *testing.T, server *postgrestest.Server, database []string) {
+	t.Helper()
+	connection := server.Connect(t, databaseName(database))
+	defer connection.Close(t.Context())
+	if _, err := connection.Exec(t.Context(), "TRUNCATE votes"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// count is how many votes the table has.
+func count(t *testing.T, server *postgrestest.Server, database []string) (n int64) {
+	t.Helper()
+	connection := server.Connect(t, databaseName(database))
+	defer connection.Close(t.Context())
+	if err := connection.QueryRow(t.Context(), "SELECT count(*) FROM votes").Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func mebibytes(bytes int64) float64 { return float64(bytes) / (1 << 20) }

@@ -1,0 +1,109 @@
+package drain
+
+import (
+	"context"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"swarm-scale/poll"
+)
+
+// readStep is how many entries are taken from a queue in one step: Redis is busy with so many for a few milliseconds, in
+// which no voter is answered.
+const readStep = 1000
+
+// pipeline drains the queue in three stages that work side by side: while one batch is saved, the next one is read and the
+// one before is acknowledged. It goes on until it is time to recheck, ctx is done or a stage fails; then it finishes what is
+// in its hands. What it cannot finish stays unfinished in the queue. It calls healthy after each batch.
+func (w *Worker) pipeline(ctx context.Context, q *queue, healthy func()) error {
+	reading, stopReading := context.WithCancel(ctx)
+	defer stopReading()
+	step := min(readStep, w.options.Batch)
+	handedOut := make(chan []poll.Entry, w.options.Batch/step)
+	stored := make(chan saved, 1)
+	var stages errgroup.Group
+	stages.Go(func() error {
+		defer close(handedOut)
+		return w.readStage(reading, q, step, handedOut)
+	})
+	stages.Go(func() error {
+		defer close(stored)
+		return w.saveStage(ctx, q, handedOut, stored, stopReading)
+	})
+	stages.Go(func() error {
+		return w.finishStage(ctx, q, stored, stopReading, healthy)
+	})
+	return stages.Wait()
+}
+
+// readStage takes entries until it is time to recheck or ctx is done.
+func (w *Worker) readStage(ctx context.Context, q *queue, step int, handedOut chan<- []poll.Entry) error {
+	started := time.Now()
+	for ctx.Err() == nil && time.Since(started) < w.options.Recheck {
+		q.alive()
+		entries, err := q.Next(ctx, step, w.options.Wait)
+		if ctx.Err() != nil {
+			// Another stage failed and says why, or the worker stops. What came just now can still be saved.
+			err = nil
+		}
+		if err != nil {
+			return err
+		}
+		if len(entries) > 0 {
+			handedOut <- entries
+		}
+	}
+	return nil
+}
+
+// saveStage saves whatever was read meanwhile, up to a batch at once: a lone vote at once, many together. After a failure
+// it reads no more and lets go of what was read.
+func (w *Worker) saveStage(ctx context.Context, q *queue, handedOut <-chan []poll.Entry, stored chan<- saved, stopReading func()) error {
+	var failure error
+	for entries := range handedOut {
+		if failure != nil {
+			continue
+		}
+		batch, err := w.save(ctx, q, gather(entries, handedOut, w.options.Batch))
+		if err != nil {
+			failure = err
+			stopReading()
+			continue
+		}
+		stored <- batch
+	}
+	return failure
+}
+
+// gather adds to the entries those that are ready, until there are enough.
+func gather(entries []poll.Entry, ready <-chan []poll.Entry, enough int) []poll.Entry {
+	for len(entries) < enough {
+		select {
+		case more, open := <-ready:
+			if !open {
+				return entries
+			}
+			entries = append(entries, more...)
+		default:
+			return entries
+		}
+	}
+	return entries
+}
+
+// finishStage finishes with the batches that are saved.
+func (w *Worker) finishStage(ctx context.Context, q *queue, stored <-chan saved, stopReading, healthy func()) error {
+	var failure error
+	for batch := range stored {
+		if failure != nil {
+			continue
+		}
+		if failure = w.finish(ctx, q, batch); failure != nil {
+			stopReading()
+			continue
+		}
+		healthy()
+	}
+	return failure
+}
