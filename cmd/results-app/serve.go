@@ -9,8 +9,12 @@ import (
 	"swarm-scale/poll/service"
 )
 
+// memoryLimit keeps the program below 64 MiB with 1,000 viewers.
+const memoryLimit = 40 << 20
+
 // serve ties the results page to the database and answers until ctx is done.
 func serve(ctx context.Context, settings settings, log *slog.Logger) error {
+	service.LimitMemory(memoryLimit)
 	scoreboard, err := postgres.NewScoreboard(postgres.Address(settings.database), program)
 	if err != nil {
 		return err

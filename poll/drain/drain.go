@@ -21,7 +21,7 @@ import (
 
 // Options adjust a worker. The zero value means the defaults.
 type Options struct {
-	// Batch is about how many entries are saved at once, 5,000 by default; as many again may be in the worker's hands before
+	// Batch is about how many entries are saved at once, 10,000 by default; as many again may be in the worker's hands before
 	// and after. It bounds memory: about 1 KB per entry and queue.
 	Batch int
 	// Wait is how long one look into an empty queue waits for a vote, 2 s by default.
@@ -41,7 +41,7 @@ type Options struct {
 }
 
 func (o Options) withDefaults() Options {
-	setDefault(&o.Batch, 5000)
+	setDefault(&o.Batch, 10_000)
 	setDefault(&o.Wait, 2*time.Second)
 	setDefault(&o.Recheck, 30*time.Second)
 	setDefault(&o.IdleAfter, time.Minute)
