@@ -28,9 +28,9 @@ type placed struct {
 
 // newCheck is the end of a deployment: it succeeds when every container works and the vote page answers through the load
 // balancer. What was only started may be restarting for ever, and the provider would not tell.
-func (a *App) newCheck(ctx *pulumi.Context, balancer pulumi.Resource, last ...pulumi.Resource) error {
+func (a *App) newCheck(ctx *pulumi.Context, balancer *docker.Container, last ...pulumi.Resource) error {
 	var names []string
-	ids := pulumi.StringArray{}
+	ids := pulumi.StringArray{balancer.ID()}
 	for _, placed := range a.placed {
 		names = append(names, placed.name+"="+a.cluster.Places[placed.node.Name].DockerHost)
 		ids = append(ids, placed.container.ID())

@@ -31,8 +31,9 @@ type Place struct {
 	Provider    *docker.Provider   // the engine or manager that takes the order
 	Environment []string           // what the container's environment must carry to end up on the node
 	NetworkMode pulumi.StringInput // the network on which containers of all members know each other by name
-	Network     pulumi.Resource    // that network: it has to be there first, and a container is made anew when it is
-	DockerHost  string             // where docker, on the manager, reaches the engine or manager that takes the order
+	// Network is that network: it has to be there first, and a container is made anew when it is.
+	Network    pulumi.CustomResource
+	DockerHost string // where docker, on the manager, reaches the engine or manager that takes the order
 }
 
 // New makes the cluster of a stack.

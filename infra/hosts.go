@@ -47,7 +47,7 @@ func newHosts(ctx *pulumi.Context, s settings.Settings, commands *command.Provid
 	return nodes, nil
 }
 
-// takeOver makes the presence of a machine that is not the stack's own. When the machine leaves the stack it is given back,
+// takeOver makes what stands in the stack for a machine that is not the stack's own. When the machine leaves the stack it is given back,
 // all of the stack's cleared from it at once. It is not a remote command: those fail where a machine is gone for good, and
 // what was on it could then never be forgotten.
 func (n *Node) takeOver(ctx *pulumi.Context, parent pulumi.ResourceOption) error {
@@ -59,12 +59,16 @@ func (n *Node) takeOver(ctx *pulumi.Context, parent pulumi.ResourceOption) error
 		line = append(line, n.user+"@"+parts[1].(string), string(commandLine("give-back", "delete")))
 		return "set -- " + shellescape.QuoteCommand(line) + "\n" + leaveScript
 	}).(pulumi.StringOutput)
-	presence, err := local.NewCommand(ctx, n.Name+"-presence", &local.CommandArgs{
+	var err error
+	n.Machine, err = local.NewCommand(ctx, n.Name+"-machine", &local.CommandArgs{},
+		pulumi.Provider(n.commands), parent, pulumi.ReplacementTrigger(n.Identity), pulumi.DeleteBeforeReplace(true))
+	if err != nil {
+		return err
+	}
+	return n.newPresence(ctx, &local.CommandArgs{
 		Delete:                 login,
 		Stdin:                  giveBack.standardInput(n.Identity),
 		Environment:            pulumi.StringMap{"NODE_NAME": pulumi.String(n.Name)},
 		AddPreviousOutputInEnv: pulumi.Bool(false),
-	}, pulumi.Provider(n.commands), parent, pulumi.ReplacementTrigger(n.Identity))
-	n.Presence = presence
-	return err
+	}, parent)
 }

@@ -74,20 +74,12 @@ func (c *cloud) instance(ctx *pulumi.Context, planned addressplan.Node, image st
 	if err != nil {
 		return nil, err
 	}
-	// The engine forgets what is "deleted with" a resource if that resource goes at the end of an update, as one does that
-	// is replaced after its successor was made. The machine itself goes first, before it is replaced: this one, which does
-	// nothing else, stands for it.
-	presence, err := local.NewCommand(ctx, planned.Name+"-presence", &local.CommandArgs{},
-		pulumi.Provider(c.commands), c.parent, pulumi.ReplacementTrigger(machine.ID()))
-	if err != nil {
-		return nil, err
-	}
-	return &Node{
+	node := &Node{
 		Node:          planned,
 		PublicAddress: machine.PublicIp,
 		HostKey:       key.public,
 		Identity:      machine.ID().ToStringOutput(),
-		Presence:      presence,
+		Machine:       machine,
 		Reachable:     []pulumi.Resource{network.route},
 		dials:         dialsOfNewMachine,
 		user:          c.settings.SSH.User,
@@ -95,5 +87,6 @@ func (c *cloud) instance(ctx *pulumi.Context, planned addressplan.Node, image st
 		privateKey:    c.settings.SSH.PrivateKey,
 		keyFile:       c.settings.SSH.PrivateKeyFile,
 		commands:      c.commands,
-	}, nil
+	}
+	return node, node.newPresence(ctx, &local.CommandArgs{}, c.parent)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/pulumi/pulumi-command/sdk/go/command"
+	"github.com/pulumi/pulumi-command/sdk/go/command/local"
 	"github.com/pulumi/pulumi-command/sdk/go/command/remote"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
@@ -22,10 +23,13 @@ type Node struct {
 
 	PublicAddress pulumi.StringOutput // where the operator and, on the load balancer and the store, the public reach it
 	HostKey       pulumi.StringOutput // its SSH host key as one line of authorized_keys: "ssh-ed25519 AAAA…"
-	// Identity changes when the machine behind the node becomes another one. What lives on the node is replaced with it.
+	// Identity changes when the machine behind the node becomes another one. Scripts then run again.
 	Identity pulumi.StringOutput
+	// Machine is replaced when the machine behind the node becomes another one, and is deleted before that.
+	Machine pulumi.Resource
 	// Presence goes when the machine leaves the stack, with all that the stack had on it: because the machine itself goes, or
-	// because it is then given back.
+	// because it is then given back. It is replaced with Machine, and not Machine itself because of how the engine knows what
+	// need not be deleted: while it replaces a resource it counts as gone what is replaced with it, but not the resource.
 	Presence pulumi.Resource
 	// Reachable are the resources that have to be there before SSH can get through, such as the route to the internet.
 	Reachable []pulumi.Resource
@@ -109,7 +113,16 @@ func (n *Node) HasOwnPublicAddress() bool { return n.ownPublicAddress }
 // replaced, and when the machine goes the resource is forgotten without a call to a machine that is no longer there (and
 // that, made anew, would answer that it knows of no such thing).
 func (n *Node) Follow() []pulumi.ResourceOption {
-	return []pulumi.ResourceOption{pulumi.DeletedWith(n.Presence), pulumi.ReplacementTrigger(n.Identity)}
+	return []pulumi.ResourceOption{pulumi.DeletedWith(n.Presence), pulumi.ReplaceWith([]pulumi.Resource{n.Machine})}
+}
+
+// newPresence makes the node's presence: a command that does nothing or, when it goes, gives the machine back.
+func (n *Node) newPresence(ctx *pulumi.Context, arguments *local.CommandArgs, parent pulumi.ResourceOption) error {
+	machine := []pulumi.Resource{n.Machine}
+	presence, err := local.NewCommand(ctx, n.Name+"-presence", arguments,
+		pulumi.Provider(n.commands), parent, pulumi.DependsOn(machine), pulumi.ReplaceWith(machine))
+	n.Presence = presence
+	return err
 }
 
 // connection is how pulumi-command logs in.

@@ -312,7 +312,7 @@ func TestFollowing(t *testing.T) {
 				if r.request.GetDeletedWith() == "" {
 					t.Errorf("%s %s would be deleted on a machine that is gone", r.token, r.name)
 				}
-				if strings.HasPrefix(r.token, "docker:") && r.request.GetReplacementTrigger() == nil {
+				if strings.HasPrefix(r.token, "docker:") && len(r.request.GetReplaceWith()) == 0 {
 					t.Errorf("%s %s would not be made anew on another machine", r.token, r.name)
 				}
 				if r.token == "command:remote:Command" && !strings.Contains(text(t, r.inputs["stdin"]), "SWARM_SCALE_MACHINE=") {

@@ -83,7 +83,9 @@ restart_engine() {
 		systemctl enable --quiet docker
 		systemctl restart docker
 	else
-		service docker restart
+		# Not "restart": where the engine was never started, that ends after the stop and says nothing.
+		service docker stop >/dev/null 2>&1 || true
+		service docker start
 	fi
 }
 

@@ -65,6 +65,7 @@ if [ -d /run/systemd/system ]; then
 	systemctl daemon-reload
 	systemctl restart docker
 else
-	service docker restart >/dev/null
+	service docker stop >/dev/null 2>&1 || true
+	service docker start >/dev/null
 fi
 echo "give-back: nothing of the stack's is left on $NODE_NAME"
