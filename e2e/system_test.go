@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
@@ -72,20 +71,16 @@ func missing(ctx context.Context, l *lab.Lab) []string {
 	if err != nil {
 		return append(lines, err.Error())
 	}
-	build, ok := debug.ReadBuildInfo()
-	if !ok {
-		return append(lines, "this program does not know which modules it was built from: run it by go test")
-	}
-	for module, plugin := range map[string]string{
-		"github.com/pulumi/pulumi-docker/sdk/v4": "docker",
-		"github.com/pulumi/pulumi-command/sdk":   "command",
+	// The plugins have the versions of the libraries that the stack is written with.
+	for plugin, module := range map[string]string{
+		"docker": "github.com/pulumi/pulumi-docker/sdk/v4", "command": "github.com/pulumi/pulumi-command/sdk",
 	} {
-		at := slices.IndexFunc(build.Deps, func(m *debug.Module) bool { return m.Path == module })
-		if at < 0 {
-			lines = append(lines, "this program was built without "+module)
+		output, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Version}}", module).Output()
+		if err != nil {
+			lines = append(lines, fmt.Sprintf("go list does not tell the version of %s: %v", module, err))
 			continue
 		}
-		version := build.Deps[at].Version
+		version := strings.TrimSpace(string(output))
 		if _, err := os.Stat(filepath.Join(folder, "resource-"+plugin+"-"+version, "pulumi-resource-"+plugin)); err != nil {
 			lines = append(lines, fmt.Sprintf("the plugin %s %s is not installed: pulumi plugin install resource %s %s", plugin, version, plugin, version))
 		}

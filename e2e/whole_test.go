@@ -16,7 +16,8 @@ import (
 // TestWholeSystem is the run: from a fresh lab to an empty one, in this order. `make e2e` starts it, and go test's -run
 // chooses steps, of which the first is needed by most others: -run 'TestWholeSystem/(1_|4_)'.
 //
-// E2E_REPORT names a document to write the summary into, E2E_KEEP leaves the lab up, with whatever is on it.
+// E2E_REPORT names a document to write the summary into. E2E_KEEP leaves the lab up, with whatever is on it; E2E_LAB is the
+// folder of a lab to run on, instead of a fresh one.
 func TestWholeSystem(t *testing.T) {
 	if os.Getenv("E2E") == "" {
 		t.Skip("the whole system takes twenty minutes: make e2e")
@@ -33,9 +34,12 @@ func TestWholeSystem(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = log.Close() })
-	folder, err := os.MkdirTemp("", "e2e-lab-")
-	if err != nil {
-		t.Fatal(err)
+	folder, keep := os.Getenv("E2E_LAB"), true
+	if folder == "" {
+		if folder, err = os.MkdirTemp("", "e2e-lab-"); err != nil {
+			t.Fatal(err)
+		}
+		keep = os.Getenv("E2E_KEEP") != ""
 	}
 	s := &system{balancer: "haproxy", log: log}
 	s.lab = lab.New(lab.Options{Folder: folder, Frontends: 2, Workers: 1, Log: log})
@@ -43,11 +47,11 @@ func TestWholeSystem(t *testing.T) {
 		for _, line := range lines {
 			t.Log("missing: " + line)
 		}
-		_ = os.Remove(folder) // it is empty
+		_ = os.Remove(folder) // only if it is empty
 		t.Skipf("%d parts are missing on this machine", len(lines))
 	}
 	t.Logf("what Pulumi and the lab say goes to %s", log.Name())
-	if os.Getenv("E2E_KEEP") == "" {
+	if !keep {
 		t.Cleanup(func() {
 			if err := s.lab.Down(context.WithoutCancel(t.Context())); err != nil {
 				t.Error(err)
