@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"strconv"
@@ -117,7 +118,9 @@ func (s *system) waitUntilDrained(t testing.TB) {
 // stored is what the database has of each voter.
 func (s *system) stored(t testing.TB) map[poll.VoterID]poll.Choice {
 	t.Helper()
-	rows, err := s.postgres.Connect(t, "postgres").Query(t.Context(), "SELECT voter, choice::text FROM votes")
+	connection := s.postgres.Connect(t, "postgres")
+	defer connection.Close(t.Context()) // not only at the end of the test: it asks often
+	rows, err := connection.Query(t.Context(), "SELECT voter, choice::text FROM votes")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,4 +186,16 @@ func eventually(t testing.TB, what string, check func() error) {
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
+}
+
+// ask asks for a page.
+func ask(t testing.TB, address string) (status int, body string, err error) {
+	t.Helper()
+	response, err := http.Get(address)
+	if err != nil {
+		return 0, "", err
+	}
+	defer response.Body.Close()
+	content, err := io.ReadAll(response.Body)
+	return response.StatusCode, string(content), err
 }
