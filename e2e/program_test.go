@@ -38,7 +38,8 @@ func changedProgram(s *step) {
 		s.Errorf("the change replaced %v, want %v and nothing else", got, want)
 	}
 	for _, st := range result.Steps {
-		if st.Op != apitype.OpSame && st.Type != "docker:index/image:Image" && st.Type != containerType {
+		// The last step looks at everything again when a container is another one.
+		if st.Op != apitype.OpSame && st.Type != "docker:index/image:Image" && st.Type != containerType && st.Name != "check" {
 			s.Errorf("the change does %s to %s because of %v", st.Op, st.Name, st.Because)
 		}
 	}

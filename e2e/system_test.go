@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"os/exec"
@@ -55,7 +54,7 @@ type system struct {
 	upTook   time.Duration  // of the first `pulumi up`, on a fresh lab
 	chain    engine.Chain
 	report   Report
-	log      io.Writer
+	log      *os.File // what Pulumi and the lab say
 }
 
 // missing has a line for every part that a run needs and this machine lacks.
