@@ -43,6 +43,8 @@ func World(scale float64) *simulation.World {
 		"consul":        12 * time.Second,
 		"swarm-manager": 8 * time.Second,
 		"swarm-members": 15 * time.Second,
+		"pg-password":   6 * time.Second, // the database makes its data first
+		"check":         3 * time.Second,
 	} {
 		w.CommandTakes(pattern, took)
 	}
