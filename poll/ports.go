@@ -70,6 +70,8 @@ type Backlog interface {
 	Discard(ctx context.Context, aside []Unreadable) error
 	// Size is how many entries the queue holds, those handed out and not acknowledged included.
 	Size(ctx context.Context) (int64, error)
+	// AsideSize is how many entries are set aside.
+	AsideSize(ctx context.Context) (int64, error)
 }
 
 // Store keeps each voter's latest vote.

@@ -304,7 +304,7 @@ func (w *Worker) setAside(ctx context.Context, q *queue, unreadable []poll.Entry
 	}
 }
 
-// measure keeps the gauge of the queue's size true.
+// measure keeps the gauges of what the queue holds true.
 func (w *Worker) measure(ctx context.Context, q *queue) {
 	for ctx.Err() == nil {
 		size, err := withTimeout(ctx, 5*time.Second, q.Size)
@@ -313,6 +313,9 @@ func (w *Worker) measure(ctx context.Context, q *queue) {
 			if size == 0 {
 				w.options.Metrics.lag.WithLabelValues(q.Name()).Set(0)
 			}
+		}
+		if aside, err := withTimeout(ctx, 5*time.Second, q.AsideSize); err == nil {
+			w.options.Metrics.deadLetters.WithLabelValues(q.Name()).Set(float64(aside))
 		}
 		sleep(ctx, 5*time.Second)
 	}

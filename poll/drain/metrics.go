@@ -8,7 +8,7 @@ import (
 // Metrics counts what a worker does, per queue.
 type Metrics struct {
 	read, stored, changed, unreadable, failures *prometheus.CounterVec
-	backlog, lag                                *prometheus.GaugeVec
+	backlog, lag, deadLetters                   *prometheus.GaugeVec
 	saveSeconds                                 prometheus.Histogram
 }
 
@@ -34,6 +34,8 @@ func NewMetrics(registerer prometheus.Registerer) *Metrics {
 			"Failures of the queue or the database that made the worker pause."),
 		backlog: gauge("poll_worker_backlog_entries",
 			"Entries in the queue that no database is known to have, measured every 5 s."),
+		deadLetters: gauge("poll_worker_dead_letters",
+			"Entries that could not be read as votes and wait in Redis for a person, measured every 5 s."),
 		lag: gauge("poll_worker_lag_seconds",
 			"How long the oldest vote of the latest batch had waited from queue to commit; 0 when the queue is empty."),
 		saveSeconds: factory.NewHistogram(prometheus.HistogramOpts{

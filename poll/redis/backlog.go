@@ -68,21 +68,9 @@ func NewBacklog(address, worker string) (*Backlog, error) {
 // Name implements poll.Backlog: the host's name, or the whole address where the host alone does not say which queue.
 func (b *Backlog) Name() string { return b.name }
 
-// Prepare implements poll.Backlog: it makes the group, from the first entry on, and with it the stream. A Redis that is out
-// of memory refuses even to look whether there is something to make, while reading and acknowledging, which frees memory,
-// still work; so whether the group is there is asked first, by a command that only reads.
+// Prepare implements poll.Backlog: it makes the group, from the first entry on, and with it the stream.
 func (b *Backlog) Prepare(ctx context.Context) error {
-	const what = "make the workers' group"
-	err := b.client.Do(ctx, b.client.B().Xpending().Key(Stream).Group(Group).Build()).Error()
-	answer, isAnswer := rueidis.IsRedisErr(err)
-	if err == nil || !isAnswer || !strings.HasPrefix(answer.Error(), "NOGROUP") {
-		return explain(what, b.address, err)
-	}
-	err = b.client.Do(ctx, b.client.B().XgroupCreate().Key(Stream).Group(Group).Id("0").Mkstream().Build()).Error()
-	if answer, ok := rueidis.IsRedisErr(err); ok && answer.IsBusyGroup() {
-		return nil // another worker was faster
-	}
-	return explain(what, b.address, err)
+	return explain("make the workers' group", b.address, makeGroup(ctx, b.client))
 }
 
 // Next implements poll.Backlog.
@@ -215,6 +203,12 @@ func (b *Backlog) Discard(ctx context.Context, aside []poll.Unreadable) error {
 func (b *Backlog) Size(ctx context.Context) (int64, error) {
 	size, err := b.client.Do(ctx, b.client.B().Xlen().Key(Stream).Build()).AsInt64()
 	return size, explain("measure the queue", b.address, err)
+}
+
+// AsideSize implements poll.Backlog.
+func (b *Backlog) AsideSize(ctx context.Context) (int64, error) {
+	size, err := b.client.Do(ctx, b.client.B().Xlen().Key(UnreadableStream).Build()).AsInt64()
+	return size, explain("count the unreadable entries", b.address, err)
 }
 
 // Close ends the connections.

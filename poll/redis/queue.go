@@ -50,10 +50,15 @@ func (q *Queue) Append(ctx context.Context, vote poll.Vote) error {
 	return explain("queue the vote", q.address, q.client.Do(ctx, command).Error())
 }
 
-// CheckWritable implements poll.Queue with one key that is overwritten each time and expires.
+// CheckWritable implements poll.Queue with one key that is overwritten each time and expires. It makes the workers' group,
+// too: a Redis that fills up before the first worker comes would refuse to make it then, and nobody could empty it.
 func (q *Queue) CheckWritable(ctx context.Context) error {
 	command := q.client.B().Set().Key(healthKey).Value(time.Now().UTC().Format(time.RFC3339)).Ex(healthLife).Build()
-	return explain("write to redis", q.address, q.client.Do(ctx, command).Error())
+	err := q.client.Do(ctx, command).Error()
+	if err == nil {
+		err = makeGroup(ctx, q.client)
+	}
+	return explain("write to redis", q.address, err)
 }
 
 // Close ends the connection. Votes on the way are answered first.

@@ -61,6 +61,22 @@ func connect(address string, adjust func(*rueidis.ClientOption)) (rueidis.Client
 	return client, nil // an err beside a client says that Redis does not answer yet
 }
 
+// makeGroup makes the workers' group, from the first entry on, and with it the stream, unless they are there. A Redis that is
+// out of memory refuses even to look whether there is something to make, while reading and acknowledging, which frees
+// memory, still work; so whether the group is there is asked first, by a command that only reads.
+func makeGroup(ctx context.Context, client rueidis.Client) error {
+	err := client.Do(ctx, client.B().Xpending().Key(Stream).Group(Group).Build()).Error()
+	answer, isAnswer := rueidis.IsRedisErr(err)
+	if err == nil || !isAnswer || !strings.HasPrefix(answer.Error(), "NOGROUP") {
+		return err
+	}
+	err = client.Do(ctx, client.B().XgroupCreate().Key(Stream).Group(Group).Id("0").Mkstream().Build()).Error()
+	if answer, ok := rueidis.IsRedisErr(err); ok && answer.IsBusyGroup() {
+		return nil // somebody else was faster
+	}
+	return err
+}
+
 // explain wraps an error from Redis with what was tried, and with poll.ErrUnavailable if trying again later may help.
 func explain(what, address string, err error) error {
 	if err == nil {
