@@ -272,6 +272,7 @@ type container struct {
 	Config struct {
 		Hostname, Domainname string
 		Env, Cmd             []string
+		Labels               map[string]string
 	}
 	HostConfig struct {
 		NetworkMode   string

@@ -67,6 +67,7 @@ func upFromNothing(s *step) {
 type wanted struct {
 	ports    map[string]string // by the container's
 	env      []string
+	node     string // that the Swarm manager was told to take
 	network  string
 	hostName string
 }
@@ -75,7 +76,7 @@ type wanted struct {
 func (s *step) container(address, node, name string, got container) {
 	s.Helper()
 	number := strings.TrimLeft(name, "abcdefghijklmnopqrstuvwxyz-")
-	want := wanted{network: "mynet", env: []string{"constraint:node==" + node}}
+	want := wanted{network: "mynet", node: node}
 	switch {
 	case name == "consul":
 		want = wanted{network: "host"}
@@ -110,6 +111,10 @@ func (s *step) container(address, node, name string, got container) {
 		if len(bound) != 1 || bound[0].HostPort != outside || address != "" && bound[0].HostIP != address {
 			s.Errorf("%s publishes %s as %v, want %s:%s", name, inside, bound, address, outside)
 		}
+	}
+	// The manager takes the constraint out of the environment and notes it.
+	if constraint := got.Config.Labels["com.docker.swarm.constraints"]; want.node != "" && constraint != `["node==`+want.node+`"]` {
+		s.Errorf("%s was placed by the constraint %s, want node==%s", name, constraint, want.node)
 	}
 	for _, variable := range want.env {
 		if !slices.Contains(got.Config.Env, variable) {
