@@ -10,7 +10,7 @@ import (
 )
 
 // memoryLimit keeps the program below 64 MiB with 1,000 viewers.
-const memoryLimit = 40 << 20
+const memoryLimit = 60 << 20
 
 // serve ties the results page to the database and answers until ctx is done.
 func serve(ctx context.Context, settings settings, log *slog.Logger) error {

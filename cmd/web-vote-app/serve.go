@@ -10,7 +10,7 @@ import (
 )
 
 // memoryLimit keeps the program below 64 MiB with 2,000 connections.
-const memoryLimit = 40 << 20
+const memoryLimit = 60 << 20
 
 // serve ties the vote page to its queue and answers until ctx is done.
 func serve(ctx context.Context, settings settings, log *slog.Logger) error {

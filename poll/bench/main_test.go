@@ -2,6 +2,7 @@ package bench
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"strconv"
 	"strings"
@@ -16,10 +17,24 @@ import (
 // full runs the measurements at full length, and judges them.
 var full = flag.Bool("full", false, "measure at full length and judge the figures by their targets")
 
+// document is where the tables are written to.
+var document = flag.String("document", "", "write the tables into this Markdown file, at their places")
+
 func TestMain(m *testing.M) {
 	flag.Parse()
 	code := programtest.Main(m)
 	removeBare()
+	if *full {
+		for _, table := range tables() {
+			fmt.Println("\n" + table)
+		}
+		if *document != "" {
+			if err := writeTables(*document); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				code = 1
+			}
+		}
+	}
 	os.Exit(code)
 }
 

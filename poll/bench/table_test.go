@@ -2,6 +2,8 @@ package bench
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -38,6 +40,9 @@ func (t target) met(value float64) bool {
 
 // table is what was measured so far.
 var table []figure
+
+// millionTable is what TestMillion found: pairs of a name and a text.
+var millionTable [][]string
 
 // report adds the figure to the table. Only at full length it is judged: shortened, and among other tests, it says nothing.
 func report(t *testing.T, f figure) {
@@ -79,3 +84,75 @@ func withUnit(value float64, unit string) string {
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+// tables are the tables in Markdown, each under the name of its place in the document.
+func tables() map[string]string {
+	made := map[string]string{}
+	if len(table) > 0 {
+		rows := [][]string{{"what", "figure", "target", "", "in this run"}}
+		for _, f := range table {
+			rows = append(rows, f.cells())
+		}
+		made["bench"] = markdown(rows)
+	}
+	if len(millionTable) > 0 {
+		made["million"] = markdown(append([][]string{{"a million votes", ""}}, millionTable...))
+	}
+	return made
+}
+
+// markdown is a table whose first row is the head.
+func markdown(rows [][]string) string {
+	var text strings.Builder
+	for i, row := range rows {
+		fmt.Fprintf(&text, "| %s |\n", strings.Join(row, " | "))
+		if i == 0 {
+			fmt.Fprintf(&text, "|%s\n", strings.Repeat("---|", len(row)))
+		}
+	}
+	return text.String()
+}
+
+// writeTables puts the tables into a document, each between the comments "<!-- name -->" and "<!-- end of name -->".
+func writeTables(file string) error {
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	text := string(content)
+	for name, table := range tables() {
+		begin, end := "<!-- "+name+" -->\n", "<!-- end of "+name+" -->"
+		before, rest, found := strings.Cut(text, begin)
+		_, after, closed := strings.Cut(rest, end)
+		if !found || !closed {
+			return fmt.Errorf("%s has no place for a table: put %q and %q on lines of their own", file, strings.TrimSpace(begin), end)
+		}
+		text = before + begin + table + end + after
+	}
+	return os.WriteFile(file, []byte(text), 0o644)
+}
+
+func TestWriteTables(t *testing.T) {
+	savedTable, savedMillion := table, millionTable
+	defer func() { table, millionTable = savedTable, savedMillion }()
+	table = []figure{{"fast", 0.5, atLeast(0.6), "", "rather slow"}, {"small", 12, atMost(15), "MiB", ""}}
+	millionTable = nil
+	file := filepath.Join(t.TempDir(), "document.md")
+	if err := os.WriteFile(file, []byte("# Title\n<!-- bench -->\nold\n<!-- end of bench -->\nrest\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const want = "# Title\n<!-- bench -->\n| what | figure | target |  | in this run |\n|---|---|---|---|---|\n" +
+		"| fast | 0.50 | ≥ 0.60 | **missed** | rather slow |\n| small | 12 MiB | ≤ 15 MiB | met |  |\n<!-- end of bench -->\nrest\n"
+	for range 2 { // writing again changes nothing
+		if err := writeTables(file); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := os.ReadFile(file); err != nil || string(got) != want {
+			t.Fatalf("the document is (%v)\n%s\nwant\n%s", err, got, want)
+		}
+	}
+	millionTable = [][]string{{"votes", "1"}}
+	if err := writeTables(file); err == nil || !strings.Contains(err.Error(), "<!-- million -->") {
+		t.Errorf("a document without a place for the table: %v", err)
+	}
+}

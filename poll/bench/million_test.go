@@ -1,0 +1,263 @@
+package bench
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/term"
+
+	"swarm-scale/poll"
+	"swarm-scale/poll/bench/load"
+	"swarm-scale/poll/postgrestest"
+	"swarm-scale/poll/programtest"
+	"swarm-scale/poll/redistest"
+)
+
+var million = flag.Int("million", 10_000, "how many votes TestMillion casts; `make million` says 1000000")
+
+const (
+	// millionConnections are shared by all voters, as those of a load balancer are.
+	millionConnections = 256
+	// millionFrontends is how many frontends, each with its Redis, take the votes, as in the walk-through.
+	millionFrontends = 2
+)
+
+// TestMillion has a million votes cast through the whole application, by 700,000 voters: three in ten votes are a voter's
+// second, the same again or for the other option. At the end the tally must be that of the voters' own books, exactly.
+func TestMillion(t *testing.T) {
+	s := startWhole(t)
+	books := newBooks(*million)
+	bar := newBar(*million)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var largest atomic.Int64
+	var watching errgroup.Group
+	watching.Go(func() error { return s.watchBacklog(ctx, t, &largest, bar) })
+
+	started := time.Now()
+	if err := s.castAll(t.Context(), books, bar); err != nil {
+		t.Fatal(err)
+	}
+	cast := time.Since(started)
+	want := books.tally()
+	waitForTally(t, s.results, want)
+	finished := time.Since(started)
+	stop()
+	if err := watching.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	_ = bar.Finish() // it is for the eye only
+
+	votes, voters := len(books.choices)+books.again, len(books.choices)
+	if rows := count(t, s.postgres, s.database); rows != int64(voters) {
+		t.Errorf("the database has %d voters, want %d", rows, voters)
+	}
+	memory := ""
+	for _, program := range append(append([]*programtest.Program{}, s.frontends...), s.worker, s.results) {
+		peak, err := program.PeakMemory()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if memory != "" {
+			memory += ", "
+		}
+		memory += fmt.Sprintf("%s %.0f MiB", program.Name, mebibytes(peak))
+	}
+	note := func(what, format string, arguments ...any) {
+		millionTable = append(millionTable, []string{what, fmt.Sprintf(format, arguments...)})
+		t.Log(what + ": " + fmt.Sprintf(format, arguments...))
+	}
+	note("votes", "%d by %d voters, %d of whom voted again", votes, voters, books.again)
+	note("tally", "%d and %d, exactly the voters' own books", want.A, want.B)
+	note("time to cast them", "%.0f s: %.0f votes a second, with the pages asked for before %.0f requests a second",
+		cast.Seconds(), float64(votes)/cast.Seconds(), float64(votes+voters)/cast.Seconds())
+	note("tally final", "%.1f s after the last vote", (finished - cast).Seconds())
+	note("largest backlog", "%d votes", largest.Load())
+	note("most memory", "%s", memory)
+}
+
+// whole is the application as the walk-through has it, on this machine.
+type whole struct {
+	redis     []*redistest.Server
+	frontends []*programtest.Program
+	worker    *programtest.Program
+	results   *programtest.Program
+	postgres  *postgrestest.Server
+	database  []string
+}
+
+func startWhole(t *testing.T) *whole {
+	t.Helper()
+	s := &whole{postgres: postgrestest.Shared(t)}
+	s.database = databaseVariables(s.postgres, newDatabase(t, s.postgres))
+	queues := ""
+	for i := range millionFrontends {
+		redis := redistest.Start(t, "--appendfsync", "always")
+		s.redis = append(s.redis, redis)
+		s.frontends = append(s.frontends, startFrontend(t, redis))
+		if i > 0 {
+			queues += ","
+		}
+		queues += redis.Address
+	}
+	s.worker = programtest.Start(t, programtest.VoteWorker, append([]string{"WORKER_NUMBER=01", "REDIS_ADDRESSES=" + queues}, s.database...)...)
+	s.results = programtest.Start(t, programtest.ResultsApp, s.database...)
+	return s
+}
+
+// books is what the voters know.
+type books struct {
+	voters  []load.Voter
+	choices []poll.Choice // each one's latest
+	again   int           // how many vote a second time: the first so many
+}
+
+func newBooks(votes int) *books {
+	again := votes * 3 / 10
+	return &books{voters: make([]load.Voter, votes-again), choices: make([]poll.Choice, votes-again), again: again}
+}
+
+func (b *books) tally() (tally poll.Tally) {
+	for _, choice := range b.choices {
+		if choice == poll.A {
+			tally.A++
+		} else {
+			tally.B++
+		}
+	}
+	return tally
+}
+
+// castAll has every voter look at the page and vote, and those who vote again do so, some time later, on either frontend.
+func (s *whole) castAll(ctx context.Context, books *books, bar *progressbar.ProgressBar) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for member := range millionConnections {
+		group.Go(func() error {
+			random := rand.New(rand.NewPCG(uint64(member), 7))
+			connections := make([]*load.Connection, millionFrontends)
+			for i := range connections {
+				connection, err := load.Dial(ctx, host(s.frontends[i]))
+				if err != nil {
+					return err
+				}
+				defer connection.Close()
+				connections[i] = connection
+			}
+			vote := func(voter int) error {
+				choice := poll.Choices()[random.IntN(2)]
+				status, err := connections[random.IntN(len(connections))].Vote(&books.voters[voter], choice)
+				if err != nil {
+					return err
+				}
+				if status != http.StatusOK {
+					return fmt.Errorf("a vote was answered with %d", status)
+				}
+				books.choices[voter] = choice
+				_ = bar.Add(1) // it is for the eye only
+				return nil
+			}
+			var waiting []int // who will vote again
+			for voter := member; voter < len(books.voters) && ctx.Err() == nil; voter += millionConnections {
+				status, err := connections[random.IntN(len(connections))].Look(&books.voters[voter])
+				if err != nil {
+					return err
+				}
+				if status != http.StatusOK {
+					return fmt.Errorf("the page was answered with %d", status)
+				}
+				if err := vote(voter); err != nil {
+					return err
+				}
+				if voter < books.again {
+					waiting = append(waiting, voter)
+				}
+				// Voters change their minds while others vote for the first time.
+				if len(waiting) > 0 && random.IntN(10) < 4 {
+					i := random.IntN(len(waiting))
+					if err := vote(waiting[i]); err != nil {
+						return err
+					}
+					waiting[i] = waiting[len(waiting)-1]
+					waiting = waiting[:len(waiting)-1]
+				}
+			}
+			for _, voter := range waiting {
+				if err := vote(voter); err != nil {
+					return err
+				}
+			}
+			return ctx.Err()
+		})
+	}
+	return group.Wait()
+}
+
+// watchBacklog notes the largest number of votes in the queues until ctx is done.
+func (s *whole) watchBacklog(ctx context.Context, t *testing.T, largest *atomic.Int64, bar *progressbar.ProgressBar) error {
+	for ctx.Err() == nil {
+		var backlog int64
+		for _, redis := range s.redis {
+			var size int64
+			if _, err := fmt.Sscanf(redis.Do(t, "XLEN", "votes"), ":%d", &size); err != nil {
+				return fmt.Errorf("size of the queue: %w", err)
+			}
+			backlog += size
+		}
+		largest.Store(max(largest.Load(), backlog))
+		bar.Describe(fmt.Sprintf("votes (%7d waiting)", backlog))
+		time.Sleep(200 * time.Millisecond)
+	}
+	return nil
+}
+
+// waitForTally waits until the results page shows the tally, live.
+func waitForTally(t *testing.T, results *programtest.Program, want poll.Tally) {
+	t.Helper()
+	var got struct {
+		Options []struct{ Votes int64 }
+		Live    bool
+	}
+	for deadline := time.Now().Add(5 * time.Minute); ; time.Sleep(100 * time.Millisecond) {
+		response, err := http.Get(results.URL + "/results.json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(response.Body)
+		response.Body.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal(body, &got); err != nil {
+			t.Fatalf("%v in %s", err, body)
+		}
+		if got.Live && got.Options[0].Votes == want.A && got.Options[1].Votes == want.B {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the results are %s after 5 minutes, want %d for A and %d for B", body, want.A, want.B)
+		}
+	}
+}
+
+// newBar is a progress bar on the terminal, or nowhere if there is none.
+func newBar(votes int) *progressbar.ProgressBar {
+	if !term.IsTerminal(int(os.Stderr.Fd())) {
+		return progressbar.DefaultSilent(int64(votes))
+	}
+	return progressbar.NewOptions(votes, progressbar.OptionSetWriter(os.Stderr), progressbar.OptionSetDescription("votes"),
+		progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetItsString("votes"),
+		progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionFullWidth(), progressbar.OptionOnCompletion(func() {
+			fmt.Fprintln(os.Stderr)
+		}))
+}
