@@ -145,8 +145,10 @@ func (l *Lab) keepHost(ctx context.Context, host *Host) error {
 		_, err := l.docker.run(ctx, "start", host.Container())
 		return err
 	default: // nothing, or what an interrupted run has left half made
-		if _, err := l.docker.run(ctx, "rm", "--force", "--volumes", host.Container()); state != "" && err != nil {
-			return err
+		if state != "" {
+			if _, err := l.docker.run(ctx, "rm", "--force", "--volumes", host.Container()); err != nil {
+				return err
+			}
 		}
 		return l.makeHost(ctx, host)
 	}

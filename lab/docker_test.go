@@ -1,0 +1,69 @@
+package lab
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+// standIn puts a docker on PATH that answers by a shell's case on its arguments, and returns what lists the calls so far.
+func standIn(t *testing.T, answers string) func() []string {
+	t.Helper()
+	folder := t.TempDir()
+	calls := filepath.Join(folder, "calls")
+	script := "#!/bin/sh\nprintf '%s\\n' \"$*\" >>" + calls + "\ncase \"$*\" in\n" + answers + "\nesac\n"
+	if err := os.WriteFile(filepath.Join(folder, "docker"), []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", folder+":"+os.Getenv("PATH"))
+	return func() []string {
+		content, err := os.ReadFile(calls)
+		if errors.Is(err, os.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Split(strings.TrimSpace(string(content)), "\n")
+	}
+}
+
+func TestDockerErrorsSayWhat(t *testing.T) {
+	standIn(t, `"version"*) echo "  20.10  "; ;;
+*) echo "it is broken" >&2; exit 3 ;;`)
+	if output, err := (docker{}).run(t.Context(), "version"); err != nil || output != "20.10" {
+		t.Errorf("docker version gives %q, %v", output, err)
+	}
+	if _, err := (docker{}).run(t.Context(), "network", "ls"); err == nil || err.Error() != "docker network ls: it is broken" {
+		t.Errorf("docker network ls fails with %v", err)
+	}
+	t.Setenv("PATH", t.TempDir())
+	if _, err := (docker{}).run(t.Context(), "version"); !errors.Is(err, errNoDocker) {
+		t.Errorf("without a docker: %v, want %v", err, errNoDocker)
+	}
+}
+
+func TestHostCommands(t *testing.T) {
+	calls := standIn(t, `*) ;;`)
+	host := New(Options{Folder: t.TempDir()}).Host("store")
+	ctx := t.Context()
+	_, runErr := host.Run(ctx, "hostname")
+	_, dockerErr := host.Docker(ctx, "ps", "--all")
+	if err := errors.Join(runErr, dockerErr, host.Stop(ctx), host.Kill(ctx), host.Pause(ctx), host.Unpause(ctx)); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"exec swarm-scale-lab-store bash -c hostname",
+		"exec --env DOCKER_HOST=unix:///var/run/docker.sock swarm-scale-lab-store docker ps --all",
+		"stop --time 60 swarm-scale-lab-store",
+		"kill swarm-scale-lab-store",
+		"pause swarm-scale-lab-store",
+		"unpause swarm-scale-lab-store",
+	}
+	if got := calls(); !reflect.DeepEqual(got, want) {
+		t.Errorf("docker was asked\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
