@@ -15,7 +15,7 @@ func changedProgram(s *step) {
 	s.ready()
 	const says = "this is the changed program"
 	file := filepath.Join(s.source, "cmd", "web-vote-app", "changed.go")
-	s.must(os.WriteFile(file, []byte("package main\n\nfunc init() { println(\""+says+"\") }\n"), 0o600))
+	s.must(os.WriteFile(file, []byte("package main\n\nimport \"fmt\"\n\nfunc init() { fmt.Println(\""+says+"\") }\n"), 0o600))
 
 	before := s.identities()
 	campaign := s.voters.Start(s.ctx, 8, 20*time.Millisecond)

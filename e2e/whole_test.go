@@ -87,7 +87,13 @@ func TestWholeSystem(t *testing.T) {
 	summary := s.report.Markdown() + fmt.Sprintf("\nThe whole run took %.0f minutes.\n", time.Since(begun).Minutes())
 	if s.chain.Longest > 0 {
 		summary += fmt.Sprintf("\n`pulumi up` took %.0f s; all its steps one after another are %.0f s, and the longest chain of steps that need each "+
-			"other is %.0f s:\n\n```\n%s```\n", s.upTook.Seconds(), s.chain.Sum.Seconds(), s.chain.Longest.Seconds(), s.chain)
+			"other is %.0f s:\n\n```\n", s.upTook.Seconds(), s.chain.Sum.Seconds(), s.chain.Longest.Seconds())
+		for _, link := range s.chain.Steps {
+			if link.Took >= 100*time.Millisecond {
+				summary += fmt.Sprintf("%6.1f s  %s\n", link.Took.Seconds(), link.Name)
+			}
+		}
+		summary += "```\n"
 	}
 	t.Log("\n" + summary)
 	if document != "" {
