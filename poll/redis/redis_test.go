@@ -235,8 +235,8 @@ func TestHealthLeavesNothingThatGrows(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got := server.Do(t, "DBSIZE"); got != ":1" {
-		t.Errorf("redis has %s keys, want one", got)
+	if got := server.Do(t, "DBSIZE"); got != ":2" {
+		t.Errorf("redis has %s keys, want two: the proof and the stream with the workers' group", got)
 	}
 	if got := server.Do(t, "TTL", "votes-health"); got == ":-1" {
 		t.Error("the key does not expire")
