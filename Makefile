@@ -34,6 +34,14 @@ race: packages $(BIN)/gotestsum ## The programs' tests under the race detector (
 chain: pulumi ## How long `pulumi up` takes for 2, 10 and 50 frontends, against the longest chain of steps
 	go test ./simulation/rehearsal -v -run '^$$' -bench Up -benchtime 1x -timeout 40m
 
+.PHONY: images
+images: .env ## The programs and their image contexts for compose.yaml, as `pulumi up` makes them
+	go run ./cmd/images
+
+# The secrets of the application on one engine. They stay the same: its data knows them.
+.env:
+	@umask 077 && printf 'POSTGRES_PASSWORD=%s\nVOTER_KEY=%s\n' "$$(openssl rand -hex 16)" "$$(openssl rand -base64 32)" >.env
+
 .PHONY: chaos
 chaos: packages ## Everything is killed and paused while votes come in; the tally must be the voters' books. EVENTS=100 SEED=0
 	go test ./poll/chaos -v -run 'TestChaos$$' -timeout 60m -events $(or $(EVENTS),100) -seed $(or $(SEED),0)

@@ -6,6 +6,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"swarm-scale/addressplan"
+	"swarm-scale/app/programs"
 	"swarm-scale/cluster"
 	"swarm-scale/infra"
 	"swarm-scale/settings"
@@ -24,7 +25,7 @@ type App struct {
 	settings settings.Settings
 	machines *infra.Machines
 	cluster  *cluster.Cluster
-	programs *programs
+	programs *programs.Contexts
 	placed   []placed
 	inside   pulumi.ResourceOption
 }
@@ -39,7 +40,7 @@ func New(ctx *pulumi.Context, s settings.Settings, machines *infra.Machines, clu
 	}
 	app.inside = pulumi.Parent(app)
 	var err error
-	if app.programs, err = buildPrograms(ctx.Context(), s.Architecture); err != nil {
+	if app.programs, err = programs.Build(ctx.Context(), s.Architecture); err != nil {
 		return nil, err
 	}
 

@@ -5,6 +5,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"swarm-scale/addressplan"
+	"swarm-scale/app/programs"
 	"swarm-scale/infra"
 )
 
@@ -49,7 +50,7 @@ func (a *App) newFrontends(ctx *pulumi.Context, database *database, workers []*d
 
 // newWeb runs the web container of one frontend.
 func (a *App) newWeb(ctx *pulumi.Context, node *infra.Node, options ...pulumi.ResourceOption) (*docker.Container, error) {
-	image, err := a.build(ctx, node, webVoteApp)
+	image, err := a.build(ctx, node, programs.WebVoteApp)
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +64,7 @@ func (a *App) newWeb(ctx *pulumi.Context, node *infra.Node, options ...pulumi.Re
 			pulumi.ToSecret(pulumi.String("VOTER_KEY=" + a.settings.VoterKey.Reveal())).(pulumi.StringOutput),
 		},
 		ports:       []port{{inside: 80, outside: frontendPort}},
-		healthcheck: []string{"/" + webVoteApp, "healthcheck"},
+		healthcheck: []string{"/" + programs.WebVoteApp, "healthcheck"},
 		awaited:     true,
 		readOnly:    true,
 	}, func(arguments *docker.ContainerArgs) {

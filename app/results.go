@@ -4,17 +4,18 @@ import (
 	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"swarm-scale/app/programs"
 	"swarm-scale/infra"
 )
 
 // newResults runs the results page on the store node.
 func (a *App) newResults(ctx *pulumi.Context, node *infra.Node) error {
-	image, err := a.build(ctx, node, resultsApp)
+	image, err := a.build(ctx, node, programs.ResultsApp)
 	if err != nil {
 		return err
 	}
 	page := container{
-		name:  resultsApp,
+		name:  programs.ResultsApp,
 		image: image,
 		environment: pulumi.StringArray{
 			pulumi.String("OPTION_A=" + a.settings.Ballot.OptionA),
@@ -22,7 +23,7 @@ func (a *App) newResults(ctx *pulumi.Context, node *infra.Node) error {
 			a.postgresPassword(),
 		},
 		ports:       []port{{inside: 80, outside: 80}},
-		healthcheck: []string{"/" + resultsApp, "healthcheck"},
+		healthcheck: []string{"/" + programs.ResultsApp, "healthcheck"},
 		readOnly:    true,
 	}
 	if !node.HasOwnPublicAddress() {

@@ -7,6 +7,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"swarm-scale/addressplan"
+	"swarm-scale/app/programs"
 )
 
 // newWorkers runs a worker container on every worker node. Each of them empties all queues, sharing their entries with the
@@ -14,7 +15,7 @@ import (
 func (a *App) newWorkers(ctx *pulumi.Context) ([]*docker.Container, error) {
 	var workers []*docker.Container
 	for _, node := range a.machines.Of(addressplan.Worker) {
-		image, err := a.build(ctx, node, voteWorker)
+		image, err := a.build(ctx, node, programs.VoteWorker)
 		if err != nil {
 			return nil, err
 		}
@@ -27,7 +28,7 @@ func (a *App) newWorkers(ctx *pulumi.Context) ([]*docker.Container, error) {
 				pulumi.String("TO_REDIS_HOST=" + strconv.Itoa(a.settings.Frontends)),
 				a.postgresPassword(),
 			},
-			healthcheck: []string{"/" + voteWorker, "healthcheck"},
+			healthcheck: []string{"/" + programs.VoteWorker, "healthcheck"},
 			readOnly:    true,
 		}, nil)
 		if err != nil {

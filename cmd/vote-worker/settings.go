@@ -14,7 +14,8 @@ const (
 
 // settings are the program's environment variables.
 type settings struct {
-	number   string               // WORKER_NUMBER: two digits or more, "01"
+	// WORKER_NUMBER: two digits or more, "01"; "auto" for workers that are started alike: they go by the names of their hosts.
+	worker   string               // worker01
 	redis    []string             // REDIS_ADDRESSES: host:port, comma separated; FROM_REDIS_HOST to TO_REDIS_HOST if not set
 	database environment.Database // POSTGRES_HOST, _PORT, _USER, _DATABASE, _PASSWORD
 	metrics  string               // METRICS_ADDRESS: where Prometheus and the health page are; :9090 if not set
@@ -35,10 +36,8 @@ func readSettings(lookup func(string) string) (settings, error) {
 
 // readCommon reads what `drain` needs too.
 func readCommon(env *environment.Reader) settings {
-	return settings{
-		number:   env.Ordinal("WORKER_NUMBER", "this worker"),
-		database: environment.ReadDatabase(env),
-	}
+	worker, _ := env.Member("worker", "WORKER_NUMBER", "this worker")
+	return settings{worker: worker, database: environment.ReadDatabase(env)}
 }
 
 // redisRange is redis FROM_REDIS_HOST to TO_REDIS_HOST, both included.
@@ -65,4 +64,4 @@ func redisRange(env *environment.Reader) []string {
 func redisAddress(number int) string { return fmt.Sprintf("redis%02d:6379", number) }
 
 // name is how the queues know the worker: "worker01".
-func (s settings) name() string { return "worker" + s.number }
+func (s settings) name() string { return s.worker }

@@ -178,6 +178,8 @@ func TestWrongSettings(t *testing.T) {
 			"VOTER_KEY (not shown, 10 characters) is not base64"}},
 		{"vote app, one address for two", "web-vote-app", nil, []string{"WEB_VOTE_NUMBER=01", "VOTER_KEY=" + programtest.VoterKey,
 			"METRICS_ADDRESS=:80"}, []string{`LISTEN_ADDRESS and METRICS_ADDRESS are both ":80"`}},
+		{"vote app, a number of its host and no redis", "web-vote-app", nil, []string{"WEB_VOTE_NUMBER=auto",
+			"VOTER_KEY=" + programtest.VoterKey}, []string{"REDIS_ADDRESS is not set", "redis:6379"}},
 		{"worker, nothing set", "vote-worker", nil, nil, []string{"WORKER_NUMBER is not set", "FROM_REDIS_HOST is not set",
 			"TO_REDIS_HOST is not set", "POSTGRES_PASSWORD is not set"}},
 		{"worker, all wrong", "vote-worker", nil, []string{"WORKER_NUMBER=one", "FROM_REDIS_HOST=3", "TO_REDIS_HOST=2",

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"strconv"
 	"strings"
 )
@@ -87,6 +88,23 @@ func (r *Reader) Ordinal(key, meaning string) string {
 		return ""
 	}
 	return value
+}
+
+// Auto stands for a number that a container does not have, because it is started in numbers, all with the same variables.
+const Auto = "auto"
+
+// Member is the name of one of several of a kind: the kind with its number, such as worker01; or, if the variable is Auto,
+// with the name of its host, which in a container is the container's own, such as worker-3b1f6a0c9d2e. The number is then "".
+func (r *Reader) Member(kind, key, meaning string) (name, number string) {
+	if r.Text(key, "") != Auto {
+		number = r.Ordinal(key, meaning)
+		return kind + number, number
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		r.faultf("%s is %q, but this host does not tell its name (%w): set %s to a number, for instance 01", key, Auto, err, key)
+	}
+	return kind + "-" + host, ""
 }
 
 func checkOrdinal(value string) error {

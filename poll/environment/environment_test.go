@@ -1,6 +1,7 @@
 package environment_test
 
 import (
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -112,5 +113,24 @@ func TestAllFaultsAtOnce(t *testing.T) {
 	r.Fault(nil)
 	if lines := strings.Split(r.Err().Error(), "\n"); len(lines) != 2 {
 		t.Errorf("the faults are %q, want two lines", lines)
+	}
+}
+
+func TestMember(t *testing.T) {
+	host, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for value, want := range map[string][2]string{"01": {"worker01", "01"}, "auto": {"worker-" + host, ""}} {
+		reader := environment.NewReader(func(string) string { return value })
+		name, number := reader.Member("worker", "WORKER_NUMBER", "this worker")
+		if err := reader.Err(); err != nil || name != want[0] || number != want[1] {
+			t.Errorf("%s: %q, %q (%v), want %q", value, name, number, err, want)
+		}
+	}
+	reader := environment.NewReader(func(string) string { return "any" })
+	reader.Member("worker", "WORKER_NUMBER", "this worker")
+	if err := reader.Err(); err == nil || !strings.Contains(err.Error(), `WORKER_NUMBER is "any"`) {
+		t.Errorf("any: %v", err)
 	}
 }

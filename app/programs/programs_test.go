@@ -1,4 +1,4 @@
-package app
+package programs
 
 import (
 	"crypto/sha256"
@@ -46,7 +46,7 @@ func TestSameSourceSameImage(t *testing.T) {
 	if first != second {
 		t.Errorf("the same source gave\n%s\nand\n%s", first, second)
 	}
-	for _, program := range []string{webVoteApp, voteWorker, resultsApp} {
+	for _, program := range []string{WebVoteApp, VoteWorker, ResultsApp} {
 		if !strings.Contains(first, program+"/"+program+" -rwxr-xr-x") || !strings.Contains(first, program+"/Dockerfile -rw-r--r--") {
 			t.Errorf("the context of %s lacks a file or has a wrong mode:\n%s", program, first)
 		}
@@ -56,11 +56,11 @@ func TestSameSourceSameImage(t *testing.T) {
 func contexts(t *testing.T, root string) string {
 	t.Helper()
 	t.Chdir(root)
-	if _, err := buildPrograms(t.Context(), "amd64"); err != nil {
+	if _, err := Build(t.Context(), "amd64"); err != nil {
 		t.Fatal(err)
 	}
 	var list strings.Builder
-	for _, program := range []string{webVoteApp, voteWorker, resultsApp} {
+	for _, program := range []string{WebVoteApp, VoteWorker, ResultsApp} {
 		folder := filepath.Join(root, buildFolder)
 		err := filepath.WalkDir(filepath.Join(folder, program), func(path string, entry fs.DirEntry, err error) error {
 			if err != nil || entry.IsDir() {
@@ -87,7 +87,7 @@ func contexts(t *testing.T, root string) string {
 
 func TestOutsideOfTheSource(t *testing.T) {
 	t.Chdir(t.TempDir())
-	if _, err := buildPrograms(t.Context(), "amd64"); err == nil || !strings.Contains(err.Error(), "run pulumi in the checkout") {
+	if _, err := Build(t.Context(), "amd64"); err == nil || !strings.Contains(err.Error(), "run pulumi in the checkout") {
 		t.Errorf("building outside of the source: %v", err)
 	}
 }

@@ -1,4 +1,6 @@
-package app
+// Package programs compiles the programs and lays out what their images are built from: the same bytes for the cluster and
+// for development.
+package programs
 
 import (
 	"bytes"
@@ -12,31 +14,32 @@ import (
 	"strings"
 )
 
-// The programs of this project, by the names of their images. Each is a command in cmd/ with a Dockerfile beside it.
+// The programs, by the names of their images. Each is a command in cmd/ with a Dockerfile beside it.
 const (
-	webVoteApp = "web-vote-app"
-	voteWorker = "vote-worker"
-	resultsApp = "results-app"
+	WebVoteApp = "web-vote-app"
+	VoteWorker = "vote-worker"
+	ResultsApp = "results-app"
 )
 
 // buildFolder is where the image contexts are, relative to the folder of Pulumi.yaml.
 const buildFolder = ".build"
 
-// programs are the built programs, each in a folder that is the context of its image.
-type programs struct {
-	platform string // as Docker names it: linux/amd64
+// Contexts are the built programs, each in a folder that is the context of its image.
+type Contexts struct {
+	// Platform is what they run on, as Docker names it: linux/amd64.
+	Platform string
 }
 
-// context is the folder from which a program's image is built, relative to the project's folder: an absolute path would make
+// Folder is the folder from which a program's image is built, relative to the project's folder: an absolute path would make
 // every checkout a change.
-func (p *programs) context(program string) string { return "./" + buildFolder + "/" + program }
+func (c *Contexts) Folder(program string) string { return "./" + buildFolder + "/" + program }
 
-// buildPrograms compiles the programs here, where Pulumi runs, because a node has neither a compiler nor the memory for one.
+// Build compiles the programs for an architecture ("amd64") here, where Pulumi runs, because a node has neither a compiler nor the memory for one.
 //
 // The same source gives the same bytes on every machine: the toolchain is the very one that go.mod names, no path and no
 // time gets in, and nothing of the machine's own Go settings is taken over. So an image changes only when its program
 // does.
-func buildPrograms(ctx context.Context, architecture string) (*programs, error) {
+func Build(ctx context.Context, architecture string) (*Contexts, error) {
 	root, toolchain, err := module(ctx)
 	if err != nil {
 		return nil, err
@@ -46,19 +49,19 @@ func buildPrograms(ctx context.Context, architecture string) (*programs, error) 
 		return nil, fmt.Errorf("building the programs: %w", err)
 	}
 	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w",
-		"-o", binaries+string(filepath.Separator), "./cmd/"+webVoteApp, "./cmd/"+voteWorker, "./cmd/"+resultsApp)
+		"-o", binaries+string(filepath.Separator), "./cmd/"+WebVoteApp, "./cmd/"+VoteWorker, "./cmd/"+ResultsApp)
 	build.Dir = root
 	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+architecture, "GOAMD64=v1", "GOARM64=v8.0",
 		"GOFLAGS=-mod=readonly", "GOEXPERIMENT=", "GOWORK=off", "GOTOOLCHAIN="+toolchain)
 	if output, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("building the programs with %s failed (%w):\n%s", toolchain, err, bytes.TrimSpace(output))
 	}
-	for _, program := range []string{webVoteApp, voteWorker, resultsApp} {
+	for _, program := range []string{WebVoteApp, VoteWorker, ResultsApp} {
 		if err := writeContext(root, binaries, program); err != nil {
 			return nil, fmt.Errorf("preparing the image %s: %w", program, err)
 		}
 	}
-	return &programs{platform: "linux/" + architecture}, nil
+	return &Contexts{Platform: "linux/" + architecture}, nil
 }
 
 // module finds this project's folder and the Go toolchain that it pins.

@@ -1,0 +1,23 @@
+// Command images compiles the programs and lays out the contexts of their images in .build, one folder for each: the very
+// ones that `pulumi up` builds from. compose.yaml takes them.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+
+	"swarm-scale/app/programs"
+)
+
+func main() {
+	contexts, err := programs.Build(context.Background(), runtime.GOARCH)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	for _, program := range []string{programs.WebVoteApp, programs.VoteWorker, programs.ResultsApp} {
+		fmt.Printf("%s for %s\n", contexts.Folder(program), contexts.Platform)
+	}
+}
