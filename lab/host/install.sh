@@ -15,6 +15,7 @@ missing=()
 for pair in sshd:openssh-server sudo:sudo ip:iproute2 iptables:iptables curl:curl pkill:procps; do
 	command -v "${pair%%:*}" >/dev/null || missing+=("${pair#*:}")
 done
+[ -e /lib/lsb/init-functions ] || missing+=(lsb-base) # init scripts use it
 if [ "${#missing[@]}" -gt 0 ]; then
 	apt-get -q update
 	apt-get -q -y install --no-install-recommends ca-certificates "${missing[@]}"
