@@ -120,6 +120,12 @@ func isRolledBack(err error) bool {
 	return errors.As(err, &answer) && (answer.Code == "40001" || answer.Code == "40P01")
 }
 
+// isTaken reports whether a row could not be stored because its key is there already.
+func isTaken(err error) bool {
+	var answer *pgconn.PgError
+	return errors.As(err, &answer) && answer.Code == "23505"
+}
+
 // isMissingSchema reports whether a table, function or column is not there.
 func isMissingSchema(err error) bool {
 	var answer *pgconn.PgError

@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	_ "embed" // the statement
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -12,9 +11,6 @@ import (
 
 	"swarm-scale/poll"
 )
-
-//go:embed save.sql
-var saveStatement string
 
 const (
 	// maxBatch bounds one transaction, and with it the memory both sides need for it (about 100 bytes a vote).
@@ -74,24 +70,6 @@ func (s *Store) Save(ctx context.Context, votes []poll.Vote) (int64, error) {
 		}
 	}
 	return changed, nil
-}
-
-// saveBatch stores one vote per voter in one transaction. A statement alone is a transaction: it has committed when it
-// returns without an error.
-func (s *Store) saveBatch(ctx context.Context, votes []poll.Vote) (int64, error) {
-	voters := make([][16]byte, len(votes))
-	choices := make([]rune, len(votes))
-	moments := make([]time.Time, len(votes))
-	for i, vote := range votes {
-		voters[i] = vote.Voter
-		choices[i] = rune(vote.Choice)
-		moments[i] = vote.CastAt.Time()
-	}
-	tag, err := s.pool.Exec(ctx, saveStatement, voters, choices, moments)
-	if err != nil {
-		return 0, err
-	}
-	return tag.RowsAffected(), nil
 }
 
 // KeepUnreadable implements poll.Store.

@@ -80,15 +80,22 @@ func TestLargeBatch(t *testing.T) {
 
 // Many workers save votes of the same voters at once, in different orders: the tally is what one worker would have made.
 func TestWorkersSideBySide(t *testing.T) {
+	for name, size := range map[string]int{"small batches": 200, "large batches": 1500} {
+		t.Run(name, func(t *testing.T) { workersSideBySide(t, size) })
+	}
+}
+
+func workersSideBySide(t *testing.T, size int) {
 	server, address := newDatabase(t)
-	const workers, voters, rounds = 8, 300, 12
+	const workers, rounds = 8, 12
+	voters := 3 * size
 	var all []poll.Vote
 	batches := make([][][]poll.Vote, workers)
 	random := rand.New(rand.NewPCG(3, 4))
 	for w := range batches {
 		for range rounds {
 			var batch []poll.Vote
-			for range 200 {
+			for range size {
 				batch = append(batch, poll.Vote{Voter: voter(random.IntN(voters)), Choice: poll.Choices()[random.IntN(2)],
 					CastAt: poll.Moment(1 + random.IntN(500))})
 			}

@@ -1,0 +1,131 @@
+package postgres
+
+import (
+	"context"
+	_ "embed" // the statement
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"swarm-scale/poll"
+)
+
+//go:embed save.sql
+var saveStatement string
+
+// manyVotes is from how many votes on it pays to look which voters are new.
+const manyVotes = 500
+
+// saveBatch stores one vote per voter, sorted by voter, in one transaction, and returns how many voters are new or changed.
+func (s *Store) saveBatch(ctx context.Context, votes []poll.Vote) (int64, error) {
+	if len(votes) >= manyVotes {
+		changed, err := s.saveMany(ctx, votes)
+		if !isTaken(err) {
+			return changed, err
+		}
+		// Another worker has just stored one of the new voters; nothing of ours is stored.
+	}
+	return upsert(ctx, s.pool, votes) // a statement alone is a transaction
+}
+
+// saveMany stores new voters' votes by COPY, which costs the database half of what looking for each one's earlier vote does,
+// and only the others with that look.
+func (s *Store) saveMany(ctx context.Context, votes []poll.Vote) (changed int64, err error) {
+	err = inTransaction(ctx, s.pool, func(tx pgx.Tx) error {
+		known, err := knownVoters(ctx, tx, votes)
+		if err != nil {
+			return err
+		}
+		fresh, again := split(votes, known)
+		if len(again) > 0 {
+			if changed, err = upsert(ctx, tx, again); err != nil {
+				return err
+			}
+		}
+		copied, err := tx.CopyFrom(ctx, pgx.Identifier{"votes"}, []string{"voter", "choice", "cast_at"}, &copySource{votes: fresh})
+		changed += copied
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	return changed, nil
+}
+
+// knownVoters are those of the voters who have a vote stored.
+func knownVoters(ctx context.Context, tx pgx.Tx, votes []poll.Vote) (map[poll.VoterID]bool, error) {
+	voters := make([][16]byte, len(votes))
+	for i, vote := range votes {
+		voters[i] = vote.Voter
+	}
+	rows, err := tx.Query(ctx, "SELECT voter FROM votes WHERE voter = ANY ($1::uuid[])", voters)
+	if err != nil {
+		return nil, err
+	}
+	known := map[poll.VoterID]bool{}
+	var voter [16]byte
+	_, err = pgx.ForEachRow(rows, []any{&voter}, func() error {
+		known[voter] = true
+		return nil
+	})
+	return known, err
+}
+
+// split parts the votes by whether their voters are known, keeping their order.
+func split(votes []poll.Vote, known map[poll.VoterID]bool) (fresh, again []poll.Vote) {
+	if len(known) == 0 {
+		return votes, nil
+	}
+	for _, vote := range votes {
+		if known[vote.Voter] {
+			again = append(again, vote)
+		} else {
+			fresh = append(fresh, vote)
+		}
+	}
+	return fresh, again
+}
+
+// copySource gives votes to COPY.
+type copySource struct {
+	votes []poll.Vote
+	next  int
+	row   [3]any
+}
+
+// Next implements pgx.CopyFromSource.
+func (c *copySource) Next() bool { return c.next < len(c.votes) }
+
+// Values implements pgx.CopyFromSource.
+func (c *copySource) Values() ([]any, error) {
+	vote := &c.votes[c.next]
+	c.next++
+	c.row = [3]any{[16]byte(vote.Voter), rune(vote.Choice), vote.CastAt.Time()}
+	return c.row[:], nil
+}
+
+// Err implements pgx.CopyFromSource.
+func (c *copySource) Err() error { return nil }
+
+// executor is a pool or a transaction.
+type executor interface {
+	Exec(ctx context.Context, statement string, arguments ...any) (pgconn.CommandTag, error)
+}
+
+// upsert stores votes of new voters and of those who have one stored, unless that is the later one.
+func upsert(ctx context.Context, database executor, votes []poll.Vote) (int64, error) {
+	voters := make([][16]byte, len(votes))
+	choices := make([]rune, len(votes))
+	moments := make([]time.Time, len(votes))
+	for i, vote := range votes {
+		voters[i] = vote.Voter
+		choices[i] = rune(vote.Choice)
+		moments[i] = vote.CastAt.Time()
+	}
+	tag, err := database.Exec(ctx, saveStatement, voters, choices, moments)
+	if err != nil {
+		return 0, err
+	}
+	return tag.RowsAffected(), nil
+}
