@@ -157,10 +157,11 @@ esac
 // another one, and that "delete" takes it away.
 func TestContainersAreLeftAlone(t *testing.T) {
 	folder, asked := fakeDocker(t)
+	store, _ := fakeStore(t, "192.168.33.20:2375")
 	join := func(action, image string) string {
 		t.Helper()
 		output, err := run(t, containerScript+joinScript, action, folder, "SWARM_IMAGE="+image, "PRIVATE_ADDRESS=192.168.33.20",
-			"DISCOVERY=consul://192.168.33.11:8500/", "NODE_NAME=frontend01")
+			"DISCOVERY=consul://192.168.33.11:8500/", "STORE="+store, "NODE_NAME=frontend01")
 		if err != nil {
 			t.Fatalf("%v\n%s", err, output)
 		}

@@ -57,7 +57,7 @@ func newStandaloneSwarm(ctx *pulumi.Context, s settings.Settings, machines *infr
 		return nil, err
 	}
 	swarm.inside = pulumi.Parent(swarm)
-	store := fmt.Sprintf("consul://%s:%d", swarm.manager.Address, consulPort)
+	store := "consul://" + swarm.store()
 	swarm.discovery = store + "/"
 
 	for _, node := range machines.Nodes {
@@ -127,6 +127,7 @@ func (s *standaloneSwarm) newMembers(ctx *pulumi.Context) (pulumi.Resource, erro
 				"SWARM_IMAGE":     image,
 				"PRIVATE_ADDRESS": pulumi.String(node.Address.String()),
 				"DISCOVERY":       pulumi.String(s.discovery),
+				"STORE":           pulumi.String(s.store()),
 				"NODE_NAME":       pulumi.String(node.Name),
 			},
 			When: infra.OnCreateAndDelete,
@@ -144,7 +145,7 @@ func (s *standaloneSwarm) newMembers(ctx *pulumi.Context) (pulumi.Resource, erro
 			// Not by pulumi.Sprintf: that copies its arguments field by field, and of an address leaves "invalid IP".
 			"MANAGER": pulumi.String(fmt.Sprintf("%s:%d", s.manager.Address, managerPort)),
 			"MEMBERS": pulumi.String(strings.Join(names, " ")),
-			"STORE":   pulumi.String(fmt.Sprintf("%s:%d", s.manager.Address, consulPort)),
+			"STORE":   pulumi.String(s.store()),
 			"ENGINES": pulumi.String(strings.Join(engines, " ")),
 			"NETWORK": pulumi.String(overlayName),
 			"WAIT":    pulumi.String(strconv.Itoa(membersWait)),
@@ -153,6 +154,9 @@ func (s *standaloneSwarm) newMembers(ctx *pulumi.Context) (pulumi.Resource, erro
 		},
 	}, s.inside, pulumi.DependsOn(steps))
 }
+
+// store is the address and port of the key-value store.
+func (s *standaloneSwarm) store() string { return fmt.Sprintf("%s:%d", s.manager.Address, consulPort) }
 
 // engineAddress is where a node's engine is announced to the others.
 func engineAddress(node *infra.Node) string { return fmt.Sprintf("%s:%d", node.Address, enginePort) }

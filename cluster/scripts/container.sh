@@ -3,15 +3,20 @@
 
 own() { DOCKER_HOST=unix:///var/run/docker.sock docker "$@"; }
 
-# keep_container NAME IMAGE ARGUMENT… pulls the image if it is not there and runs the container with docker run's
-# arguments, the image among them; one that was started with these very arguments is left as it is.
+# have_image NAME IMAGE pulls the image if it is not there.
+have_image() {
+	own image inspect "$2" >/dev/null 2>&1 || own pull --quiet "$2" >/dev/null || {
+		echo "$1: cannot pull $2: check its name in the stack's settings, and the route to its registry" >&2
+		return 1
+	}
+}
+
+# keep_container NAME IMAGE ARGUMENT… runs the container with docker run's arguments, the image among them; one that was
+# started with these very arguments is left as it is.
 keep_container() {
 	local name=$1 image=$2 wanted
 	shift 2
-	own image inspect "$image" >/dev/null 2>&1 || own pull --quiet "$image" >/dev/null || {
-		echo "$name: cannot pull $image: check its name in the stack's settings, and the route to its registry" >&2
-		return 1
-	}
+	have_image "$name" "$image"
 	wanted=$(printf '%s\n' "$image" "$@" | sha256sum | cut -d ' ' -f 1)
 	if [ "$(own inspect --format '{{index .Config.Labels "swarm-scale.command"}}' "$name" 2>/dev/null || true)" != "$wanted" ]; then
 		own rm --force --volumes "$name" >/dev/null 2>&1 || true

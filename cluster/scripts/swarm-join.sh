@@ -4,6 +4,7 @@
 # Variables: SWARM_IMAGE      the image
 #            PRIVATE_ADDRESS  the address at which the manager reaches the node's engine
 #            DISCOVERY        where nodes announce themselves, as Swarm writes it
+#            STORE            the address and port of the key-value store
 #            NODE_NAME        the node's name
 set -euo pipefail
 
@@ -13,6 +14,15 @@ if [ "$1" = delete ]; then
 	exit 0
 fi
 
+# The manager looks at a node the moment its agent announces it, and if the engine is not quite there looks again half a
+# minute later only. So the agent waits until the engine has found the store, though not for ever: it is not needed.
+have_image swarm-agent "$SWARM_IMAGE"
+for _ in $(seq 40); do
+	if curl -fsS --max-time 2 "http://$STORE/v1/kv/docker/nodes/?keys" 2>/dev/null | grep -qF "\"docker/nodes/$PRIVATE_ADDRESS:2375\""; then
+		break
+	fi
+	sleep 0.5
+done
 # The agent announces its node every 3 s; a node that is silent for 30 s is taken off the list. It retries as
 # often and for ever, so it may start before the store does.
 keep_container swarm-agent "$SWARM_IMAGE" "$SWARM_IMAGE" \
