@@ -27,8 +27,12 @@ const complete = `set -e
 grep -aqF docker/libkv/store/consul "$(command -v dockerd)"
 for program in sshd sudo ip iptables curl pkill; do command -v "$program"; done`
 
-// buildHostImage builds the image of the hosts, unless it is there and was built from the same things.
+// buildHostImage builds the image of the hosts, unless it is there and was built from the same things. One whose base has
+// been removed since is good enough.
 func (l *Lab) buildHostImage(ctx context.Context) error {
+	if !l.docker.exists(ctx, "image", l.base) && l.docker.exists(ctx, "image", hostImage) {
+		return nil
+	}
 	if err := l.pullBase(ctx); err != nil {
 		return err
 	}

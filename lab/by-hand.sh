@@ -9,13 +9,14 @@
 # with a configured engine: here that is a step. Where the next step needs what the last one has only begun, the script
 # waits as long as it takes; a reader's own time to read and to type is not counted.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-folder=.lab
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+folder=$here/.lab
 if [ $# -gt 0 ] && [ "$1" != undo ]; then
-	folder=$1
+	folder=$(realpath "$1")
 	shift
 fi
+cd "$here"
 [ -r "$folder/ssh_config" ] || {
 	echo "there is no lab in $folder: bring it up first (make lab-up)" >&2
 	exit 1

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -16,7 +17,7 @@ import (
 )
 
 // hostMemory is what a host and its containers need, in MiB, when voters are at it.
-const hostMemory = 400
+const hostMemory = 300
 
 // Missing has one line for every part that this machine lacks, and what to do about it. Where it is empty, the lab can go
 // up. What needs no part of its own, because it is up, is not asked for.
@@ -61,7 +62,7 @@ func (l *Lab) engine(ctx context.Context) (engineInfo, error) {
 	if err == nil && info.ServerVersion == "" {
 		_, err = l.docker.run(ctx, "version", "--format", "{{.Server.Version}}")
 	}
-	if err == errNoDocker { //nolint:errorlint // it is never wrapped
+	if errors.Is(err, errNoDocker) {
 		return info, err
 	}
 	if err != nil {
@@ -180,7 +181,11 @@ func littleEndian(text string) [4]byte {
 
 // missingBase has a line if hosts have nothing to be built on.
 func (l *Lab) missingBase(ctx context.Context) []string {
-	if l.docker.exists(ctx, "image", l.base) {
+	built, have := l.docker.exists(ctx, "image", hostImage), l.docker.exists(ctx, "image", l.base)
+	if built && !have {
+		return nil
+	}
+	if have {
 		if _, err := l.docker.run(ctx, "run", "--rm", "--network", "none", "--entrypoint", "sh", l.base, "-c", complete); err == nil {
 			return nil
 		}
@@ -194,7 +199,7 @@ func (l *Lab) missingBase(ctx context.Context) []string {
 				"docker load it, connect this machine to the internet, or name another base in the variable LAB_BASE", l.base, err)}
 		}
 	}
-	if l.docker.exists(ctx, "image", hostImage) {
+	if built {
 		return nil
 	}
 	if err := reaches(ctx, packages); err != nil {
