@@ -2,34 +2,47 @@ package chaos
 
 import (
 	"errors"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
 	"testing"
+	"text/template"
 	"time"
 
 	"swarm-scale/poll"
 	"swarm-scale/poll/postgrestest"
+	"swarm-scale/poll/programtest"
+	"swarm-scale/poll/testprocess"
 )
 
 // A frontend hangs with a vote in its hands. The voter gives up and votes otherwise through another one. When the first goes
-// on, what it has is older, and must not count.
+// on, what it has is older, and must not count; nor what the cluster's load balancer still has for it.
 func TestVoteThatWasGivenUp(t *testing.T) {
+	ways := map[string]func(testing.TB, *programtest.Program) (address string){
+		"directly":                  func(_ testing.TB, frontend *programtest.Program) string { return frontend.URL },
+		"through the load balancer": startHAProxy,
+	}
+	for name, way := range ways {
+		t.Run(name, func(t *testing.T) { testVoteThatWasGivenUp(t, way) })
+	}
+}
+
+func testVoteThatWasGivenUp(t *testing.T, way func(testing.TB, *programtest.Program) string) {
 	s := &system{postgres: postgrestest.Start(t)}
 	hanging, other := s.addFrontend(t), s.addFrontend(t)
+	address := way(t, hanging)
 	s.addResults(t)
 	s.addWorker(t)
-	var voters []*voter
-	for range 20 {
-		v, err := newVoter(t.Context(), newClient(patience), hanging.URL)
-		if err != nil {
-			t.Fatal(err)
-		}
-		voters = append(voters, v)
-	}
+	voters := newVoters(t, hanging, 20)
 	if err := hanging.Pause(); err != nil {
 		t.Fatal(err)
 	}
 	for i, v := range voters {
 		impatient := newClient(100 * time.Millisecond)
-		if err := v.vote(t.Context(), impatient, hanging.URL, poll.A); !errors.Is(err, errUncertain) {
+		if err := v.vote(t.Context(), impatient, address, poll.A); !errors.Is(err, errUncertain) {
 			t.Fatalf("a frontend that hangs answered: %v", err)
 		}
 		impatient.CloseIdleConnections()
@@ -43,15 +56,55 @@ func TestVoteThatWasGivenUp(t *testing.T) {
 	if err := hanging.Resume(); err != nil {
 		t.Fatal(err)
 	}
-	// It answers in the order of arrival, or nearly: when it answers this one, it has seen the others.
-	time.Sleep(500 * time.Millisecond)
-	last, err := newVoter(t.Context(), newClient(patience), hanging.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
+	time.Sleep(500 * time.Millisecond) // it sees what came in the meantime
+	last := newVoters(t, hanging, 1)[0]
 	if err := last.vote(t.Context(), newClient(patience), hanging.URL, poll.A); err != nil {
 		t.Fatal(err)
 	}
 	s.waitUntilDrained(t)
 	s.checkBooks(t, append(voters, last))
+}
+
+// startHAProxy starts the cluster's load balancer before one frontend and returns its address.
+func startHAProxy(t testing.TB, frontend *programtest.Program) (address string) {
+	t.Helper()
+	if _, err := exec.LookPath("haproxy"); err != nil {
+		t.Skip("haproxy is not installed: on Debian, apt-get install haproxy")
+	}
+	text, err := template.ParseFiles("../../app/haproxy.cfg.tmpl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	host, port, err := net.SplitHostPort(strings.TrimPrefix(frontend.URL, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	type server struct{ Name, Address string }
+	var configuration strings.Builder
+	if err := text.Execute(&configuration, map[string]any{"StatisticsPath": "/haproxy", "StatisticsUser": "stats",
+		"StatisticsPassword": "not-a-secret", "Port": port, "Frontends": []server{{"frontend01", host}}}); err != nil {
+		t.Fatal(err)
+	}
+	address = programtest.FreeAddress(t)
+	here := strings.Replace(configuration.String(), "bind :80\n", "bind "+address+"\n", 1)
+	file := filepath.Join(t.TempDir(), "haproxy.cfg")
+	if err := os.WriteFile(file, []byte(here), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	log := &programtest.Log{}
+	command := exec.Command("haproxy", "-db", "-f", file)
+	command.Stdout, command.Stderr = log, log
+	process, err := testprocess.Start(command)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(process.Kill)
+	eventually(t, "the load balancer answers", func() error {
+		status, body, err := ask(t, "http://"+address)
+		if err == nil && status != http.StatusOK {
+			err = errors.New(body + log.String())
+		}
+		return err
+	})
+	return "http://" + address
 }
