@@ -185,7 +185,7 @@ func TestLoadBalancers(t *testing.T) {
 				return
 			}
 			configuration := text(t, find(t, resources, "command:remote:Command", "haproxy-configuration").inputs["stdin"])
-			for _, want := range []string{"server frontend01 192.168.33.20:5000", "server frontend02 192.168.33.21:5000", "option httpchk GET /healthz"} {
+			for _, want := range []string{"server frontend01 192.168.33.20:5000", "server frontend02 192.168.33.21:5000", "option httpchk GET /readyz"} {
 				if !strings.Contains(configuration, want) {
 					t.Errorf("the configuration lacks %q", want)
 				}

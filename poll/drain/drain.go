@@ -277,12 +277,14 @@ func (w *Worker) save(ctx context.Context, q *queue, entries []poll.Entry) (save
 func (w *Worker) finish(ctx context.Context, q *queue, batch saved) error {
 	ctx = context.WithoutCancel(ctx)
 	q.alive()
+	started := time.Now()
 	_, err := withTimeout(ctx, w.options.StepTimeout, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, q.Acknowledge(ctx, batch.done)
 	})
 	if err != nil {
 		return err
 	}
+	w.options.Metrics.acknowledgeSeconds.Observe(time.Since(started).Seconds())
 	w.setAside(ctx, q, batch.unreadable)
 	return nil
 }

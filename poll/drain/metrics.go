@@ -9,7 +9,7 @@ import (
 type Metrics struct {
 	read, stored, changed, unreadable, failures *prometheus.CounterVec
 	backlog, lag, deadLetters                   *prometheus.GaugeVec
-	saveSeconds                                 prometheus.Histogram
+	saveSeconds, acknowledgeSeconds             prometheus.Histogram
 }
 
 // NewMetrics registers the worker's metrics; with a nil registerer they count unseen.
@@ -38,6 +38,11 @@ func NewMetrics(registerer prometheus.Registerer) *Metrics {
 			"Entries that could not be read as votes and wait in Redis for a person, measured every 5 s."),
 		lag: gauge("poll_worker_lag_seconds",
 			"How long the oldest vote of the latest batch had waited from queue to commit; 0 when the queue is empty."),
+		acknowledgeSeconds: factory.NewHistogram(prometheus.HistogramOpts{
+			Name:    "poll_worker_acknowledge_seconds",
+			Help:    "Time to take one stored batch out of its queue.",
+			Buckets: prometheus.ExponentialBuckets(0.0001, 2.5, 13),
+		}),
 		saveSeconds: factory.NewHistogram(prometheus.HistogramOpts{
 			Name:    "poll_worker_save_seconds",
 			Help:    "Time to store one batch, commit included.",

@@ -98,7 +98,9 @@ func (l *live) run(ctx context.Context) {
 func (l *live) update(ctx context.Context) {
 	queryCtx, cancel := context.WithTimeout(ctx, pollTimeout)
 	defer cancel()
+	started := time.Now()
 	tally, err := l.board.Tally(queryCtx)
+	l.metrics.seconds.Observe(time.Since(started).Seconds())
 	if ctx.Err() != nil {
 		return
 	}

@@ -89,6 +89,7 @@ func NewVoteApp(options VoteOptions) (*VoteApp, error) {
 		writable: recentCheck{check: options.Queue.CheckWritable},
 		trouble:  troubleLog{log: options.Log},
 	}
+	options.Metrics.watchWaiting(func() float64 { return float64(len(app.waiting)) })
 	if err := app.renderPages(); err != nil {
 		return nil, err
 	}
@@ -211,23 +212,23 @@ func (a *VoteApp) refuse(w http.ResponseWriter, r *http.Request, choice poll.Cho
 	a.ballots[ballotState{choice, n}].send(w, r, status)
 }
 
-// serveHealth says whether a vote could be taken: it proves that the queue can be written to.
-func (a *VoteApp) serveHealth(w http.ResponseWriter, r *http.Request) {
+// serveHealth says whether this program does its work, with or without a queue.
+func (a *VoteApp) serveHealth(w http.ResponseWriter, _ *http.Request) {
+	answerCheck(w, http.StatusOK, "ok")
+}
+
+// serveReady says whether voters should be sent here: it proves that the queue can be written to.
+func (a *VoteApp) serveReady(w http.ResponseWriter, r *http.Request) {
+	if a.stopping.Load() {
+		answerCheck(w, http.StatusServiceUnavailable, "stopping")
+		return
+	}
 	if err := a.writable.get(r.Context()); err != nil {
 		answerCheck(w, http.StatusServiceUnavailable, "votes cannot be queued: redis does not take a write")
 		a.trouble.report("redis cannot be written to", err)
 		return
 	}
 	answerCheck(w, http.StatusOK, "ok: redis can be written to")
-}
-
-// serveReady says whether voters should be sent here.
-func (a *VoteApp) serveReady(w http.ResponseWriter, r *http.Request) {
-	if a.stopping.Load() {
-		answerCheck(w, http.StatusServiceUnavailable, "stopping")
-		return
-	}
-	a.serveHealth(w, r)
 }
 
 // answerCheck answers a machine's question in one line.

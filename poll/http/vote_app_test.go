@@ -357,7 +357,7 @@ func TestVoteAppHealth(t *testing.T) {
 		return response.StatusCode, bodyOf(t, response)
 	}
 	for range 50 {
-		if status, body := ask("/healthz"); status != 200 {
+		if status, body := ask("/readyz"); status != 200 {
 			t.Fatalf("%d %s", status, body)
 		}
 	}
@@ -366,7 +366,10 @@ func TestVoteAppHealth(t *testing.T) {
 	}
 	queue.fault = errors.New("no")
 	app.writable.at = time.Time{} // a second later
-	if status, body := ask("/healthz"); status != 503 || !strings.Contains(body, "redis does not take a write") {
+	if status, body := ask("/healthz"); status != 200 {
+		t.Errorf("without a queue the program itself is fine, but says %d %s", status, body)
+	}
+	if status, body := ask("/readyz"); status != 503 || !strings.Contains(body, "redis does not take a write") {
 		t.Errorf("without a queue: %d %s", status, body)
 	}
 	queue.fault = nil

@@ -3,6 +3,7 @@ package testprocess
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -143,8 +144,43 @@ func (p *Process) Kill() {
 	})
 }
 
-// Pause stops the process without ending it.
-func (p *Process) Pause() error { return p.Signal(syscall.SIGSTOP) }
+// Pause stops the process without ending it. When it returns, none of its threads runs any more.
+func (p *Process) Pause() error {
+	if err := p.Signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
+		stopped, err := p.stopped()
+		if stopped || err != nil {
+			return err
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("process %d still runs 5 s after the signal to pause", p.PID())
+		}
+	}
+}
+
+// stopped reports whether all threads have stopped, or ended.
+func (p *Process) stopped() (bool, error) {
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", p.PID()))
+	if err != nil {
+		return false, err
+	}
+	for _, thread := range threads {
+		stat, err := os.ReadFile(thread)
+		if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
+			continue // it has just ended
+		}
+		if err != nil {
+			return false, err
+		}
+		// The state comes after the name in parentheses: T for stopped, Z and X for ended.
+		if state := stat[bytes.LastIndexByte(stat, ')')+2]; state != 'T' && state != 'Z' && state != 'X' {
+			return false, nil
+		}
+	}
+	return true, nil
+}
 
 // Resume is the end of Pause.
 func (p *Process) Resume() error { return p.Signal(syscall.SIGCONT) }
