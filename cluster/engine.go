@@ -24,6 +24,8 @@ var (
 	readyScript string
 	//go:embed scripts/engine.sh
 	engineScript string
+	//go:embed scripts/start-containers.sh
+	startContainersScript string
 )
 
 // newEngine waits for a node and gives it an engine whose key-value store is the given one.
@@ -48,6 +50,8 @@ func newEngine(ctx *pulumi.Context, node *infra.Node, clusterStore string, paren
 			"LOGIN_USER":      pulumi.String(node.User()),
 			"LOG_SIZE":        pulumi.String(LogSize),
 			"LOG_FILES":       pulumi.String(LogFiles),
+
+			"START_CONTAINERS": pulumi.String(startContainersScript),
 		},
 	}, parent, pulumi.DependsOn([]pulumi.Resource{ready}))
 	if err != nil {

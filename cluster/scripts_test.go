@@ -153,6 +153,33 @@ esac
 	}
 }
 
+// TestContainersThatCouldNotStart holds that what the engine could not start is started, after the engine where that helps.
+func TestContainersThatCouldNotStart(t *testing.T) {
+	folder := t.TempDir()
+	// The engine knows of two failures until it is restarted, and of one until that container is started by hand.
+	docker := `#!/bin/sh
+echo "$@" >>` + folder + `/asked
+case "$1" in
+ps) echo a; echo b ;;
+inspect)
+	[ -e ` + folder + `/restarted ] || echo "a /redis01: network sandbox join failed"
+	[ -e ` + folder + `/started ] || echo "b /frontend01: network mynet not found" ;;
+start) touch ` + folder + `/started ;;
+esac
+`
+	service := "#!/bin/sh\necho service \"$@\" >>" + folder + "/asked\n[ $2 = stop ] || touch " + folder + "/restarted\n"
+	for name, text := range map[string]string{"docker": docker, "service": service, "systemctl": "#!/bin/sh\nexec " + folder + "/service docker start\n"} {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	output, err := run(t, startContainersScript, "", folder)
+	asked, _ := os.ReadFile(filepath.Join(folder, "asked"))
+	if err != nil || strings.Count(string(asked), "service docker start") != 1 || strings.Count(string(asked), "start b\n") != 1 || strings.Contains(string(asked), "start a") {
+		t.Errorf("%v\n%s\n%s", err, output, asked)
+	}
+}
+
 // TestContainersAreLeftAlone holds that a script that runs twice starts its container once, that a changed argument starts
 // another one, and that "delete" takes it away.
 func TestContainersAreLeftAlone(t *testing.T) {

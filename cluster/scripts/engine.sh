@@ -7,11 +7,13 @@
 #            ENGINE_VERSION   the Docker Engine to install where there is none that fits
 #            LOGIN_USER       the user that SSH logs in as
 #            LOG_SIZE, LOG_FILES  when a container's log begins another file, and how many are kept
+#            START_CONTAINERS     a script to run each time the engine has started
 #            SWARM_SCALE_MACHINE  the machine's identity
 set -euo pipefail
 export DEBIAN_FRONTEND=noninteractive
 export DOCKER_HOST=unix:///var/run/docker.sock
 
+starter=/usr/local/lib/swarm-scale/start-containers
 ours=/etc/docker/.swarm-scale # marks an engine that this script configured, and has the machine's identity
 
 fail() {
@@ -80,7 +82,7 @@ changed() {
 restart_engine() {
 	if [ -d /run/systemd/system ]; then
 		systemctl daemon-reload
-		systemctl enable --quiet docker
+		systemctl enable --quiet docker swarm-scale-containers
 		systemctl restart docker
 	else
 		# Not "restart": where the engine was never started, that ends after the stop and says nothing.
@@ -121,7 +123,18 @@ if [ -d /run/systemd/system ]; then
 ExecStart=
 ExecStart=$(command -v dockerd) --containerd=/run/containerd/containerd.sock
 END
+	if changed /etc/systemd/system/swarm-scale-containers.service <<END; then restart=yes; fi
+[Unit]
+Description=Starts the containers that the engine could not start
+After=docker.service
+[Service]
+ExecStart=$starter
+[Install]
+WantedBy=docker.service
+END
 fi
+changed "$starter" <<<"$START_CONTAINERS" || true
+chmod 0755 "$starter"
 touch "$ours"
 
 # Docker over SSH runs as this user.

@@ -25,6 +25,9 @@ chmod 0700 /home/ubuntu/.ssh
 
 # As its package has it, the engine starts with the machine, configured or not.
 service docker start
+# There is no systemd here to run the stack's own service once the engine has started.
+containers=/usr/local/lib/swarm-scale/start-containers
+if [ -x "$containers" ]; then "$containers" >>/var/log/swarm-scale-containers.log 2>&1 & fi
 
 # Shut down in good order: the engine stops its containers, which start again with it.
 off() {
