@@ -34,7 +34,7 @@ func NewQueue(address string) (*Queue, error) {
 		option.ClientName = "web-vote-app"
 		option.PipelineMultiplex = -1 // one connection
 		option.AlwaysPipelining = true
-		option.MaxFlushDelay = gatherTime // not for a command that is alone
+		option.MaxFlushDelay = gatherTime        // not for a command that is alone
 		option.RingScaleEachConn = 12            // up to 4,096 votes on the way
 		option.ReadBufferEachConn = 64 << 10     // answers are 22 bytes
 		option.WriteBufferEachConn = 256 << 10   // votes are 150 bytes
