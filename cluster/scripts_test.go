@@ -136,6 +136,7 @@ func fakeDocker(t *testing.T) (folder string, asked func() string) {
 echo "$@" >>` + log + `
 case "$1 $2" in
 "inspect --format") cat ` + folder + `/label 2>/dev/null ;;
+"inspect swarm-agent") [ -e ` + folder + `/label ] ;;
 "run --detach") for a; do case $a in swarm-scale.command=*) echo "${a#*=}" >` + folder + `/label ;; esac; done ;;
 "rm --force") rm -f ` + folder + `/label ;;
 esac
@@ -184,7 +185,7 @@ esac
 // another one, and that "delete" takes it away.
 func TestContainersAreLeftAlone(t *testing.T) {
 	folder, asked := fakeDocker(t)
-	store, _ := fakeStore(t, "192.168.33.20:2375")
+	store, deletions := fakeStore(t, "192.168.33.20:2375")
 	join := func(action, image string) string {
 		t.Helper()
 		output, err := run(t, containerScript+joinScript, action, folder, "SWARM_IMAGE="+image, "PRIVATE_ADDRESS=192.168.33.20",
@@ -197,6 +198,9 @@ func TestContainersAreLeftAlone(t *testing.T) {
 	if first := join("create", "swarm:1.2.9"); !strings.Contains(first, "run --detach --restart unless-stopped --name swarm-agent") ||
 		!strings.Contains(first, "swarm:1.2.9 join --heartbeat 3s --ttl 30s --advertise 192.168.33.20:2375 consul://192.168.33.11:8500/") {
 		t.Errorf("the first run asks\n%s", first)
+	}
+	if deletions.Load() != 1 {
+		t.Errorf("a new agent takes the address off the list %d times, want once", deletions.Load())
 	}
 	if second := join("create", "swarm:1.2.9"); strings.Contains(second, "run ") || strings.Contains(second, "rm ") {
 		t.Errorf("the second run touches the container:\n%s", second)

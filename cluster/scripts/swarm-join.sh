@@ -23,6 +23,11 @@ for _ in $(seq 40); do
 	fi
 	sleep 0.5
 done
+# Another machine may have had the address: the manager would go on counting that one's containers, and give their names to
+# nobody else, until the address has once been off the list. The agent puts it there again.
+if ! own inspect swarm-agent >/dev/null 2>&1; then
+	curl -fsS --max-time 5 -X DELETE "http://$STORE/v1/kv/docker/swarm/nodes/$PRIVATE_ADDRESS:2375" >/dev/null || true
+fi
 # The agent announces its node every 3 s; a node that is silent for 30 s is taken off the list. It retries as
 # often and for ever, so it may start before the store does.
 keep_container swarm-agent "$SWARM_IMAGE" "$SWARM_IMAGE" \
