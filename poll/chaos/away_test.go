@@ -80,7 +80,8 @@ func voteUntilAcknowledged(t testing.TB, v *voter, frontend *programtest.Program
 
 // Redis is killed, and then it hangs: voters are told so, and when it is back they are counted, without any help.
 func TestRedisIsAway(t *testing.T) {
-	s := &system{postgres: postgrestest.Start(t)}
+	t.Parallel()
+	s := newSystem(t)
 	frontend := s.addFrontend(t)
 	s.addWorker(t)
 	s.addResults(t)
@@ -115,7 +116,8 @@ func TestRedisIsAway(t *testing.T) {
 // Redis is full before there ever was a worker. Voters are told so; once a worker comes, it makes room by itself, and all
 // that was acknowledged is counted.
 func TestRedisIsOutOfMemory(t *testing.T) {
-	s := &system{postgres: postgrestest.Start(t)}
+	t.Parallel()
+	s := newSystem(t)
 	frontend := s.addFrontend(t)
 	s.addResults(t)
 	eventually(t, "the frontend is ready", func() error { return ready(t, frontend) }) // as the load balancer asks
@@ -156,6 +158,7 @@ func TestRedisIsOutOfMemory(t *testing.T) {
 
 // The database's disk is full: votes wait in the queue, and are stored when there is room again.
 func TestDatabaseDiskIsFull(t *testing.T) {
+	t.Parallel()
 	// Not t.TempDir, which PostgreSQL's own user may not enter.
 	directory, err := os.MkdirTemp("", "small-disk-")
 	if err != nil {
@@ -247,7 +250,8 @@ func fill(t testing.TB, path string) {
 // Entries that are no votes go to a stream of their own, whole, with a metric and a line in the log; the votes around them
 // are counted.
 func TestDeadLetters(t *testing.T) {
-	s := &system{postgres: postgrestest.Start(t)}
+	t.Parallel()
+	s := newSystem(t)
 	frontend := s.addFrontend(t)
 	worker := s.addWorker(t)
 	s.addResults(t)

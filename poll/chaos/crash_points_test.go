@@ -13,7 +13,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"swarm-scale/poll"
-	"swarm-scale/poll/postgrestest"
 	"swarm-scale/poll/programtest"
 	"swarm-scale/poll/redis"
 )
@@ -22,23 +21,23 @@ import (
 // of its steps.
 type worksite struct {
 	*system
-	worker   *programtest.Program
-	queue    *gate
-	database *gate
-	byHand   *pgx.Conn
-	voters   []*voter
-	before   map[poll.VoterID]poll.Choice // what was stored before
+	worker  *programtest.Program
+	queue   *gate
+	gateway *gate // before the database
+	byHand  *pgx.Conn
+	voters  []*voter
+	before  map[poll.VoterID]poll.Choice // what was stored before
 }
 
 func newWorksite(t *testing.T) *worksite {
 	t.Helper()
-	w := &worksite{system: &system{postgres: postgrestest.Start(t)}}
+	w := &worksite{system: newSystem(t)}
 	w.addFrontend(t)
 	w.addResults(t)
-	w.byHand = w.postgres.Connect(t, "postgres")
+	w.byHand = w.connect(t)
 	w.queue = newGate(t, w.redis[0].Address)
-	w.database = newGate(t, "127.0.0.1:"+strconv.Itoa(w.postgres.Port))
-	_, port, _ := strings.Cut(w.database.address, ":")
+	w.gateway = newGate(t, "127.0.0.1:"+strconv.Itoa(w.postgres.Port))
+	_, port, _ := strings.Cut(w.gateway.address, ":")
 	number, err := strconv.Atoi(port)
 	if err != nil {
 		t.Fatal(err)
@@ -112,7 +111,7 @@ func (w *worksite) lockTally(t *testing.T) (unlock func()) {
 // waitUntilWritten waits until the worker has written votes and waits for the tally.
 func (w *worksite) waitUntilWritten(t *testing.T) {
 	t.Helper()
-	eye := w.postgres.Connect(t, "postgres")
+	eye := w.connect(t)
 	eventually(t, "the worker has written and waits for the tally", func() error {
 		var waiting int
 		err := eye.QueryRow(t.Context(),
@@ -149,6 +148,7 @@ func (w *worksite) inHand(t *testing.T) int {
 // The worker, a process of its own, is killed between each two of its steps in turn, and started again. Every vote counts
 // once.
 func TestCrashPoints(t *testing.T) {
+	t.Parallel()
 	w := newWorksite(t)
 	const newcomers = 12
 	points := []struct {
@@ -159,10 +159,10 @@ func TestCrashPoints(t *testing.T) {
 		stored, queued bool
 	}{
 		{"after reading", func(t *testing.T) func() {
-			w.database.hold(toServer)
+			w.gateway.hold(toServer)
 			w.cast(t, newcomers)
 			eventually(t, "the worker has read and would write", func() error {
-				if w.inHand(t) == 0 || !w.database.holds(toServer, "votes") {
+				if w.inHand(t) == 0 || !w.gateway.holds(toServer, "votes") {
 					return fmt.Errorf("it has %d entries in its hands", w.inHand(t))
 				}
 				return nil
@@ -179,7 +179,7 @@ func TestCrashPoints(t *testing.T) {
 			unlock := w.lockTally(t)
 			w.cast(t, newcomers)
 			w.waitUntilWritten(t)
-			w.database.hold(toClient)
+			w.gateway.hold(toClient)
 			unlock()
 			w.waitUntilCommitted(t)
 			return func() {}
@@ -226,7 +226,7 @@ func TestCrashPoints(t *testing.T) {
 				t.Errorf("%d entries are in the queue at this point (%v), want all %d", left, err, len(w.voters))
 			}
 			w.queue.reset()
-			w.database.reset()
+			w.gateway.reset()
 			after()
 			w.worker.Launch(t)
 			w.waitUntilDrained(t)

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"swarm-scale/poll"
-	"swarm-scale/poll/postgrestest"
 	"swarm-scale/poll/programtest"
 	"swarm-scale/poll/testprocess"
 )
@@ -21,17 +20,21 @@ import (
 // A frontend hangs with a vote in its hands. The voter gives up and votes otherwise through another one. When the first goes
 // on, what it has is older, and must not count; nor what the cluster's load balancer still has for it.
 func TestVoteThatWasGivenUp(t *testing.T) {
+	t.Parallel()
 	ways := map[string]func(testing.TB, *programtest.Program) (address string){
 		"directly":                  func(_ testing.TB, frontend *programtest.Program) string { return frontend.URL },
 		"through the load balancer": startHAProxy,
 	}
 	for name, way := range ways {
-		t.Run(name, func(t *testing.T) { testVoteThatWasGivenUp(t, way) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			testVoteThatWasGivenUp(t, way)
+		})
 	}
 }
 
 func testVoteThatWasGivenUp(t *testing.T, way func(testing.TB, *programtest.Program) string) {
-	s := &system{postgres: postgrestest.Start(t)}
+	s := newSystem(t)
 	hanging, other := s.addFrontend(t), s.addFrontend(t)
 	address := way(t, hanging)
 	s.addResults(t)

@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -30,9 +31,17 @@ func TestMain(m *testing.M) { os.Exit(programtest.Main(m)) }
 type system struct {
 	redis     []*redistest.Server
 	postgres  *postgrestest.Server
+	database  string // its name; postgres if not set
 	frontends []*programtest.Program
 	workers   []*programtest.Program
 	results   *programtest.Program
+}
+
+// newSystem is a system in a database of its own on the server that the tests share; for tests that do no harm to it.
+func newSystem(t testing.TB) *system {
+	t.Helper()
+	server := postgrestest.Shared(t)
+	return &system{postgres: server, database: server.NewDatabase(t)}
 }
 
 // addFrontend starts a frontend and its Redis, which writes to its disk before it answers, as on the cluster. More settings
@@ -60,7 +69,7 @@ func (s *system) addWorker(t testing.TB) *programtest.Program {
 // addWorkerAt starts a worker that drains these queues into the database at this port.
 func (s *system) addWorkerAt(t testing.TB, port int, addresses ...string) *programtest.Program {
 	t.Helper()
-	worker := programtest.Start(t, programtest.VoteWorker, append(database(port),
+	worker := programtest.Start(t, programtest.VoteWorker, append(s.variables(port),
 		fmt.Sprintf("WORKER_NUMBER=%02d", len(s.workers)+1), "REDIS_ADDRESSES="+strings.Join(addresses, ","))...)
 	s.workers = append(s.workers, worker)
 	return worker
@@ -69,12 +78,13 @@ func (s *system) addWorkerAt(t testing.TB, port int, addresses ...string) *progr
 // addResults starts the results page.
 func (s *system) addResults(t testing.TB) {
 	t.Helper()
-	s.results = programtest.Start(t, programtest.ResultsApp, database(s.postgres.Port)...)
+	s.results = programtest.Start(t, programtest.ResultsApp, s.variables(s.postgres.Port)...)
 }
 
-// database is the variables that lead to the database at this port.
-func database(port int) []string {
-	return []string{"POSTGRES_HOST=127.0.0.1", "POSTGRES_PORT=" + strconv.Itoa(port), "POSTGRES_PASSWORD=" + postgrestest.Password}
+// variables lead to the database, through this port.
+func (s *system) variables(port int) []string {
+	return []string{"POSTGRES_HOST=127.0.0.1", "POSTGRES_PORT=" + strconv.Itoa(port), "POSTGRES_PASSWORD=" + postgrestest.Password,
+		"POSTGRES_DATABASE=" + s.database}
 }
 
 // programs are all that run.
@@ -115,10 +125,16 @@ func (s *system) waitUntilDrained(t testing.TB) {
 	})
 }
 
+// connect opens a connection to the database.
+func (s *system) connect(t testing.TB) *pgx.Conn {
+	t.Helper()
+	return s.postgres.Connect(t, cmp.Or(s.database, "postgres"))
+}
+
 // stored is what the database has of each voter.
 func (s *system) stored(t testing.TB) map[poll.VoterID]poll.Choice {
 	t.Helper()
-	connection := s.postgres.Connect(t, "postgres")
+	connection := s.connect(t)
 	defer connection.Close(t.Context()) // not only at the end of the test: it asks often
 	rows, err := connection.Query(t.Context(), "SELECT voter, choice::text FROM votes")
 	if err != nil {
