@@ -1,11 +1,14 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"swarm-scale/addressplan"
 	"swarm-scale/e2e/crowd"
@@ -155,4 +158,36 @@ func (s *step) outage(host *lab.Host, powerCut bool) {
 	s.checked("%s %s (%.0f s until it was off, %.0f s off, all well %.0f s after its return): %s; %s", host.Name, how,
 		off.Sub(begun).Seconds(), back.Sub(off).Seconds(), well.Seconds(), want.text, whole)
 	s.settle()
+}
+
+// allHostsAtOnce cuts the power of every host and turns all of them on again together.
+func allHostsAtOnce(s *step) {
+	s.ready()
+	seen := s.voters.Vote(s.ctx, 60)
+	s.all("off", (*lab.Host).Kill)
+	begun := time.Now()
+	s.all("on", (*lab.Host).Start)
+	took := s.await("the system to be well by itself after the power of all hosts was cut", wellTime, s.well)
+	if seen.Bad > 0 {
+		s.Errorf("votes were refused before: %s", seen)
+	}
+	s.checked("the power of all %d hosts cut at once, and back: all well by itself after %.0f s (%.0f s since the first answered)", len(s.lab.Hosts()),
+		time.Since(begun).Seconds(), took.Seconds())
+	s.settle()
+	s.unchanged()
+}
+
+// all does the same to every host, side by side.
+func (s *step) all(what string, do func(*lab.Host, context.Context) error) {
+	s.Helper()
+	var together errgroup.Group
+	for _, host := range s.lab.Hosts() {
+		together.Go(func() error {
+			if err := do(host, s.ctx); err != nil {
+				return fmt.Errorf("%s is not %s: %w", host.Name, what, err)
+			}
+			return nil
+		})
+	}
+	s.must(together.Wait())
 }

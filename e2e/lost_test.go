@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
-	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+	"golang.org/x/sync/errgroup"
 )
 
 // hostsLost recreates hosts empty, one after another, and has `pulumi up` put everything of theirs back, and nothing else.
@@ -23,6 +23,7 @@ func (s *step) lose(name string) {
 	s.Helper()
 	host := s.lab.Host(name)
 	before := s.identities()
+	// What a frontend's queue holds goes with its disk: here it holds nothing, since everything is counted by now.
 	s.must(host.Recreate(s.ctx))
 	s.must(s.pulumi.Set(map[string]any{"hosts": s.lab.Config()["hosts"]}))
 	if name == "store" {
@@ -47,28 +48,70 @@ func (s *step) lose(name string) {
 	s.settle()
 }
 
-// consulLost empties Consul's data, so that the overlay network, which is kept there, is unknown, and goes the documented
-// way back: pulumi up --refresh.
+// consulLost empties Consul's data and goes the documented way back: every engine has to forget what it knew of the data,
+// then the overlay network is made anew, and with it the containers on it. Until then voting goes on.
 func consulLost(s *step) {
 	s.ready()
 	manager := s.lab.Host("manager")
 	campaign := s.voters.Start(s.ctx, 6, 30*time.Millisecond)
-	_, err := manager.Run(s.ctx, `docker() { DOCKER_HOST=unix:///var/run/docker.sock command docker "$@"; }
+	s.run(manager, `docker() { DOCKER_HOST=unix:///var/run/docker.sock command docker "$@"; }
 docker stop consul && rm -rf "$(docker volume inspect --format '{{.Mountpoint}}' consul-data)"/* && docker start consul`)
-	s.must(err)
 	time.Sleep(5 * time.Second)
 	without := campaign.Now()
 	if without.Bad > 0 {
 		s.Errorf("votes fail while Consul is empty: %s", without)
 	}
 	begun := time.Now()
-	result, err := s.pulumi.Up(s.ctx, optup.Refresh())
+	var together errgroup.Group
+	for _, host := range s.lab.Hosts() {
+		together.Go(func() error {
+			_, err := host.Run(s.ctx, "service docker stop; service docker start")
+			return err
+		})
+	}
+	s.must(together.Wait())
+	result, err := s.pulumi.Up(s.ctx, optup.Replace([]string{s.urn("docker:index/network:Network", "mynet")}))
 	took := time.Since(begun)
 	seen := campaign.Stop()
 	s.must(err)
 	s.await("everything to be well", wellTime, s.well)
-	s.checked("Consul's data lost: voting goes on (%s); `up --refresh` makes the network and the %d containers on it anew in %.0f s; all the time: %s",
-		without, len(result.Names(apitype.OpCreateReplacement)), took.Seconds(), seen)
+	s.checked("Consul's data lost: voting goes on (%s); engines restarted and `up --replace` of mynet: %d changes in %.0f s; all the time: %s",
+		without, result.Changes(), took.Seconds(), seen)
+	s.settle()
+	s.unchanged()
+}
+
+// urn finds a resource of the stack.
+func (s *step) urn(token, name string) string {
+	s.Helper()
+	state, err := s.pulumi.State()
+	s.must(err)
+	for _, one := range state.Resources {
+		if string(one.Type) == token && one.URN.Name() == name {
+			return string(one.URN)
+		}
+	}
+	s.Fatalf("the state has no %s named %s", token, name)
+	return ""
+}
+
+// managerLost recreates the manager's host empty. Consul's data was on it, so the network and what is on it follow.
+func managerLost(s *step) {
+	s.ready()
+	manager := s.lab.Host("manager")
+	campaign := s.voters.Start(s.ctx, 6, 30*time.Millisecond)
+	s.must(manager.Recreate(s.ctx))
+	s.must(s.pulumi.Set(map[string]any{"hosts": s.lab.Config()["hosts"]}))
+	begun := time.Now()
+	result, err := s.pulumi.Up(s.ctx)
+	took := time.Since(begun)
+	seen := campaign.Stop()
+	if err != nil {
+		s.Fatalf("the manager lost, and `up` does not bring it back within %.0f s: %v", took.Seconds(), err)
+	}
+	s.await("everything to be well", wellTime, s.well)
+	s.checked("manager lost and recreated empty, Consul's data with it: `up` brought everything back in %.0f s, %d changes; voters meanwhile: %s",
+		took.Seconds(), result.Changes(), seen)
 	s.settle()
 	s.unchanged()
 }

@@ -208,8 +208,8 @@ func (s *step) up() *engine.Result {
 	return result
 }
 
-// ready makes sure that the step begins with a system that is well: one that an earlier step has left otherwise is mended
-// by `pulumi up`, as a person would.
+// ready makes sure that the step begins with a system that is well. What an earlier step has left otherwise is mended as a
+// person would: by `pulumi up`, then by empty machines in place of those that do not recover.
 func (s *step) ready() {
 	s.Helper()
 	for _, host := range s.lab.Hosts() {
@@ -217,11 +217,34 @@ func (s *step) ready() {
 			s.must(host.Start(s.ctx))
 		}
 	}
-	if _, err := s.wait(15*time.Second, s.well); err != nil {
-		s.Logf("an earlier step has left: %v; pulumi up is to mend it", err)
-		s.up()
-		s.await("the system to be well", wellTime, s.well)
+	_, err := s.wait(30*time.Second, s.well)
+	if err == nil {
+		return
 	}
+	s.Logf("an earlier step has left: %v; pulumi up is to mend it", err)
+	s.up()
+	if _, err = s.wait(30*time.Second, s.well); err == nil {
+		return
+	}
+	for _, host := range s.lab.Hosts() {
+		running, _ := host.Docker(s.ctx, "ps", "--format", "{{.Names}}") // an engine that does not answer runs nothing
+		lost := slices.DeleteFunc(slices.Clone(s.expected()[host.Name]), func(name string) bool {
+			return slices.Contains(strings.Fields(running), name)
+		})
+		if len(lost) == 0 {
+			continue
+		}
+		s.Logf("%v on %s do not come back: an empty machine takes its place", lost, host.Name)
+		s.must(host.Recreate(s.ctx))
+		if host.Role == addressplan.Store {
+			s.voters.Forget()
+		}
+	}
+	s.must(s.pulumi.Set(map[string]any{"hosts": s.lab.Config()["hosts"]}))
+	if _, err := s.pulumi.Up(s.ctx); err != nil {
+		s.up() // a second one goes on where the first one stopped
+	}
+	s.await("the system to be well", wellTime, s.well)
 }
 
 // settle waits until everything is well and every vote is counted.

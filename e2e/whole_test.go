@@ -76,6 +76,8 @@ func TestWholeSystem(t *testing.T) {
 	s.step(t, "5 hosts stopped", hostsStopped)
 	s.step(t, "6 hosts lost", hostsLost)
 	s.step(t, "6 Consul's data lost", consulLost)
+	s.step(t, "6 manager lost", managerLost)
+	s.step(t, "5 all hosts at once", allHostsAtOnce)
 	s.step(t, "7 more and fewer", moreAndFewer)
 	s.step(t, "10 SSH under load", sshUnderLoad)
 	s.step(t, "2 voting through interlock", interlock)
