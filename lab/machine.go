@@ -14,16 +14,17 @@ import (
 
 // hostArguments are docker's for the container that is a host.
 //
-// An engine in a container mounts file systems (SYS_ADMIN) and sets up networks (NET_ADMIN), makes system calls that
-// Docker's filters hold back, and writes to /proc/sys and the control groups. To run a further program in a container, a
-// health check for one, it looks at the namespaces of a process of another user (SYS_PTRACE). That is less than
-// --privileged: the machine's devices stay out of reach, and so do kernel modules, its clock and raw I/O.
+// An engine in a container mounts file systems (SYS_ADMIN), sets up networks (NET_ADMIN), and makes system calls that
+// Docker's filters hold back. To run a further program in a container, a health check for one, it looks at the namespaces of
+// a process of another user (SYS_PTRACE). Without any one of them something fails; AppArmor, where a kernel has it, forbids
+// mounting. That is less than --privileged: the machine's devices stay out of reach, and so do its kernel modules, its clock
+// and raw I/O.
 func hostArguments(host *Host, folder string) []string {
 	return []string{
 		"--name", host.Container(), "--hostname", host.Name, "--label", folderLabel + "=" + folder,
 		"--network", networkName, "--ip", host.Address, "--restart", "no",
 		"--cap-add", "SYS_ADMIN", "--cap-add", "NET_ADMIN", "--cap-add", "SYS_PTRACE",
-		"--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined", "--security-opt", "systempaths=unconfined",
+		"--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined",
 		"--cgroupns", "private",
 		// As on any machine, /run is empty after a start: no process id and no socket of a former life is left there.
 		"--tmpfs", "/run:exec", "--init",

@@ -267,7 +267,8 @@ func (s *Stack) makeSecrets(ctx context.Context) error {
 
 // sayHowToVote prints where the poll is.
 func (s *Stack) sayHowToVote(ctx context.Context) error {
-	text, err := s.ask(ctx, s.projectFolder(), nil, "stack", "output", "--stack", stackName, "--json")
+	// The address of the statistics has their password, which is this person's own.
+	text, err := s.ask(ctx, s.projectFolder(), nil, "stack", "output", "--stack", stackName, "--json", "--show-secrets")
 	if err != nil {
 		return err
 	}
@@ -312,10 +313,12 @@ func (s *Stack) ask(ctx context.Context, folder string, input io.Reader, argumen
 func (s *Stack) command(ctx context.Context, folder string, arguments ...string) *exec.Cmd {
 	command := exec.CommandContext(ctx, "pulumi", arguments...)
 	command.Dir = folder
-	command.Env = append(os.Environ(),
+	// Of two passphrases Pulumi takes the one that is not in a file.
+	command.Env = append(slices.DeleteFunc(os.Environ(), func(variable string) bool {
+		return strings.HasPrefix(variable, "PULUMI_CONFIG_PASSPHRASE=")
+	}),
 		"PULUMI_BACKEND_URL=file://"+filepath.Join(s.lab.folder, "state"),
 		"PULUMI_CONFIG_PASSPHRASE_FILE="+s.passphraseFile(),
-		"PULUMI_CONFIG_PASSPHRASE=",
 		"PULUMI_SKIP_UPDATE_CHECK=true",
 		// The program names a plugin for AWS, too, which the lab has no use for and which is hundreds of megabytes.
 		"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION=true",

@@ -75,6 +75,25 @@ func TestCommonSettingsAreTheLabs(t *testing.T) {
 	}
 }
 
+func TestSecretsAreEncryptedWithTheLabsOwnPassphrase(t *testing.T) {
+	t.Setenv("PULUMI_CONFIG_PASSPHRASE", "")
+	l := New(Options{Folder: t.TempDir()})
+	stack, err := NewStack(l, &strings.Builder{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := false
+	for _, variable := range stack.command(t.Context(), l.Folder(), "up").Env {
+		if strings.HasPrefix(variable, "PULUMI_CONFIG_PASSPHRASE=") {
+			t.Errorf("Pulumi gets %q, which goes before the file", variable)
+		}
+		own = own || variable == "PULUMI_CONFIG_PASSPHRASE_FILE="+filepath.Join(l.Folder(), "passphrase")
+	}
+	if !own {
+		t.Error("Pulumi is not told where the passphrase is")
+	}
+}
+
 func TestDeployNeedsALab(t *testing.T) {
 	folder := t.TempDir()
 	pulumi := "#!/bin/sh\ntest \"$1\" = plugin || exit 1\n" +
