@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -16,13 +17,22 @@ const healthLife = time.Minute
 // of their processor time, and is a fraction of what a disk takes to sync.
 const gatherTime = 300 * time.Microsecond
 
+// Redis takes 16 KiB from a connection in one step, about perConnection votes, and with appendfsync always it syncs to disk
+// after each step. So the queue has several connections, and uses one more for each so many votes that are on the way: on
+// a slow disk a step then takes all of them, and on a fast one the first connection is enough.
+const (
+	perConnection = 100
+	connections   = 4
+)
+
 // Queue is the vote page's side of the stream. It implements poll.Queue.
 //
-// All votes go through one connection. A vote is sent at once if no other is on the way, so a lone voter waits for nobody.
-// Those that come while others are on the way go out together, in a write every gatherTime, so that under load Redis takes
-// (and, with appendfsync always, syncs to disk) many votes per step.
+// A vote is sent at once if no other is on the way, so a lone voter waits for nobody. Those that come while others are on the
+// way go out together, in a write every gatherTime, so that under load Redis takes (and, with appendfsync always, syncs to
+// disk) many votes per step.
 type Queue struct {
-	client  rueidis.Client
+	clients [connections]rueidis.Client
+	onWay   atomic.Int64 // votes sent and not answered
 	address string
 }
 
@@ -30,41 +40,55 @@ var _ poll.Queue = (*Queue)(nil)
 
 // NewQueue makes a queue in the Redis at address ("host:port"). Redis need not be up yet; the error is about the address.
 func NewQueue(address string) (*Queue, error) {
-	client, err := connect(address, func(option *rueidis.ClientOption) {
-		option.ClientName = "web-vote-app"
-		option.PipelineMultiplex = -1 // one connection
-		option.AlwaysPipelining = true
-		option.MaxFlushDelay = gatherTime        // not for a command that is alone
-		option.RingScaleEachConn = 12            // up to 4,096 votes on the way
-		option.ReadBufferEachConn = 64 << 10     // answers are 22 bytes
-		option.WriteBufferEachConn = 256 << 10   // votes are 150 bytes
-		option.BlockingPipeline = int(1<<31 - 1) // never taken for blocking commands
-	})
-	if err != nil {
-		return nil, err
+	q := &Queue{address: address}
+	for i := range q.clients {
+		client, err := connect(address, func(option *rueidis.ClientOption) {
+			option.ClientName = "web-vote-app"
+			option.PipelineMultiplex = -1 // one connection
+			option.AlwaysPipelining = true
+			option.MaxFlushDelay = gatherTime        // not for a command that is alone
+			option.RingScaleEachConn = 12            // up to 4,096 votes on the way
+			option.ReadBufferEachConn = 16 << 10     // answers are 22 bytes
+			option.WriteBufferEachConn = 64 << 10    // votes are 150 bytes
+			option.BlockingPipeline = int(1<<31 - 1) // never taken for blocking commands
+		})
+		if err != nil {
+			q.Close()
+			return nil, err
+		}
+		q.clients[i] = client
 	}
-	return &Queue{client: client, address: address}, nil
+	return q, nil
 }
 
 // Append implements poll.Queue. An error wraps poll.ErrUnavailable if trying again later may work.
 func (q *Queue) Append(ctx context.Context, vote poll.Vote) error {
-	command := q.client.B().Xadd().Key(Stream).Id("*").FieldValue().
+	client := q.clients[min((q.onWay.Add(1)-1)/perConnection, connections-1)]
+	defer q.onWay.Add(-1)
+	command := client.B().Xadd().Key(Stream).Id("*").FieldValue().
 		FieldValue(voterField, vote.Voter.String()).
 		FieldValue(choiceField, vote.Choice.String()).
 		FieldValue(castAtField, formatMoment(vote.CastAt)).Build()
-	return explain("queue the vote", q.address, q.client.Do(ctx, command).Error())
+	return explain("queue the vote", q.address, client.Do(ctx, command).Error())
 }
 
 // CheckWritable implements poll.Queue with one key that is overwritten each time and expires. It makes the workers' group,
 // too: a Redis that fills up before the first worker comes would refuse to make it then, and nobody could empty it.
 func (q *Queue) CheckWritable(ctx context.Context) error {
-	command := q.client.B().Set().Key(healthKey).Value(time.Now().UTC().Format(time.RFC3339)).Ex(healthLife).Build()
-	err := q.client.Do(ctx, command).Error()
+	client := q.clients[0]
+	command := client.B().Set().Key(healthKey).Value(time.Now().UTC().Format(time.RFC3339)).Ex(healthLife).Build()
+	err := client.Do(ctx, command).Error()
 	if err == nil {
-		err = makeGroup(ctx, q.client)
+		err = makeGroup(ctx, client)
 	}
 	return explain("write to redis", q.address, err)
 }
 
-// Close ends the connection. Votes on the way are answered first.
-func (q *Queue) Close() { q.client.Close() }
+// Close ends the connections. Votes on the way are answered first.
+func (q *Queue) Close() {
+	for _, client := range q.clients {
+		if client != nil {
+			client.Close()
+		}
+	}
+}
