@@ -28,6 +28,10 @@ func TestMain(m *testing.M) {
 		for _, table := range tables() {
 			fmt.Println("\n" + table)
 		}
+		if n := missed(); n > 0 {
+			fmt.Fprintf(os.Stderr, "%d targets are missed\n", n)
+			code = 1
+		}
 		if *document != "" {
 			if err := writeTables(*document); err != nil {
 				fmt.Fprintln(os.Stderr, err)
