@@ -103,6 +103,16 @@ func (b *throughBalancer) RoundTrip(r *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(sent)
 }
 
+// siteAddress is siteURL, parsed.
+func siteAddress(t testing.TB) *url.URL {
+	t.Helper()
+	address, err := url.Parse(siteURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return address
+}
+
 func newVoter(t testing.TB) *voter {
 	t.Helper()
 	jar, err := cookiejar.New(nil)

@@ -1,0 +1,163 @@
+package acceptance
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// One voter who presses both buttons a hundred times at once, on both frontends, is one voter.
+func TestOneVoterInManyTabs(t *testing.T) {
+	s := startSystem(t)
+	v := newVoter(t)
+	v.look(s.frontends[0])
+	cookie := v.client.Jar.Cookies(siteAddress(t))[0]
+	var group sync.WaitGroup
+	for i := range 100 {
+		group.Go(func() {
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.frontends[i%2].URL,
+				strings.NewReader("vote="+[]string{"a", "b"}[i/2%2]))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			request.AddCookie(cookie)
+			response, err := http.DefaultClient.Do(request)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer response.Body.Close()
+			if response.StatusCode != http.StatusOK {
+				t.Errorf("answered with %d", response.StatusCode)
+			}
+		})
+	}
+	group.Wait()
+	// And then decides.
+	v.mustVote(s.frontends[1], "b")
+	s.wantResults(t, 0, 1)
+}
+
+// With 10,000 connections open, half of them in the middle of a request, voters beside them are answered in time.
+func TestTenThousandConnections(t *testing.T) {
+	const connections, voters, besides = 10_000, 20, 500
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	if limit.Max < connections+besides {
+		t.Skipf("a process may have %d files open here, and this takes %d", limit.Max, connections+besides)
+	}
+	s := startWithoutWorker(t)
+	frontend := s.frontends[0]
+	address := strings.TrimPrefix(frontend.URL, "http://")
+	open := make(chan net.Conn, connections)
+	defer func() {
+		close(open)
+		for connection := range open {
+			connection.Close()
+		}
+	}()
+	var group sync.WaitGroup
+	const dialers = 50
+	for i := range dialers {
+		group.Go(func() {
+			for range connections / dialers {
+				connection, err := net.DialTimeout("tcp", address, patience)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				open <- connection
+				request := "GET /healthz HTTP/1.1\r\nHost: votingapp.local\r\n\r\n"
+				if i%2 == 0 {
+					request = "POST / HTTP/1.1\r\nHost: votingapp.local\r\nContent-Type: application/x-www-form-urlencoded\r\n" +
+						"Content-Length: 6\r\n\r\nv"
+				}
+				if _, err := io.WriteString(connection, request); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
+	eventually(t, "the frontend has them all", func() error {
+		if got := metric(t, frontend, "process_open_fds"); got < connections {
+			return fmt.Errorf("it has %v files open", got)
+		}
+		return nil
+	})
+	slowest := time.Duration(0)
+	for range voters {
+		started := time.Now()
+		v := newVoter(t)
+		v.look(frontend)
+		v.mustVote(frontend, "a")
+		slowest = max(slowest, time.Since(started))
+	}
+	if slowest > 2*time.Second {
+		t.Errorf("a voter waited %s for page and answer", slowest)
+	}
+	memory, err := frontend.PeakMemory()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d connections: at most %s for a voter's page and answer, %d MiB resident at most", connections,
+		slowest.Round(time.Millisecond), memory>>20)
+	const mostMemory = 400 << 20 // of a small machine's 1 GiB, beside its Redis with 512 MiB
+	if memory > mostMemory {
+		t.Errorf("the frontend took %d MiB, want at most %d", memory>>20, mostMemory>>20)
+	}
+}
+
+// Half a vote, and then nothing: the connection does not stay open for ever, and nothing is counted.
+func TestHalfAVote(t *testing.T) {
+	s := startWithoutWorker(t)
+	v := newVoter(t)
+	v.look(s.frontends[0])
+	cookie := v.client.Jar.Cookies(siteAddress(t))[0]
+	var group sync.WaitGroup
+	for _, body := range []string{"Content-Length: 6\r\n\r\nvote=", "Content-Length: 600\r\n\r\nvote=a",
+		"Transfer-Encoding: chunked\r\n\r\n6\r\nvote=a\r\n"} {
+		group.Go(func() {
+			answer, err := sendRaw(strings.TrimPrefix(s.frontends[0].URL, "http://"), "POST / HTTP/1.1\r\nHost: votingapp.local\r\n"+
+				"Cookie: "+cookie.Name+"="+cookie.Value+"\r\nContent-Type: application/x-www-form-urlencoded\r\n"+body)
+			if err != nil || strings.Contains(answer, "200 OK") {
+				t.Errorf("%q: answered with\n%s (%v)", body, answer, err)
+			}
+		})
+	}
+	group.Wait()
+	if got := metric(t, s.frontends[0], "poll_votes_accepted_total"); got != 0 {
+		t.Errorf("%v votes were accepted", got)
+	}
+	if got := s.redis[0].Do(t, "XLEN", "votes"); got != ":0" {
+		t.Errorf("%s entries are queued, want none", got)
+	}
+}
+
+// sendRaw sends bytes and returns all that comes back until the other side hangs up.
+func sendRaw(address, request string) (answer string, err error) {
+	connection, err := net.Dial("tcp", address)
+	if err != nil {
+		return "", err
+	}
+	defer connection.Close()
+	if err := connection.SetDeadline(time.Now().Add(patience)); err != nil {
+		return "", err
+	}
+	if _, err := io.WriteString(connection, request); err != nil {
+		return "", err
+	}
+	content, err := io.ReadAll(connection)
+	return string(content), err
+}
