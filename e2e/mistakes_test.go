@@ -31,6 +31,12 @@ func mistakes(s *step) {
 			s.must(host.Start(s.ctx))
 		}
 	}
+	state, err := s.pulumi.State()
+	s.must(err)
+	if len(state.Resources) > 0 { // an earlier step could not take it away
+		_, err := s.pulumi.Destroy(s.ctx)
+		s.must(err)
+	}
 	s.voters.Forget()
 	for _, m := range s.beforeAnyData() {
 		s.mistake(m)

@@ -30,7 +30,7 @@ const (
 	// wellTime is how long the system may take to be well again after a failure that is over.
 	wellTime = 90 * time.Second
 	// countTime is how long votes may take to be counted once everything is well.
-	countTime = 60 * time.Second
+	countTime = 90 * time.Second
 	// shortSilence is how long voters may be without a good answer where none of the poll's parts that they need is down.
 	shortSilence = 2 * time.Second
 )

@@ -100,8 +100,12 @@ func interlock(s *step) {
 	s.ready()
 	for _, balancer := range []string{"interlock", "haproxy"} {
 		s.must(s.pulumi.Set(map[string]any{"loadBalancer": balancer}))
-		s.balancer = balancer
-		result := s.up()
+		result, err := s.pulumi.Up(s.ctx)
+		if err != nil {
+			s.must(s.pulumi.Set(map[string]any{"loadBalancer": s.balancer})) // for the steps to come
+			s.Fatalf("from %s to %s: %v", s.balancer, balancer, err)
+		}
+		s.balancer, s.outputs = balancer, result.Outputs
 		s.checked("loadBalancer %s: `up` takes %.0f s", balancer, result.Wall.Seconds())
 		s.await("every frontend to answer through "+balancer, wellTime, s.well)
 		if balancer == "interlock" {
