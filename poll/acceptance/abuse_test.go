@@ -14,6 +14,7 @@ import (
 
 // One voter who presses both buttons a hundred times at once, on both frontends, is one voter.
 func TestOneVoterInManyTabs(t *testing.T) {
+	t.Parallel()
 	s := startSystem(t)
 	v := newVoter(t)
 	v.look(s.frontends[0])
@@ -121,6 +122,7 @@ func TestTenThousandConnections(t *testing.T) {
 
 // Half a vote, and then nothing: the connection does not stay open for ever, and nothing is counted.
 func TestHalfAVote(t *testing.T) {
+	t.Parallel()
 	s := startWithoutWorker(t)
 	v := newVoter(t)
 	v.look(s.frontends[0])

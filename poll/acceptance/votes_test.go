@@ -242,6 +242,7 @@ func TestAddressIsTaken(t *testing.T) {
 
 // Clients that send slowly, or too much, do not keep a place for ever, and voters beside them are answered.
 func TestRudeClients(t *testing.T) {
+	t.Parallel()
 	s := startWithoutWorker(t)
 	address := strings.TrimPrefix(s.frontends[0].URL, "http://")
 	var slow []net.Conn
