@@ -46,8 +46,8 @@ func NewQueue(address string) (*Queue, error) {
 			option.ClientName = "web-vote-app"
 			option.PipelineMultiplex = -1 // one connection
 			option.AlwaysPipelining = true
-			option.MaxFlushDelay = gatherTime        // not for a command that is alone
-			option.RingScaleEachConn = 12            // up to 4,096 votes on the way
+			option.MaxFlushDelay = gatherTime // not for a command that is alone
+			option.RingScaleEachConn = ringScale(i)
 			option.ReadBufferEachConn = 16 << 10     // answers are 22 bytes
 			option.WriteBufferEachConn = 64 << 10    // votes are 150 bytes
 			option.BlockingPipeline = int(1<<31 - 1) // never taken for blocking commands
@@ -59,6 +59,15 @@ func NewQueue(address string) (*Queue, error) {
 		q.clients[i] = client
 	}
 	return q, nil
+}
+
+// ringScale says for how many votes on the way a connection has room, as a power of two: 256 for each but the last, which
+// takes all that come beyond, 4,096.
+func ringScale(connection int) int {
+	if connection < connections-1 {
+		return 8
+	}
+	return 12
 }
 
 // Append implements poll.Queue. An error wraps poll.ErrUnavailable if trying again later may work.

@@ -12,7 +12,7 @@ import (
 // memory than its limit.
 const (
 	mostGarbage  = 400
-	leastGarbage = 30
+	leastGarbage = 15
 )
 
 // LimitMemory has Go collect garbage as seldom as possible while the program stays below limit, in bytes of resident memory.
