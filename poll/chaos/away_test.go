@@ -257,6 +257,10 @@ func TestDeadLetters(t *testing.T) {
 	s.addResults(t)
 	voters := newVoters(t, frontend, 10)
 	client := newClient(patience)
+	none := fmt.Sprintf("poll_worker_entries_unreadable_total{queue=%q} 0\n", s.redis[0].Address)
+	if _, metrics, err := ask(t, worker.Metrics+"/metrics"); err != nil || !strings.Contains(metrics, none) {
+		t.Errorf("before the first one the metrics lack %q (%v)", none, err)
+	}
 	hostile := "'); DROP TABLE votes; -- <script>alert(1)</script> \x00\xff"
 	for i, v := range voters {
 		id := voters[(i+1)%len(voters)].id.String()

@@ -86,6 +86,7 @@ func NewWorker(store poll.Store, backlogs []poll.Backlog, options Options) *Work
 		q.alive()
 		starting := "not reached yet"
 		q.fault.Store(&starting)
+		w.options.Metrics.expect(q.Name())
 		w.queues = append(w.queues, q)
 	}
 	return w

@@ -50,3 +50,10 @@ func NewMetrics(registerer prometheus.Registerer) *Metrics {
 		}),
 	}
 }
+
+// expect makes the counters of a queue begin at zero: a rate needs the zero before the first.
+func (m *Metrics) expect(queue string) {
+	for _, counter := range []*prometheus.CounterVec{m.read, m.stored, m.changed, m.unreadable, m.failures} {
+		counter.WithLabelValues(queue)
+	}
+}
