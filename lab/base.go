@@ -22,10 +22,12 @@ var hostContext embed.FS
 // engineVersion is the last Docker Engine that has --cluster-store and is packaged for Ubuntu 22.04.
 const engineVersion = "20.10.24"
 
-// complete is a script that succeeds in an image where hosts need nothing installed.
-const complete = `set -e
-grep -aqF docker/libkv/store/consul "$(command -v dockerd)"
-for program in sshd sudo ip iptables curl pkill; do command -v "$program"; done`
+// complete is a script that says in an image whether hosts need nothing installed there: "complete" or "incomplete".
+const complete = `(set -e
+	grep -aqF docker/libkv/store/consul "$(command -v dockerd)"
+	for program in sshd sudo ip iptables curl pkill; do command -v "$program"; done
+) >/dev/null 2>&1
+if [ $? -eq 0 ]; then echo complete; else echo incomplete; fi`
 
 // buildHostImage builds the image of the hosts, unless it is there and was built from the same things. One whose base has
 // been removed since is good enough.

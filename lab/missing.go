@@ -186,7 +186,12 @@ func (l *Lab) missingBase(ctx context.Context) []string {
 		return nil
 	}
 	if have {
-		if _, err := l.docker.run(ctx, "run", "--rm", "--network", "none", "--entrypoint", "sh", l.base, "-c", complete); err == nil {
+		answer, err := l.docker.run(ctx, "run", "--rm", "--network", "none", "--entrypoint", "sh", l.base, "-c", complete)
+		if err != nil {
+			_, words, _ := strings.Cut(err.Error(), complete+": ")
+			return []string{fmt.Sprintf("base %s: docker cannot run a container of it: mend that first (%s)", l.base, firstLine(words))}
+		}
+		if answer == "complete" {
 			return nil
 		}
 	} else {

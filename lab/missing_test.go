@@ -13,7 +13,8 @@ const info = `{"ServerVersion":"20.10.24","OSType":"linux","OperatingSystem":"De
 // wellEngine answers as an engine does that has everything, and no lab.
 const wellEngine = `"info"*) echo '` + info + `' ;;
 "network inspect"*) exit 1 ;;
-"image inspect"*) echo sha256:one ;;`
+"image inspect"*) echo sha256:one ;;
+"run --rm"*) echo complete ;;`
 
 func TestMissing(t *testing.T) {
 	for _, test := range []struct {
@@ -36,7 +37,9 @@ func TestMissing(t *testing.T) {
 		{"the base", `"image inspect"*base*) exit 1 ;; "image inspect"*swarm-scale-lab-host*) exit 1 ;;` + wellEngine,
 			[]string{"base the/base:1: this machine's engine does not have the image"}},
 		{"the base, after it was built on", `"image inspect"*base*) exit 1 ;;` + wellEngine, nil},
-		{"the packages", `"run --rm"*) exit 1 ;; "image inspect"*swarm-scale-lab-host*) exit 1 ;;` + wellEngine,
+		{"an engine that runs containers", `"run --rm"*) echo "no space left on device" >&2; exit 125 ;;` + wellEngine,
+			[]string{"base the/base:1: docker cannot run a container of it: mend that first (no space left on device)"}},
+		{"the packages", `"run --rm"*) echo incomplete ;; "image inspect"*swarm-scale-lab-host*) exit 1 ;;` + wellEngine,
 			[]string{"packages: the base the/base:1 has no Docker Engine with Consul support"}},
 		{"two parts", `"image inspect"*swarm:*) exit 1 ;; "image inspect"*redis*) exit 1 ;;` + wellEngine,
 			[]string{"image redis:", "image swarm:"}},
