@@ -54,8 +54,8 @@ func (a *App) place(ctx *pulumi.Context, node *infra.Node, c container, adjust f
 	running, err := docker.NewContainer(ctx, c.name, arguments, slices.Concat(node.Follow(), []pulumi.ResourceOption{
 		pulumi.Provider(place.Provider), a.inside,
 		pulumi.DependsOn([]pulumi.Resource{place.Network}),
-		// Before a network can go, its containers must; and a network that came back after its machine was lost is another.
-		pulumi.ReplaceWith([]pulumi.Resource{place.Network, node.Machine}), pulumi.ReplacementTrigger(place.Network.ID()),
+		// Before a network can go, its containers must.
+		pulumi.ReplaceWith([]pulumi.Resource{place.Network, node.Machine}),
 		// A name and a port can belong to one container at a time.
 		pulumi.DeleteBeforeReplace(true),
 	}, options)...)

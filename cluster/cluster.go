@@ -32,7 +32,7 @@ type Place struct {
 	Environment []string           // what the container's environment must carry to end up on the node
 	NetworkMode pulumi.StringInput // the network on which containers of all members know each other by name
 	// Network is that network: it has to be there first, and a container is made anew when it is.
-	Network    pulumi.CustomResource
+	Network    pulumi.Resource
 	DockerHost string // where docker, on the manager, reaches the engine or manager that takes the order
 }
 

@@ -24,6 +24,8 @@ var (
 	readyScript string
 	//go:embed scripts/engine.sh
 	engineScript string
+	//go:embed scripts/restart.sh
+	restartScript string
 	//go:embed scripts/start-containers.sh
 	startContainersScript string
 )
@@ -41,7 +43,7 @@ func newEngine(ctx *pulumi.Context, node *infra.Node, clusterStore string, paren
 		return Engine{}, err
 	}
 	engine, err := node.Run(ctx, node.Name+"-engine", infra.Script{
-		Text: engineScript,
+		Text: restartScript + engineScript,
 		Variables: map[string]pulumi.StringInput{
 			"NODE_NAME":       pulumi.String(node.Name),
 			"PRIVATE_ADDRESS": pulumi.String(node.Address.String()),
@@ -50,8 +52,9 @@ func newEngine(ctx *pulumi.Context, node *infra.Node, clusterStore string, paren
 			"LOGIN_USER":      pulumi.String(node.User()),
 			"LOG_SIZE":        pulumi.String(LogSize),
 			"LOG_FILES":       pulumi.String(LogFiles),
+			"NOTES":           pulumi.String(infra.Notes),
 
-			"START_CONTAINERS": pulumi.String(startContainersScript),
+			"START_CONTAINERS": pulumi.String(restartScript + startContainersScript),
 		},
 	}, parent, pulumi.DependsOn([]pulumi.Resource{ready}))
 	if err != nil {

@@ -9,15 +9,16 @@ import (
 const overlayName = "mynet"
 
 // newOverlay makes the network on which containers of all members know each other by name. It is made through the manager
-// and is then visible on every engine that shares the manager's key-value store: it lives there, not on a machine, so it
-// follows the manager's machine, on which the store is.
+// and is then visible on every engine that shares the manager's key-value store: it lives there, not on a machine, and has to
+// be made anew when the store began anew.
 func (s *standaloneSwarm) newOverlay(ctx *pulumi.Context, manager *docker.Provider, members pulumi.Resource) (*docker.Network, error) {
 	return docker.NewNetwork(ctx, overlayName, &docker.NetworkArgs{
 		Name:   pulumi.String(overlayName),
 		Driver: pulumi.String("overlay"),
-	}, append(s.manager.Follow(),
-		pulumi.Provider(manager), s.inside,
+	}, pulumi.Provider(manager), s.inside,
 		pulumi.DependsOn([]pulumi.Resource{members}),
+		pulumi.DeletedWith(s.manager.Presence),
+		pulumi.ReplacementTrigger(s.generation),
 		pulumi.DeleteBeforeReplace(true),
-	)...)
+	)
 }

@@ -79,10 +79,16 @@ func TestMembersAreWaitedFor(t *testing.T) {
 	const engine = "127.0.0.1:2375"
 	store, deletions := fakeStore(t, engine)
 	// The network has places for a container that is there, and for one that is not.
+	// The machine frontend01 is another one than before: the manager has to look anew.
 	standIns := t.TempDir()
+	notes := filepath.Join(standIns, "notes")
+	if err := os.WriteFile(notes+"-machines", []byte("frontend01: other\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	docker := `#!/bin/sh
 case "$*" in
 "network inspect mynet "*) printf 'redis01\nredis02\n\n' ;;
+"restart swarm-manager") ;;
 *"ps --all"*) printf 'frontend01/redis01\nfrontend01/frontend01,frontend01/redis01/alias\n' ;;
 *) echo "asked: $*" ;;
 esac
@@ -91,7 +97,10 @@ esac
 		t.Fatal(err)
 	}
 	output, err := run(t, membersScript, "create", standIns, "MANAGER="+manager.Listener.Addr().String(), "MEMBERS=frontend01 frontend02", "WAIT=30",
-		"STORE="+store, "ENGINES="+engine, "NETWORK=mynet")
+		"STORE="+store, "ENGINES="+engine, "NETWORK=mynet", "NOTES="+notes, "MACHINES=frontend01: a\nfrontend02: b")
+	if !strings.Contains(output, "the manager looks at all machines anew") {
+		t.Errorf("the manager goes on with what it knew of another machine:\n%s", output)
+	}
 	if strings.Count(output, "asked:") != 1 || !strings.Contains(output, "asked: network disconnect --force mynet redis02\n") {
 		t.Errorf("the network's places were not mended:\n%s", output)
 	}
@@ -102,8 +111,8 @@ esac
 		t.Errorf("the first engine was asked %d times to announce itself anew:\n%s", deletions.Load(), output)
 	}
 	// An engine that is not announced is named.
-	output, err = run(t, membersScript, "create", "", "MANAGER="+manager.Listener.Addr().String(), "MEMBERS=frontend01", "WAIT=1",
-		"STORE="+store, "ENGINES=127.0.0.2:2375", "NETWORK=mynet")
+	output, err = run(t, membersScript, "create", standIns, "MANAGER="+manager.Listener.Addr().String(), "MEMBERS=frontend01", "WAIT=1",
+		"STORE="+store, "ENGINES=127.0.0.2:2375", "NETWORK=mynet", "NOTES="+notes, "MACHINES=frontend01: a")
 	if err == nil || !strings.Contains(output, "the engine at 127.0.0.2 is not announced in the store") {
 		t.Errorf("%v\n%s", err, output)
 	}
@@ -119,7 +128,7 @@ func TestMissingMembersAreNamed(t *testing.T) {
 		"no manager answers": {"127.0.0.1:1", "frontend01 frontend02 worker01 store"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			output, err := run(t, membersScript, "create", "", "MANAGER="+test.manager, "MEMBERS=frontend01 frontend02 worker01 store", "WAIT=1", "STORE=", "ENGINES=", "NETWORK=mynet")
+			output, err := run(t, membersScript, "create", "", "MANAGER="+test.manager, "MEMBERS=frontend01 frontend02 worker01 store", "WAIT=1", "STORE=", "ENGINES=", "NETWORK=mynet", "NOTES="+filepath.Join(t.TempDir(), "notes"), "MACHINES=")
 			if err == nil || !strings.Contains(output, "does not report healthy: "+test.missing+"\n") {
 				t.Errorf("%v\n%s", err, output)
 			}
@@ -174,7 +183,7 @@ esac
 			t.Fatal(err)
 		}
 	}
-	output, err := run(t, startContainersScript, "", folder)
+	output, err := run(t, restartScript+startContainersScript, "", folder)
 	asked, _ := os.ReadFile(filepath.Join(folder, "asked"))
 	if err != nil || strings.Count(string(asked), "service docker start") != 1 || strings.Count(string(asked), "start b\n") != 1 || strings.Contains(string(asked), "start a") {
 		t.Errorf("%v\n%s\n%s", err, output, asked)
@@ -186,9 +195,10 @@ esac
 func TestContainersAreLeftAlone(t *testing.T) {
 	folder, asked := fakeDocker(t)
 	store, deletions := fakeStore(t, "192.168.33.20:2375")
+	notes, generation := filepath.Join(t.TempDir(), "notes"), "first"
 	join := func(action, image string) string {
 		t.Helper()
-		output, err := run(t, containerScript+joinScript, action, folder, "SWARM_IMAGE="+image, "PRIVATE_ADDRESS=192.168.33.20",
+		output, err := run(t, restartScript+containerScript+joinScript, action, folder, "SWARM_IMAGE="+image, "GENERATION="+generation, "NOTES="+notes, "PRIVATE_ADDRESS=192.168.33.20",
 			"DISCOVERY=consul://192.168.33.11:8500/", "STORE="+store, "NODE_NAME=frontend01")
 		if err != nil {
 			t.Fatalf("%v\n%s", err, output)
@@ -207,6 +217,20 @@ func TestContainersAreLeftAlone(t *testing.T) {
 	}
 	if changed := join("create", "swarm:1.2.8"); !strings.Contains(changed, "rm --force --volumes swarm-agent") || !strings.Contains(changed, "run ") {
 		t.Errorf("a changed image leaves the container as it was:\n%s", changed)
+	}
+	// A store that began anew is one that the engine has to be started again for.
+	engine := filepath.Join(t.TempDir(), "started")
+	for _, program := range []string{"service", "systemctl"} {
+		if err := os.WriteFile(filepath.Join(folder, program), []byte("#!/bin/sh\necho \"$@\" >>"+engine+"\n"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		generation = "second"
+		join("create", "swarm:1.2.8")
+	}
+	if started, _ := os.ReadFile(engine); strings.Count(string(started), "start") != 1 {
+		t.Errorf("with another store the engine is asked, in two runs,\n%s", started)
 	}
 	if deleted := join("delete", "swarm:1.2.8"); !strings.Contains(deleted, "rm --force --volumes swarm-agent") || strings.Contains(deleted, "run ") {
 		t.Errorf("delete asks\n%s", deleted)

@@ -47,10 +47,13 @@ type standaloneSwarm struct {
 	engines   map[string]Engine
 	inside    pulumi.ResourceOption
 	discovery string // where nodes are announced and found, as Swarm writes it
+
+	generation pulumi.StringOutput // of the key-value store
 }
 
 // newStandaloneSwarm bootstraps the cluster. Side by side run: the engines of all nodes; then, each as soon as the engine it
-// needs is there, Consul, the manager and the members' agents. The way to the end does not grow with the number of members.
+// needs is there, Consul and the pulls of Swarm's image; then the manager and the members' agents. The way to the end does not
+// grow with the number of members.
 func newStandaloneSwarm(ctx *pulumi.Context, s settings.Settings, machines *infra.Machines) (*Cluster, error) {
 	swarm := &standaloneSwarm{settings: s, machines: machines, manager: machines.One(addressplan.Manager), engines: map[string]Engine{}}
 	if err := ctx.RegisterComponentResource("swarm-scale:cluster:StandaloneSwarm", "swarm", swarm); err != nil {
@@ -67,7 +70,8 @@ func newStandaloneSwarm(ctx *pulumi.Context, s settings.Settings, machines *infr
 		}
 		swarm.engines[node.Name] = engine
 	}
-	if err := swarm.newConsul(ctx); err != nil {
+	var err error
+	if swarm.generation, err = swarm.newConsul(ctx); err != nil {
 		return nil, err
 	}
 	members, err := swarm.newMembers(ctx)
@@ -104,40 +108,52 @@ func (s *standaloneSwarm) place(node *infra.Node, manager *docker.Provider, over
 // newMembers runs the manager and the agents, and returns what is there once the manager reports every member healthy.
 func (s *standaloneSwarm) newMembers(ctx *pulumi.Context) (pulumi.Resource, error) {
 	image := pulumi.String(s.settings.Images.Swarm)
+	pulled, err := s.pull(ctx, s.manager)
+	if err != nil {
+		return nil, err
+	}
 	manager, err := s.manager.Run(ctx, "swarm-manager", infra.Script{
-		Text: containerScript + managerScript,
+		Text: restartScript + containerScript + managerScript,
 		Variables: map[string]pulumi.StringInput{
 			"SWARM_IMAGE":     image,
+			"GENERATION":      s.generation,
+			"NOTES":           pulumi.String(infra.Notes),
 			"PRIVATE_ADDRESS": pulumi.String(s.manager.Address.String()),
 			"DISCOVERY":       pulumi.String(s.discovery),
 			"LOGIN_USER":      pulumi.String(s.manager.User()),
 		},
 		When: infra.OnCreateAndDelete,
-	}, s.inside, pulumi.DependsOn(s.engines[s.manager.Name].Ready))
+	}, s.inside, pulumi.DependsOn([]pulumi.Resource{pulled}))
 	if err != nil {
 		return nil, err
 	}
 	steps, names := []pulumi.Resource{manager}, []string{}
 	engines := []string{engineAddress(s.manager)}
-	identities := pulumi.StringArray{}
+	machines := pulumi.StringArray{pulumi.Sprintf("the key-value store: %s", s.generation)}
 	for _, node := range s.machines.Members() {
+		pulled, err := s.pull(ctx, node)
+		if err != nil {
+			return nil, err
+		}
 		join, err := node.Run(ctx, node.Name+"-join", infra.Script{
-			Text: containerScript + joinScript,
+			Text: restartScript + containerScript + joinScript,
 			Variables: map[string]pulumi.StringInput{
 				"SWARM_IMAGE":     image,
 				"PRIVATE_ADDRESS": pulumi.String(node.Address.String()),
 				"DISCOVERY":       pulumi.String(s.discovery),
 				"STORE":           pulumi.String(s.store()),
+				"GENERATION":      s.generation,
+				"NOTES":           pulumi.String(infra.Notes),
 				"NODE_NAME":       pulumi.String(node.Name),
 			},
 			When: infra.OnCreateAndDelete,
-		}, s.inside, pulumi.DependsOn(s.engines[node.Name].Ready))
+		}, s.inside, pulumi.DependsOn([]pulumi.Resource{pulled}))
 		if err != nil {
 			return nil, err
 		}
 		steps, names = append(steps, join), append(names, node.Name)
 		engines = append(engines, engineAddress(node))
-		identities = append(identities, node.Identity)
+		machines = append(machines, pulumi.Sprintf("%s: %s", node.Name, node.Identity))
 	}
 	return s.manager.Run(ctx, "swarm-members", infra.Script{
 		Text: membersScript,
@@ -148,11 +164,19 @@ func (s *standaloneSwarm) newMembers(ctx *pulumi.Context) (pulumi.Resource, erro
 			"STORE":   pulumi.String(s.store()),
 			"ENGINES": pulumi.String(strings.Join(engines, " ")),
 			"NETWORK": pulumi.String(overlayName),
+			"NOTES":   pulumi.String(infra.Notes),
 			"WAIT":    pulumi.String(strconv.Itoa(membersWait)),
 			// A member that became another machine has to be waited for again.
-			"MACHINES": identities.ToStringArrayOutput().ApplyT(func(ids []string) string { return strings.Join(ids, " ") }).(pulumi.StringOutput),
+			"MACHINES": machines.ToStringArrayOutput().ApplyT(func(lines []string) string { return strings.Join(lines, "\n") }).(pulumi.StringOutput),
 		},
 	}, s.inside, pulumi.DependsOn(steps))
+}
+
+// pull has a node's engine pull Swarm's image while the key-value store is not there yet.
+func (s *standaloneSwarm) pull(ctx *pulumi.Context, node *infra.Node) (pulumi.Resource, error) {
+	engine := s.engines[node.Name]
+	return docker.NewRemoteImage(ctx, "swarm-image-"+node.Name, &docker.RemoteImageArgs{Name: pulumi.String(s.settings.Images.Swarm)},
+		append(node.Follow(), pulumi.Provider(engine.Provider), s.inside, pulumi.DependsOn(engine.Ready))...)
 }
 
 // store is the address and port of the key-value store.

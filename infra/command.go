@@ -51,6 +51,8 @@ func (n *Node) Run(ctx *pulumi.Context, name string, script Script, options ...p
 	}
 	if script.When != OnCreate {
 		arguments.Delete = commandLine(name, "delete").ToStringPtrOutput()
+		// `pulumi up --replace` would otherwise take away what it has just made.
+		options = append(options, pulumi.DeleteBeforeReplace(true))
 	}
 	return remote.NewCommand(ctx, name, arguments, slices.Concat(
 		[]pulumi.ResourceOption{pulumi.Provider(n.commands), pulumi.DependsOn(n.Reachable), pulumi.DeletedWith(n.Presence)}, options)...)

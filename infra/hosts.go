@@ -52,7 +52,7 @@ func newHosts(ctx *pulumi.Context, s settings.Settings, commands *command.Provid
 // what was on it could then never be forgotten.
 func (n *Node) takeOver(ctx *pulumi.Context, parent pulumi.ResourceOption) error {
 	giveBack := Script{Text: giveBackScript, Variables: map[string]pulumi.StringInput{
-		"NODE_NAME": pulumi.String(n.Name), "MARK": pulumi.String(Mark), "LOGIN_USER": pulumi.String(n.user),
+		"NODE_NAME": pulumi.String(n.Name), "MARK": pulumi.String(Mark), "NOTES": pulumi.String(Notes), "LOGIN_USER": pulumi.String(n.user),
 	}}
 	login := pulumi.All(n.SSHOptions(), n.PublicAddress).ApplyT(func(parts []any) string {
 		line := append([]string{"ssh", "-p", strconv.Itoa(n.port)}, parts[0].([]string)...)

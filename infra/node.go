@@ -17,6 +17,9 @@ import (
 // Mark is the label of everything that the stack has an engine keep: by it a machine that is given back is cleared.
 const Mark = "swarm-scale"
 
+// Notes is where the scripts keep what a machine has to remember: a file of that name, and others whose names begin so.
+const Notes = "/etc/docker/.swarm-scale"
+
 // Node is a machine of the cluster, whatever made it.
 type Node struct {
 	addressplan.Node // its name, role, number and private address

@@ -183,8 +183,10 @@ func TestMachineReplaced(t *testing.T) {
 	}{
 		// The key-value store is on the manager, the overlay is in the store, and every container is on the overlay.
 		"manager": {
-			anew:    []string{"frontend01", "frontend02", "mynet", "pg", "redis01", "redis02", "results-app", "worker01"},
-			updated: []string{"check", "consul", "frontend01-retirement", "frontend02-retirement", "manager-engine", "manager-ready", "pg-password", "swarm-manager", "swarm-members"},
+			anew: []string{"frontend01", "frontend02", "mynet", "pg", "redis01", "redis02", "results-app", "swarm-image-manager", "worker01"},
+			// The engines have to follow the new store, by the members' joins.
+			updated: []string{"check", "consul", "frontend01-join", "frontend01-retirement", "frontend02-join", "frontend02-retirement",
+				"manager-engine", "manager-ready", "pg-password", "store-join", "swarm-manager", "swarm-members", "worker01-join"},
 			order: []string{"delete manager", "create manager", "update manager-ready", "update manager-engine", "update swarm-manager",
 				"update swarm-members", "create mynet", "create frontend01", "create frontend02"},
 		},
@@ -195,19 +197,19 @@ func TestMachineReplaced(t *testing.T) {
 				"create interlock-image-interlock", "create interlock"},
 		},
 		"frontend01": {
-			anew:    []string{"frontend01", "redis-image-frontend01", "redis01", "redis01-data", "web-vote-app-frontend01"},
+			anew:    []string{"frontend01", "redis-image-frontend01", "redis01", "redis01-data", "swarm-image-frontend01", "web-vote-app-frontend01"},
 			updated: []string{"check", "frontend01-engine", "frontend01-join", "frontend01-ready", "swarm-members"},
 			order: []string{"delete frontend01", "create frontend01", "update frontend01-ready", "update frontend01-engine",
 				"update frontend01-join", "update swarm-members", "create frontend01"},
 		},
 		"worker01": {
-			anew:    []string{"vote-worker-worker01", "worker01"},
+			anew:    []string{"swarm-image-worker01", "vote-worker-worker01", "worker01"},
 			updated: []string{"check", "swarm-members", "worker01-engine", "worker01-join", "worker01-ready"},
 			order: []string{"delete worker01", "create worker01", "update worker01-ready", "update worker01-engine",
 				"create vote-worker-worker01", "create worker01"},
 		},
 		"store": {
-			anew:    []string{"pg", "pg-data", "postgres-image-store", "results-app", "results-app-store"},
+			anew:    []string{"pg", "pg-data", "postgres-image-store", "results-app", "results-app-store", "swarm-image-store"},
 			updated: []string{"check", "pg-password", "store-engine", "store-join", "store-ready", "swarm-members"},
 			order:   []string{"delete store", "create store", "update store-ready", "update store-engine", "create pg-data", "create pg"},
 		},
@@ -448,7 +450,7 @@ func TestHosts(t *testing.T) {
 		t.Fatal(err)
 	}
 	second := steps(up(t, e))
-	if want := []string{"frontend01", "frontend01-machine", "frontend01-presence", "redis-image-frontend01", "redis01", "redis01-data", "web-vote-app-frontend01"}; !slices.Equal(second["create"], want) {
+	if want := []string{"frontend01", "frontend01-machine", "frontend01-presence", "redis-image-frontend01", "redis01", "redis01-data", "swarm-image-frontend01", "web-vote-app-frontend01"}; !slices.Equal(second["create"], want) {
 		t.Errorf("made anew on the other machine: %v, want %v", second["create"], want)
 	}
 	for _, name := range []string{"frontend01-ready", "frontend01-engine", "frontend01-join", "swarm-members", "check"} {

@@ -63,6 +63,7 @@ func TestTree(t *testing.T) {
 		swarmType + " > pulumi:providers:docker":                                      7,     // every node's engine, and the Swarm
 		swarmType + " > command:remote:Command":                                       6 + 6 + 4 + 3,
 		swarmType + " > docker:index/network:Network":                                 1,
+		swarmType + " > docker:index/remoteImage:RemoteImage":                         5,
 		appType + " > docker:index/image:Image":                                       4,
 		appType + " > docker:index/remoteImage:RemoteImage":                           4,
 		appType + " > docker:index/volume:Volume":                                     3,
@@ -312,7 +313,8 @@ func TestFollowing(t *testing.T) {
 				if r.request.GetDeletedWith() == "" {
 					t.Errorf("%s %s would be deleted on a machine that is gone", r.token, r.name)
 				}
-				if strings.HasPrefix(r.token, "docker:") && len(r.request.GetReplaceWith()) == 0 {
+				// The network follows the key-value store instead.
+				if strings.HasPrefix(r.token, "docker:") && len(r.request.GetReplaceWith()) == 0 && r.request.GetReplacementTrigger() == nil {
 					t.Errorf("%s %s would not be made anew on another machine", r.token, r.name)
 				}
 				if r.token == "command:remote:Command" && !strings.Contains(text(t, r.inputs["stdin"]), "SWARM_SCALE_MACHINE=") {

@@ -27,3 +27,7 @@ keep_container consul "$CONSUL_IMAGE" --hostname consul --network host \
 # The answer is the leader's address in quotes, and an empty pair of quotes while there is none.
 await consul "http://$PRIVATE_ADDRESS:8500/v1/status/leader" '"..*"'
 echo "consul: $CONSUL_IMAGE serves at $PRIVATE_ADDRESS:8500"
+# Whoever keeps what the store says has to know when it begins with nothing: the first to find no generation sets it.
+generation="http://$PRIVATE_ADDRESS:8500/v1/kv/swarm-scale/generation"
+curl -fsS --max-time 5 -X PUT --data "$(cat /proc/sys/kernel/random/uuid)" "$generation?cas=0" >/dev/null
+echo "generation: $(curl -fsS --max-time 5 "$generation?raw")"

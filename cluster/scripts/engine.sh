@@ -7,6 +7,7 @@
 #            ENGINE_VERSION   the Docker Engine to install where there is none that fits
 #            LOGIN_USER       the user that SSH logs in as
 #            LOG_SIZE, LOG_FILES  when a container's log begins another file, and how many are kept
+#            NOTES                where the node keeps what it has to remember
 #            START_CONTAINERS     a script to run each time the engine has started
 #            SWARM_SCALE_MACHINE  the machine's identity
 set -euo pipefail
@@ -14,7 +15,7 @@ export DEBIAN_FRONTEND=noninteractive
 export DOCKER_HOST=unix:///var/run/docker.sock
 
 starter=/usr/local/lib/swarm-scale/start-containers
-ours=/etc/docker/.swarm-scale # marks an engine that this script configured, and has the machine's identity
+ours=$NOTES # marks an engine that this script configured, and has the machine's identity
 
 fail() {
 	echo "engine: $*" >&2
@@ -79,18 +80,6 @@ changed() {
 	printf '%s\n' "$content" >"$1"
 }
 
-restart_engine() {
-	if [ -d /run/systemd/system ]; then
-		systemctl daemon-reload
-		systemctl enable --quiet docker swarm-scale-containers
-		systemctl restart docker
-	else
-		# Not "restart": where the engine was never started, that ends after the stop and says nothing.
-		service docker stop >/dev/null 2>&1 || true
-		service docker start
-	fi
-}
-
 if ! command -v curl >/dev/null; then
 	apt_get update
 	apt_get install curl
@@ -144,6 +133,10 @@ if [ "$LOGIN_USER" != root ] && ! id -nG "$LOGIN_USER" | grep -qw docker; then
 fi
 
 if [ "$restart" = yes ] || ! docker info >/dev/null 2>&1; then
+	if [ -d /run/systemd/system ]; then
+		systemctl daemon-reload
+		systemctl enable --quiet docker swarm-scale-containers
+	fi
 	restart_engine
 	echo "engine: restarted with a changed configuration"
 fi

@@ -5,6 +5,8 @@
 #            PRIVATE_ADDRESS  the address at which the manager reaches the node's engine
 #            DISCOVERY        where nodes announce themselves, as Swarm writes it
 #            STORE            the address and port of the key-value store
+#            GENERATION       which store that is: another one each time it begins with nothing
+#            NOTES            where the node keeps what it has to remember
 #            NODE_NAME        the node's name
 set -euo pipefail
 
@@ -14,9 +16,9 @@ if [ "$1" = delete ]; then
 	exit 0
 fi
 
+follow_store "$GENERATION" "$NOTES"
 # The manager looks at a node the moment its agent announces it, and if the engine is not quite there looks again half a
 # minute later only. So the agent waits until the engine has found the store, though not for ever: it is not needed.
-have_image swarm-agent "$SWARM_IMAGE"
 for _ in $(seq 40); do
 	if curl -fsS --max-time 2 "http://$STORE/v1/kv/docker/nodes/?keys" 2>/dev/null | grep -qF "\"docker/nodes/$PRIVATE_ADDRESS:2375\""; then
 		break

@@ -5,6 +5,8 @@
 # Variables: SWARM_IMAGE      the image
 #            PRIVATE_ADDRESS  the address at which the manager listens
 #            DISCOVERY        where nodes are found, as Swarm writes it
+#            GENERATION       which key-value store it is: another one each time it begins with nothing
+#            NOTES            where the node keeps what it has to remember
 #            LOGIN_USER       the user that SSH logs in as
 set -euo pipefail
 
@@ -20,6 +22,7 @@ if [ "$1" = delete ]; then
 	exit 0
 fi
 
+follow_store "$GENERATION" "$NOTES"
 # Whenever it loses the store, or starts before it, the manager looks again after its heartbeat: a minute, if not told.
 keep_container swarm-manager "$SWARM_IMAGE" --publish "$PRIVATE_ADDRESS:3375:2375" "$SWARM_IMAGE" \
 	manage --strategy spread --heartbeat 2s "$DISCOVERY"

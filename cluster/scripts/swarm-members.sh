@@ -9,10 +9,21 @@
 #            ENGINES  address and port of every engine that is announced there, with spaces between; the first is the one
 #                     that the others are to join
 #            NETWORK  the overlay network's name
+#            MACHINES the machines that there are, and the key-value store: a line for each
+#            NOTES    where the manager's node keeps what it has to remember
 #            WAIT     how many seconds at most
 set -euo pipefail
 
+export DOCKER_HOST=unix:///var/run/docker.sock
 end=$((SECONDS + WAIT))
+
+# Where a machine has become another one, the manager is not to go on with what it knew of it.
+known=$NOTES-machines
+if [ -e "$known" ] && grep -vxFf <(printf '%s\n' "$MACHINES") "$known" | grep -q .; then
+	docker restart swarm-manager >/dev/null
+	echo "swarm-members: the manager looks at all machines anew"
+fi
+printf '%s\n' "$MACHINES" >"$known"
 
 # The manager's report has a pair [name, value] for a node and further pairs for its details, one of them its status:
 #   [" frontend01","192.168.33.20:2375"],["  └ ID","…"],["  └ Status","Healthy"], …
@@ -74,7 +85,6 @@ echo "swarm-members: the engines know each other"
 
 # A machine that was lost left its containers' places on the network in the store, and an engine refuses a container whose
 # name has a place already. The manager's own engine shares the store, and frees them.
-export DOCKER_HOST=unix:///var/run/docker.sock
 places=$(docker network inspect "$NETWORK" --format '{{range .Containers}}{{println .Name}}{{end}}' 2>/dev/null | sort -u) || places=
 if [ -n "$places" ]; then
 	containers=$(docker -H "tcp://$MANAGER" ps --all --format '{{.Names}}')

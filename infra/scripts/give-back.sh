@@ -4,10 +4,11 @@
 #
 # Variables: NODE_NAME   the node's name
 #            MARK        the label of what is the stack's
+#            NOTES       where the node keeps what it has to remember
 #            LOGIN_USER  the user that SSH logs in as
 set -euo pipefail
 export DOCKER_HOST=unix:///var/run/docker.sock
-ours=/etc/docker/.swarm-scale
+ours=$NOTES
 
 as_user() {
 	if [ "$LOGIN_USER" = root ]; then "$@"; else sudo -H -u "$LOGIN_USER" "$@"; fi
@@ -58,7 +59,7 @@ for file in /etc/docker/daemon.json /etc/systemd/system/docker.service.d/swarm-s
 	rm -f "$file"
 	if [ -e "$file.before-swarm-scale" ]; then mv "$file.before-swarm-scale" "$file"; fi
 done
-rm -rf /etc/swarm-scale /usr/local/lib/swarm-scale "$ours"
+rm -rf /etc/swarm-scale /usr/local/lib/swarm-scale "$ours" "$ours"-*
 if dpkg -s docker-ce >/dev/null 2>&1; then
 	apt-mark unhold docker-ce docker-ce-cli containerd.io >/dev/null
 fi

@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"time"
 
 	"swarm-scale/simulation"
@@ -40,7 +41,6 @@ func World(scale float64) *simulation.World {
 		"*-engine":      75 * time.Second, // apt, 100 MB of packages
 		"*-join":        8 * time.Second,
 		"*-retirement":  time.Second,
-		"consul":        12 * time.Second,
 		"swarm-manager": 8 * time.Second,
 		"swarm-members": 15 * time.Second,
 		"pg-password":   6 * time.Second, // the database makes its data first
@@ -48,7 +48,20 @@ func World(scale float64) *simulation.World {
 	} {
 		w.CommandTakes(pattern, took)
 	}
+	w.OnCommand("consul", consul)
 	return w
+}
+
+var machineIdentity = regexp.MustCompile(`(?m)^export SWARM_SCALE_MACHINE=(.*)$`)
+
+// consul plays the script that starts the key-value store. On each machine the
+// store begins with nothing, and says so by another generation.
+func consul(command simulation.Execution) (simulation.Outcome, error) {
+	outcome := simulation.Outcome{Took: 12 * time.Second}
+	if machine := machineIdentity.FindStringSubmatch(command.Stdin); machine != nil {
+		outcome.Stdout = "generation: of " + machine[1] + "\n"
+	}
+	return outcome, nil
 }
 
 // Options returns what runs the stack of Pulumi.dev.yaml in a world: two
