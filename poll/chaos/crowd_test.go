@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"swarm-scale/poll"
 	"swarm-scale/poll/programtest"
 )
 
@@ -18,8 +17,9 @@ const (
 	// longestThought is how long a browser rests at most between two votes: it keeps the machine below its limit, so that
 	// the parts that are not hit answer soon.
 	longestThought = 60 * time.Millisecond
-	// newVoterShare is one in so many votes that is a newcomer's.
-	newVoterShare = 8
+	// newVoterShare is one in so many votes that is a newcomer's, and atHand how many voters a browser has. Those who came
+	// before have voted for the last time: nothing hides it if that vote is lost.
+	newVoterShare, atHand = 4, 4
 	// shortestPatience and longestPatience are how long a voter waits for an answer.
 	shortestPatience, longestPatience = 500 * time.Millisecond, 6 * time.Second
 )
@@ -62,13 +62,14 @@ func (c *crowd) browse(ctx context.Context, random *rand.Rand) {
 				continue // nobody came; there is nothing to keep books about
 			}
 			mine = append(mine, newcomer)
+			mine = mine[max(0, len(mine)-atHand):]
 			c.mu.Lock()
 			c.voters = append(c.voters, newcomer)
 			c.mu.Unlock()
 		}
 		v := mine[random.IntN(len(mine))]
 		started := time.Now()
-		err := v.vote(context.WithoutCancel(ctx), client, frontend, poll.Choices()[random.IntN(2)])
+		err := v.vote(context.WithoutCancel(ctx), client, frontend, v.anotherChoice(random))
 		c.note(err, started)
 	}
 }

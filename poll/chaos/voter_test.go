@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"strings"
 	"testing"
@@ -49,6 +50,17 @@ type voter struct {
 	// may is what the tally may have: after a vote that was acknowledged, that one alone; after one that was not, that one,
 	// too.
 	may outcomes
+}
+
+// anotherChoice is not the one that the voter is counted with by now, so that a lost vote shows; any, if that is not certain.
+func (v *voter) anotherChoice(random *rand.Rand) poll.Choice {
+	switch v.may {
+	case outcome(poll.A):
+		return poll.B
+	case outcome(poll.B):
+		return poll.A
+	}
+	return poll.Choices()[random.IntN(2)]
 }
 
 // errUncertain is wrapped by the errors after which a vote may have been taken or not.
