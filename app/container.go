@@ -107,15 +107,16 @@ func (c container) arguments() *docker.ContainerArgs {
 	return arguments
 }
 
-// placeOutside starts a container on the own engine of a node that is no member, with port 80 open to everybody.
-func (a *App) placeOutside(ctx *pulumi.Context, node *infra.Node, c container, after []pulumi.Resource, adjust func(*docker.ContainerArgs)) (*docker.Container, error) {
+// placeOutside starts a container on the own engine of a node that is no member, with port 80 open to everybody. The name is
+// the resource's.
+func (a *App) placeOutside(ctx *pulumi.Context, name string, node *infra.Node, c container, after []pulumi.Resource, adjust func(*docker.ContainerArgs)) (*docker.Container, error) {
 	arguments := c.arguments()
 	arguments.Ports = docker.ContainerPortArray{docker.ContainerPortArgs{Internal: pulumi.Int(80), External: pulumi.Int(80)}}
 	if adjust != nil {
 		adjust(arguments)
 	}
 	engine := a.cluster.Engines[node.Name]
-	return docker.NewContainer(ctx, c.name, arguments, append(node.Follow(),
+	return docker.NewContainer(ctx, name, arguments, append(node.Follow(),
 		pulumi.Provider(engine.Provider), a.inside,
 		pulumi.DependsOn(slices.Concat(engine.Ready, after)),
 		pulumi.DeleteBeforeReplace(true),

@@ -50,7 +50,7 @@ func (a *App) newHAProxy(ctx *pulumi.Context, node *infra.Node, password string)
 	if err != nil {
 		return nil, err
 	}
-	return a.placeOutside(ctx, node, container{name: "haproxy", image: image}, []pulumi.Resource{written}, func(arguments *docker.ContainerArgs) {
+	return a.placeOutside(ctx, loadBalancer, node, container{name: "haproxy", image: image}, []pulumi.Resource{written}, func(arguments *docker.ContainerArgs) {
 		arguments.Volumes = docker.ContainerVolumeArray{docker.ContainerVolumeArgs{
 			HostPath:      pulumi.String(haproxyFolder),
 			ContainerPath: pulumi.String("/usr/local/etc/haproxy"),

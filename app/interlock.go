@@ -16,7 +16,7 @@ func (a *App) newInterlock(ctx *pulumi.Context, node *infra.Node) (*docker.Conta
 		return nil, err
 	}
 	store := a.cluster.Places[a.machines.One(addressplan.Store).Name]
-	return a.placeOutside(ctx, node, container{
+	return a.placeOutside(ctx, loadBalancer, node, container{
 		name:    "interlock",
 		image:   image,
 		command: []string{"--swarm-url", store.DockerHost, "--plugin", "haproxy", "start"},

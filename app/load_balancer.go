@@ -17,6 +17,10 @@ const (
 	interlockPassword = "interlock"
 )
 
+// loadBalancer is the resource's name, whichever it is: to change to the other one is to replace it, so that port 80 is free
+// when that one starts.
+const loadBalancer = "load-balancer"
+
 // newLoadBalancer runs the load balancer on its node's own engine, outside of the cluster, and returns it and where it shows
 // its statistics.
 func (a *App) newLoadBalancer(ctx *pulumi.Context, node *infra.Node) (*docker.Container, pulumi.StringOutput, error) {

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -170,6 +171,7 @@ func TestContainersThatCouldNotStart(t *testing.T) {
 	docker := `#!/bin/sh
 echo "$@" >>` + folder + `/asked
 case "$1" in
+info) echo ` + folder + ` ;;
 ps) echo a; echo b ;;
 inspect)
 	[ -e ` + folder + `/restarted ] || echo "a /redis01: network sandbox join failed"
@@ -183,7 +185,14 @@ esac
 			t.Fatal(err)
 		}
 	}
+	notes := filepath.Join(folder, "network", "files", "local-kv.db")
+	if err := errors.Join(os.MkdirAll(filepath.Dir(notes), 0o700), os.WriteFile(notes, nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
 	output, err := run(t, restartScript+startContainersScript, "", folder)
+	if _, err := os.Stat(notes); err == nil {
+		t.Error("the engine keeps its notes on a network that is gone")
+	}
 	asked, _ := os.ReadFile(filepath.Join(folder, "asked"))
 	if err != nil || strings.Count(string(asked), "service docker start") != 1 || strings.Count(string(asked), "start b\n") != 1 || strings.Contains(string(asked), "start a") {
 		t.Errorf("%v\n%s\n%s", err, output, asked)

@@ -54,11 +54,13 @@ func (n *Node) takeOver(ctx *pulumi.Context, parent pulumi.ResourceOption) error
 	giveBack := Script{Text: giveBackScript, Variables: map[string]pulumi.StringInput{
 		"NODE_NAME": pulumi.String(n.Name), "MARK": pulumi.String(Mark), "NOTES": pulumi.String(Notes), "LOGIN_USER": pulumi.String(n.user),
 	}}
-	login := pulumi.All(n.SSHOptions(), n.PublicAddress).ApplyT(func(parts []any) string {
-		line := append([]string{"ssh", "-p", strconv.Itoa(n.port)}, parts[0].([]string)...)
-		line = append(line, n.user+"@"+parts[1].(string), string(commandLine("give-back", "delete")))
-		return "set -- " + shellescape.QuoteCommand(line) + "\n" + leaveScript
-	}).(pulumi.StringOutput)
+	script := func(action string) pulumi.StringOutput {
+		return pulumi.All(n.SSHOptions(), n.PublicAddress).ApplyT(func(parts []any) string {
+			line := append([]string{"ssh", "-p", strconv.Itoa(n.port)}, parts[0].([]string)...)
+			line = append(line, n.user+"@"+parts[1].(string), string(commandLine("give-back", action)))
+			return "set -- " + shellescape.QuoteCommand(line) + "\n" + leaveScript
+		}).(pulumi.StringOutput)
+	}
 	var err error
 	n.Machine, err = local.NewCommand(ctx, n.Name+"-machine", &local.CommandArgs{},
 		pulumi.Provider(n.commands), parent, pulumi.ReplacementTrigger(n.Identity), pulumi.DeleteBeforeReplace(true))
@@ -66,7 +68,9 @@ func (n *Node) takeOver(ctx *pulumi.Context, parent pulumi.ResourceOption) error
 		return err
 	}
 	return n.newPresence(ctx, &local.CommandArgs{
-		Delete:                 login,
+		Create:                 script("create"),
+		Update:                 pulumi.String(":"), // by then what is there is this stack's
+		Delete:                 script("delete"),
 		Stdin:                  giveBack.standardInput(n.Identity),
 		Environment:            pulumi.StringMap{"NODE_NAME": pulumi.String(n.Name)},
 		AddPreviousOutputInEnv: pulumi.Bool(false),

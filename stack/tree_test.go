@@ -169,7 +169,10 @@ func TestLoadBalancers(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			c := find(t, resources, "docker:index/container:Container", name)
+			c := find(t, resources, "docker:index/container:Container", "load-balancer")
+			if got := text(t, c.inputs["name"]); got != fmt.Sprintf("%q", name) {
+				t.Errorf("the container's name is %s", got)
+			}
 			if !strings.Contains(c.provider, "::interlock::") {
 				t.Errorf("provider %s, want the node's own engine", c.provider)
 			}

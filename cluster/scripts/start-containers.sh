@@ -21,8 +21,9 @@ for _ in $(seq 300); do
 		# that, can neither use the network nor forget the notes. They hold nothing that it does not make anew, apart from
 		# networks that somebody else made on this machine.
 		mended=yes
+		data=$(docker info --format '{{.DockerRootDir}}')
 		stop_engine
-		rm -f /var/lib/docker/network/files/local-kv.db
+		rm -f "${data:?}/network/files/local-kv.db"
 		start_engine
 	else
 		# When all machines come back together, this one may be there before the key-value store, without which there is no
