@@ -29,7 +29,7 @@ func main() {
 func run(ctx context.Context, arguments []string, lookup func(string) string, stdout, stderr io.Writer) int {
 	switch {
 	case len(arguments) == 1 && arguments[0] == "healthcheck":
-		return service.Healthcheck(stdout, environment.NewReader(lookup).Text("LISTEN_ADDRESS", defaultListen), "/readyz")
+		return service.Healthcheck(stdout, environment.NewReader(lookup).Text("LISTEN_ADDRESS", defaultListen), "/healthz")
 	case len(arguments) != 0:
 		fmt.Fprintf(stderr, "%s does not know %q: run it without arguments to serve, or with healthcheck\n", program, arguments)
 		return service.ExitSettings

@@ -212,23 +212,24 @@ func (a *VoteApp) refuse(w http.ResponseWriter, r *http.Request, choice poll.Cho
 	a.ballots[ballotState{choice, n}].send(w, r, status)
 }
 
-// serveHealth says whether this program does its work, with or without a queue.
-func (a *VoteApp) serveHealth(w http.ResponseWriter, _ *http.Request) {
-	answerCheck(w, http.StatusOK, "ok")
-}
-
-// serveReady says whether voters should be sent here: it proves that the queue can be written to.
-func (a *VoteApp) serveReady(w http.ResponseWriter, r *http.Request) {
-	if a.stopping.Load() {
-		answerCheck(w, http.StatusServiceUnavailable, "stopping")
-		return
-	}
+// serveHealth says whether this program does its work, which it cannot without its queue: it proves that Redis can be written
+// to.
+func (a *VoteApp) serveHealth(w http.ResponseWriter, r *http.Request) {
 	if err := a.writable.get(r.Context()); err != nil {
 		answerCheck(w, http.StatusServiceUnavailable, "votes cannot be queued: redis does not take a write")
 		a.trouble.report("redis cannot be written to", err)
 		return
 	}
 	answerCheck(w, http.StatusOK, "ok: redis can be written to")
+}
+
+// serveReady says whether voters should be sent here: where it is healthy and not about to stop.
+func (a *VoteApp) serveReady(w http.ResponseWriter, r *http.Request) {
+	if a.stopping.Load() {
+		answerCheck(w, http.StatusServiceUnavailable, "stopping")
+		return
+	}
+	a.serveHealth(w, r)
 }
 
 // answerCheck answers a machine's question in one line.
