@@ -117,7 +117,7 @@ func container() *Resource {
 		},
 		// It is stopped before it is removed, and only the removal takes no notice.
 		Missing: func(c *Call) error {
-			return fmt.Errorf("Error stopping container %[1]s: Error response from daemon: No such container: %[1]s", c.ID)
+			return fmt.Errorf("error stopping container %[1]s: Error response from daemon: No such container: %[1]s", c.ID)
 		},
 		Outputs: []Output{
 			constant("bridge", ""), constant("containerLogs", ""), constant("exitCode", 0),
