@@ -9,7 +9,7 @@ status=$?
 case $status,$complaint in
 255,*"Permission denied"* | 255,*"Too many authentication failures"*) ;;
 255,*)
-	echo "leave: $NODE_NAME does not answer as the machine it was, so what ran there is left there: $complaint" >&2
+	echo "leave: $NODE_NAME does not answer as the machine it was, so what ran there is left there: $(echo "$complaint" | tail -n 1)" >&2
 	exit 0
 	;;
 esac
