@@ -108,7 +108,7 @@ func (s *step) beforeAnyData() []mistake {
 		name: "an SSH key that nobody knows",
 		make: func() { s.must(s.pulumi.Set(map[string]any{"sshPrivateKeyFile": s.strangeKey()})) },
 		mend: func() { s.must(s.pulumi.Set(map[string]any{"sshPrivateKeyFile": config["sshPrivateKeyFile"]})) },
-		says: []string{"manager-ready", "unable to authenticate"},
+		says: []string{"manager-presence", host("manager").Address, "Permission denied (publickey"},
 	}, {
 		name: "a kernel that is too old (a stand-in for uname says so)",
 		make: oldKernel, mend: kernel,
