@@ -21,6 +21,7 @@ type mistake struct {
 	make func() // makes it
 	mend func() // takes it back
 	says []string
+	told func(string) // gets the whole error; nil for nobody
 }
 
 // mistakes makes mistake after mistake on hosts that have nothing of ours. Each has to be told in words that help, and once
@@ -38,6 +39,7 @@ func mistakes(s *step) {
 		s.must(err)
 	}
 	s.voters.Forget()
+	s.leftovers(s.lab.Host("worker01"))
 	for _, m := range s.beforeAnyData() {
 		s.mistake(m)
 	}
@@ -57,6 +59,33 @@ func mistakes(s *step) {
 	s.unchanged()
 }
 
+// leftovers takes a host that still has what an earlier deployment left there, which `up` has to refuse, and clears it by
+// the very line that `up` gives.
+func (s *step) leftovers(host *lab.Host) {
+	s.Helper()
+	if len(s.left(host)) == 0 {
+		return // nothing was destroyed while it was off
+	}
+	var line string
+	s.mistake(mistake{
+		name: "a host that was off when another deployment was destroyed",
+		make: func() {},
+		mend: func() {},
+		says: []string{host.Name + " still has what another deployment left there"},
+		told: func(text string) {
+			for one := range strings.Lines(text) {
+				if one = strings.TrimSpace(one); strings.HasPrefix(one, "sudo rm ") {
+					line = one
+				}
+			}
+		},
+	})
+	if line == "" {
+		s.Fatalf("`up` gives no line by which %s is cleared", host.Name)
+	}
+	s.run(host, "export DOCKER_HOST=unix:///var/run/docker.sock\n"+line)
+}
+
 // mistake makes a mistake, reads what `up` says to it, and takes it back.
 func (s *step) mistake(m mistake) {
 	s.Helper()
@@ -68,6 +97,9 @@ func (s *step) mistake(m mistake) {
 	if err == nil {
 		s.Errorf("%s: `up` says nothing, within %.0f s", m.name, took.Seconds())
 		return
+	}
+	if m.told != nil {
+		m.told(err.Error())
 	}
 	missing := slices.DeleteFunc(slices.Clone(m.says), func(part string) bool { return strings.Contains(err.Error(), part) })
 	if len(missing) > 0 {
