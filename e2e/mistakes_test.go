@@ -21,7 +21,9 @@ type mistake struct {
 	make func() // makes it
 	mend func() // takes it back
 	says []string
-	told func(string) // gets the whole error; nil for nobody
+	// fresh: a step that has succeeded does not look again, so that the mistake is only seen where nothing is there yet.
+	fresh bool
+	told  func(string) // gets the whole error; nil for nobody
 }
 
 // mistakes makes mistake after mistake on hosts that have nothing of ours. Each has to be told in words that help, and once
@@ -32,12 +34,7 @@ func mistakes(s *step) {
 			s.must(host.Start(s.ctx))
 		}
 	}
-	state, err := s.pulumi.State()
-	s.must(err)
-	if len(state.Resources) > 0 { // an earlier step could not take it away
-		_, err := s.pulumi.Destroy(s.ctx)
-		s.must(err)
-	}
+	s.empty() // an earlier step may not have been able to
 	s.voters.Forget()
 	s.leftovers(s.lab.Host("worker01"))
 	for _, m := range s.beforeAnyData() {
@@ -57,6 +54,17 @@ func mistakes(s *step) {
 	s.checked("another password after the data exists: taken over by `up`, %.0f s, no vote lost", result.Wall.Seconds())
 	s.vote(20)
 	s.unchanged()
+}
+
+// empty takes away what there is of the stack.
+func (s *step) empty() {
+	s.Helper()
+	state, err := s.pulumi.State()
+	s.must(err)
+	if len(state.Resources) > 0 {
+		_, err := s.pulumi.Destroy(s.ctx)
+		s.must(err)
+	}
 }
 
 // leftovers takes a host that still has what an earlier deployment left there, which `up` has to refuse, and clears it by
@@ -89,6 +97,9 @@ func (s *step) leftovers(host *lab.Host) {
 // mistake makes a mistake, reads what `up` says to it, and takes it back.
 func (s *step) mistake(m mistake) {
 	s.Helper()
+	if m.fresh {
+		s.empty()
+	}
 	m.make()
 	begun := time.Now()
 	_, err := s.pulumi.Up(s.ctx)
@@ -137,16 +148,16 @@ func (s *step) beforeAnyData() []mistake {
 		mend: func() { s.must(s.pulumi.Set(map[string]any{"hosts": config["hosts"]})) },
 		says: []string{"swarm-scale:hosts", "twice", host("frontend01").Address},
 	}, {
-		name: "an SSH key that nobody knows",
+		name: "an SSH key that nobody knows", fresh: true,
 		make: func() { s.must(s.pulumi.Set(map[string]any{"sshPrivateKeyFile": s.strangeKey()})) },
 		mend: func() { s.must(s.pulumi.Set(map[string]any{"sshPrivateKeyFile": config["sshPrivateKeyFile"]})) },
 		says: []string{"manager-presence", host("manager").Address, "Permission denied (publickey"},
 	}, {
-		name: "a kernel that is too old (a stand-in for uname says so)",
+		name: "a kernel that is too old (a stand-in for uname says so)", fresh: true,
 		make: oldKernel, mend: kernel,
 		says: []string{"frontend02 has kernel 3.13.0-24-generic", "3.16 or newer"},
 	}, {
-		name: "an engine that is too new (a stand-in for dockerd says so)",
+		name: "an engine that is too new (a stand-in for dockerd says so)", fresh: true,
 		make: newEngine, mend: engine,
 		says: []string{"worker01 has Docker version 23.0.6", "no --cluster-store", "remove it"},
 	}, {
