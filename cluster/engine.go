@@ -26,8 +26,8 @@ var (
 	engineScript string
 	//go:embed scripts/restart.sh
 	restartScript string
-	//go:embed scripts/start-containers.sh
-	startContainersScript string
+	//go:embed scripts/tend-containers.sh
+	tendContainersScript string
 )
 
 // newEngine waits for a node and gives it an engine whose key-value store is the given one.
@@ -54,7 +54,7 @@ func newEngine(ctx *pulumi.Context, node *infra.Node, clusterStore string, paren
 			"LOG_FILES":       pulumi.String(LogFiles),
 			"NOTES":           pulumi.String(infra.Notes),
 
-			"START_CONTAINERS": pulumi.String(restartScript + startContainersScript),
+			"TEND_CONTAINERS": pulumi.String(restartScript + tendContainersScript),
 		},
 	}, parent, pulumi.DependsOn([]pulumi.Resource{ready}))
 	if err != nil {

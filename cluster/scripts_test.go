@@ -90,7 +90,7 @@ func TestMembersAreWaitedFor(t *testing.T) {
 case "$*" in
 "network inspect mynet "*) printf 'redis01\nredis02\n\n' ;;
 "restart swarm-manager") ;;
-*"ps --all"*) printf 'frontend01/redis01\nfrontend01/frontend01,frontend01/redis01/alias\n' ;;
+"-H tcp://127.0.0.1:2375 ps --all "*) printf 'redis01\nfrontend01,frontend01/alias\n' ;;
 *) echo "asked: $*" ;;
 esac
 `
@@ -164,23 +164,41 @@ esac
 	}
 }
 
-// TestContainersThatCouldNotStart holds that what the engine could not start is started, after the engine where that helps.
-func TestContainersThatCouldNotStart(t *testing.T) {
+// TestContainersAreTended holds that what the engine could not start is started, after the engine where that helps; that the
+// engine is announced anew; and that then the place of a container that is gone is freed, and a container that does not find
+// another one's name is started anew.
+func TestContainersAreTended(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:7946")
+	if err != nil {
+		t.Skipf("port 7946 is taken on this machine: %v", err)
+	}
+	defer func() { _ = listener.Close() }()
+	store, deletions := fakeStore(t, "127.0.0.1:2375")
 	folder := t.TempDir()
-	// The engine knows of two failures until it is restarted, and of one until that container is started by hand.
+	// The engine knows of two failures until it is restarted, and of one until that container is started by hand. Of the
+	// containers of which it then tells events, redis02 and worker01 are there.
 	docker := `#!/bin/sh
 echo "$@" >>` + folder + `/asked
-case "$1" in
-info) echo ` + folder + ` ;;
-ps) echo a; echo b ;;
-inspect)
+case "$*" in
+*DockerRootDir*) echo ` + folder + ` ;;
+*ClusterStore*) echo consul://` + store + ` 127.0.0.1:2375 ;;
+"ps "*) echo a; echo b ;;
+*Health*) echo 'unhealthy: lookup redis02: no such host' ;;
+"inspect "*)
 	[ -e ` + folder + `/restarted ] || echo "a /redis01: network sandbox join failed"
 	[ -e ` + folder + `/started ] || echo "b /frontend01: network mynet not found" ;;
-start) touch ` + folder + `/started ;;
+"start "*) touch ` + folder + `/started ;;
+"events "*) echo redis01 destroy; echo redis02 destroy; echo worker01 health_status: unhealthy; sleep 1 ;;
+"network ls "*) echo mynet ;;
+"network inspect "*) echo redis01; echo redis02 ;;
+"container inspect redis01") exit 1 ;;
 esac
 `
 	service := "#!/bin/sh\necho service \"$@\" >>" + folder + "/asked\n[ $2 = stop ] || touch " + folder + "/restarted\n"
-	for name, text := range map[string]string{"docker": docker, "service": service, "systemctl": "#!/bin/sh\nexec " + folder + "/service docker start\n"} {
+	for name, text := range map[string]string{
+		"docker": docker, "service": service, "systemctl": "#!/bin/sh\nexec " + folder + "/service docker start\n",
+		"sleep": "#!/bin/sh\nexec /bin/sleep 0.1\n",
+	} {
 		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -189,13 +207,23 @@ esac
 	if err := errors.Join(os.MkdirAll(filepath.Dir(notes), 0o700), os.WriteFile(notes, nil, 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	output, err := run(t, restartScript+startContainersScript, "", folder)
+	output, err := run(t, restartScript+tendContainersScript, "", folder)
 	if _, err := os.Stat(notes); err == nil {
 		t.Error("the engine keeps its notes on a network that is gone")
 	}
-	asked, _ := os.ReadFile(filepath.Join(folder, "asked"))
-	if err != nil || strings.Count(string(asked), "service docker start") != 1 || strings.Count(string(asked), "start b\n") != 1 || strings.Contains(string(asked), "start a") {
-		t.Errorf("%v\n%s\n%s", err, output, asked)
+	text, _ := os.ReadFile(filepath.Join(folder, "asked"))
+	asked := "\n" + string(text)
+	for line, want := range map[string]int{
+		"service docker start": 1, "start b": 1, "start a": 0,
+		"network disconnect --force mynet redis01": 1, "network disconnect --force mynet redis02": 0,
+		"restart worker01": 1,
+	} {
+		if got := strings.Count(asked, "\n"+line+"\n"); got != want {
+			t.Errorf("asked %q %d times, want %d", line, got, want)
+		}
+	}
+	if err != nil || deletions.Load() != 1 || t.Failed() {
+		t.Errorf("%v, announced anew %d times\n%s\n%s", err, deletions.Load(), output, asked)
 	}
 }
 

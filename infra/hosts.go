@@ -54,11 +54,12 @@ func (n *Node) takeOver(ctx *pulumi.Context, parent pulumi.ResourceOption) error
 	giveBack := Script{Text: giveBackScript, Variables: map[string]pulumi.StringInput{
 		"NODE_NAME": pulumi.String(n.Name), "MARK": pulumi.String(Mark), "NOTES": pulumi.String(Notes), "LOGIN_USER": pulumi.String(n.user),
 	}}
-	script := func(action string) pulumi.StringOutput {
+	// What ssh is given stands in the environment, so that the error of a machine that refuses the login is not a page long.
+	line := func(action string) pulumi.StringOutput {
 		return pulumi.All(n.SSHOptions(), n.PublicAddress).ApplyT(func(parts []any) string {
 			line := append([]string{"ssh", "-p", strconv.Itoa(n.port)}, parts[0].([]string)...)
 			line = append(line, n.user+"@"+parts[1].(string), string(commandLine("give-back", action)))
-			return "set -- " + shellescape.QuoteCommand(line) + "\n" + leaveScript
+			return shellescape.QuoteCommand(line)
 		}).(pulumi.StringOutput)
 	}
 	var err error
@@ -68,11 +69,16 @@ func (n *Node) takeOver(ctx *pulumi.Context, parent pulumi.ResourceOption) error
 		return err
 	}
 	return n.newPresence(ctx, &local.CommandArgs{
-		Create:                 script("create"),
-		Update:                 pulumi.String(":"), // by then what is there is this stack's
-		Delete:                 script("delete"),
-		Stdin:                  giveBack.standardInput(n.Identity),
-		Environment:            pulumi.StringMap{"NODE_NAME": pulumi.String(n.Name)},
+		Create: pulumi.String(`sh -c "$LEAVE" leave "$SSH_CREATE"`),
+		Update: pulumi.String(":"), // by then what is there is this stack's
+		Delete: pulumi.String(`sh -c "$LEAVE" leave "$SSH_DELETE"`),
+		Stdin:  giveBack.standardInput(n.Identity),
+		Environment: pulumi.StringMap{
+			"NODE_NAME":  pulumi.String(n.Name),
+			"LEAVE":      pulumi.String(leaveScript),
+			"SSH_CREATE": line("create"),
+			"SSH_DELETE": line("delete"),
+		},
 		AddPreviousOutputInEnv: pulumi.Bool(false),
 	}, parent)
 }

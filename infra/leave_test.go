@@ -52,7 +52,7 @@ func TestLeave(t *testing.T) {
 		"given back":       {"cat >/dev/null; echo given back; echo keeps an image >&2", false, "keeps an image"},
 		"does not answer":  {"echo 'connect to host: Connection timed out' >&2; exit 255", false, "leave: frontend01 does not answer as the machine it was, so what ran there is left there: connect to host"},
 		"another machine":  {"echo 'Host key verification failed.' >&2; exit 255", false, "does not answer as the machine it was"},
-		"no login":         {"echo 'ubuntu@192.0.2.20: Permission denied (publickey).' >&2; exit 255", true, "Permission denied"},
+		"no login":         {"echo 'ubuntu@192.0.2.20: Permission denied (publickey).' >&2; exit 255", true, "frontend01 does not let this machine log in: ubuntu@192.0.2.20: Permission denied (publickey).\nIt has to know"},
 		"the script fails": {"echo no space left >&2; exit 1", true, "no space left"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -62,7 +62,10 @@ func TestLeave(t *testing.T) {
 				t.Fatal(err)
 			}
 			command := exec.Command("/bin/sh", "-c", line)
-			command.Env = []string{"PATH=" + folder + ":" + os.Getenv("PATH"), "NODE_NAME=" + presence["environment"].ObjectValue()["NODE_NAME"].StringValue()}
+			command.Env = []string{"PATH=" + folder + ":" + os.Getenv("PATH")}
+			for name, value := range presence["environment"].ObjectValue() {
+				command.Env = append(command.Env, string(name)+"="+value.StringValue())
+			}
 			command.Stdin = strings.NewReader(presence["stdin"].StringValue())
 			output, err := command.CombinedOutput()
 			if (err != nil) != test.fails || !strings.Contains(string(output), test.says) {

@@ -101,6 +101,9 @@ consul() {
 	on manager "sudo docker run --restart=unless-stopped -d -p 8500:8500 -h consul $(image consulImage) agent -server -bootstrap -client 0.0.0.0 -data-dir /consul/data"
 	until_true has_leader
 }
+# Engines that started together may not have found each other, and then some votes are never counted: an engine that is taken
+# off the store's list announces itself anew, and those that are still alone join it.
+announce_anew() { curl -fsS --max-time 5 -X DELETE "http://$manager:8500/v1/kv/docker/nodes/$manager:2375"; }
 all_healthy() { [ "$(curl -fsS --max-time 2 "http://$manager:3375/info" | grep -o '"Healthy"' | wc -l)" -eq "${#members[@]}" ]; }
 copy_programs() { tar -C "$programs" -c . | on manager 'mkdir -p programs && tar -C programs -x'; }
 build() { on manager "cd programs && sudo docker -H tcp://$(address "$2"):2375 build -t $1 ./$1"; }
@@ -118,6 +121,7 @@ for node in "${members[@]}"; do
 		"sudo docker -H tcp://$(address "$node"):2375 run -d $(image swarmImage) join --advertise=$(address "$node"):2375 $discovery"
 done
 step "manager: until all nodes are healthy" until_true all_healthy
+step "manager: have the engines find each other" announce_anew
 step "manager: create the network mynet" on manager "sudo docker -H $swarm network create --driver overlay mynet"
 for node in "${members[@]}"; do
 	step "$node: see mynet" until_true on "$node" "sudo docker network ls | grep -w mynet"

@@ -8,13 +8,13 @@
 #            LOGIN_USER       the user that SSH logs in as
 #            LOG_SIZE, LOG_FILES  when a container's log begins another file, and how many are kept
 #            NOTES                where the node keeps what it has to remember
-#            START_CONTAINERS     a script to run each time the engine has started
+#            TEND_CONTAINERS      a script to run as a service for as long as the engine does
 #            SWARM_SCALE_MACHINE  the machine's identity
 set -euo pipefail
 export DEBIAN_FRONTEND=noninteractive
 export DOCKER_HOST=unix:///var/run/docker.sock
 
-starter=/usr/local/lib/swarm-scale/start-containers
+tender=/usr/local/lib/swarm-scale/tend-containers
 ours=$NOTES # marks an engine that this script configured, and has the machine's identity
 
 fail() {
@@ -77,7 +77,8 @@ changed() {
 		cp -p "$1" "$1.before-swarm-scale"
 		echo "engine: what was in $1 is now in $1.before-swarm-scale"
 	fi
-	printf '%s\n' "$content" >"$1"
+	printf '%s\n' "$content" >"$1.new"
+	mv "$1.new" "$1" # in one step: what is running from it goes on with what it was
 }
 
 if ! command -v curl >/dev/null; then
@@ -114,16 +115,24 @@ ExecStart=$(command -v dockerd) --containerd=/run/containerd/containerd.sock
 END
 	if changed /etc/systemd/system/swarm-scale-containers.service <<END; then restart=yes; fi
 [Unit]
-Description=Starts the containers that the engine could not start
+Description=Does for the containers what the engine does not do by itself
 After=docker.service
+StartLimitIntervalSec=0
 [Service]
-ExecStart=$starter
+ExecStart=$tender
+Restart=always
+RestartSec=1
 [Install]
 WantedBy=docker.service
 END
 fi
-changed "$starter" <<<"$START_CONTAINERS" || true
-chmod 0755 "$starter"
+if changed "$tender" <<<"$TEND_CONTAINERS"; then
+	chmod 0755 "$tender"
+	if [ -d /run/systemd/system ]; then
+		systemctl daemon-reload
+		systemctl try-restart swarm-scale-containers # one that runs already
+	fi
+fi
 touch "$ours"
 
 # Docker over SSH runs as this user.

@@ -57,9 +57,9 @@ END
 	sleep 1
 done
 
-# An engine joins the gossip when it learns of another one, and tries that one once: where several start together, some try
-# one that does not listen yet, and stay alone for good. Whoever is alone tries again when an engine is announced. So, once
-# all of them listen, the first one is taken off the store's list; within its heartbeat it announces itself anew.
+# An engine joins the gossip when it learns of another one that listens; those that start together stay alone, or in groups that
+# keep apart. Whoever has found nobody yet, at least one in each group, tries again when an engine is announced. So, once all
+# of them listen, the first one is taken off the store's list; within its heartbeat it announces itself anew.
 nodes="http://$STORE/v1/kv/docker/nodes"
 announced() { curl -fsS --max-time 5 "$nodes/?keys" 2>/dev/null | grep -qF "\"docker/nodes/$1\""; }
 # shellcheck disable=SC2016  # the inner shell expands it
@@ -84,10 +84,18 @@ wait_for announced "$first" "does not announce itself anew in the store at $STOR
 echo "swarm-members: the engines know each other"
 
 # A machine that was lost left its containers' places on the network in the store, and an engine refuses a container whose
-# name has a place already. The manager's own engine shares the store, and frees them.
+# name has a place already. The manager's own engine shares the store, and frees them. Every engine that is announced is
+# asked for its containers, those of machines that are about to leave the stack among them; if one does not answer, all stays.
 places=$(docker network inspect "$NETWORK" --format '{{range .Containers}}{{println .Name}}{{end}}' 2>/dev/null | sort -u) || places=
 if [ -n "$places" ]; then
-	containers=$(docker -H "tcp://$MANAGER" ps --all --format '{{.Names}}')
+	containers=
+	for engine in $(curl -fsS --max-time 5 "$nodes/?keys" | grep -o '[0-9.]*:[0-9]*'); do
+		if ! names=$(timeout 10 docker -H "tcp://$engine" ps --all --format '{{.Names}}'); then
+			echo "swarm-members: the engine at ${engine%:*} does not tell its containers, so $NETWORK keeps its places"
+			exit 0
+		fi
+		containers+=$names$'\n'
+	done
 	containers=$(tr ',' '\n' <<<"$containers" | sed 's|.*/||')
 	while read -r place; do
 		if [ -n "$place" ] && ! grep -qxF "$place" <<<"$containers"; then

@@ -1,13 +1,21 @@
 #!/bin/sh
-# Runs where Pulumi does, with an ssh command as its arguments and a script for the machine as its standard input. A machine
-# that does not answer, or that is another one by now, is passed over: nobody should have to mend a machine to be rid of it.
+# Runs where Pulumi does: has a machine run the script that is this one's standard input. A machine that does not answer, or
+# that is another one by now, is passed over: nobody should have to mend a machine to be rid of it.
 #
+# Argument:  the whole ssh command, quoted for the shell
 # Variables: NODE_NAME  the node's name
 
+eval "set -- $1"
 complaint=$("$@" 3>&1 1>&2 2>&3)
 status=$?
 case $status,$complaint in
-255,*"Permission denied"* | 255,*"Too many authentication failures"*) ;;
+255,*"Permission denied"* | 255,*"Too many authentication failures"*)
+	cat >&2 <<-END
+		$NODE_NAME does not let this machine log in: $(echo "$complaint" | tail -n 1)
+		It has to know the public key of swarm-scale:sshPrivateKeyFile or, where that is not set, one of those that "ssh-add -l" lists.
+	END
+	exit 1
+	;;
 255,*)
 	echo "leave: $NODE_NAME does not answer as the machine it was, so what ran there is left there: $(echo "$complaint" | tail -n 1)" >&2
 	exit 0

@@ -25,9 +25,12 @@ chmod 0700 /home/ubuntu/.ssh
 
 # As its package has it, the engine starts with the machine, configured or not.
 service docker start
-# There is no systemd here to run the stack's own service once the engine has started.
-containers=/usr/local/lib/swarm-scale/start-containers
-if [ -x "$containers" ]; then "$containers" >>/var/log/swarm-scale-containers.log 2>&1 & fi
+# There is no systemd here to run the stack's own service, and to run it again when it ends.
+service=/usr/local/lib/swarm-scale/tend-containers
+while :; do
+	if [ -x "$service" ]; then "$service" || true; fi
+	sleep 1
+done >>/var/log/swarm-scale-containers.log 2>&1 &
 
 # Shut down in good order: the engine stops its containers, which start again with it.
 off() {

@@ -1,0 +1,94 @@
+#!/usr/bin/env bash
+# Runs on a node for as long as its engine does, as the service swarm-scale-containers, and does what the engine does not do
+# by itself: starts the containers that it could not start, joins it to the others, and frees places on overlay networks.
+set -euo pipefail
+export DOCKER_HOST=unix:///var/run/docker.sock
+
+failed() {
+	docker ps --all --quiet --filter label=swarm-scale --filter status=exited --filter status=created |
+		xargs -r docker inspect --format '{{if .State.Error}}{{.Id}} {{.Name}}: {{.State.Error}}{{end}}' | grep . || true
+}
+
+# The engine tries once, when it starts; a container that never ran has no use of its restart policy.
+start_failed() {
+	local mended=no containers data
+	for _ in $(seq 300); do
+		await_engine || return 1
+		containers=$(failed)
+		if [ -z "$containers" ]; then return 0; fi
+		echo "tend-containers: not started:"
+		echo "$containers"
+		if [ "$mended" = no ] && grep -q 'network sandbox' <<<"$containers"; then
+			# After a power cut the engine wants to go on with the overlay network as its own notes have it and, not finding
+			# that, can neither use the network nor forget the notes. They hold nothing that it does not make anew, apart from
+			# networks that somebody else made on this machine.
+			mended=yes
+			data=$(docker info --format '{{.DockerRootDir}}')
+			stop_engine
+			rm -f "${data:?}/network/files/local-kv.db"
+			start_engine
+		else
+			# When all machines come back together, this one may be there before the key-value store, without which there is no
+			# overlay network: then it helps to try again.
+			cut -d ' ' -f 1 <<<"$containers" | xargs docker start >/dev/null || true
+			sleep 3
+		fi
+	done
+	echo "tend-containers: gave up" >&2
+	return 1
+}
+
+# An engine that learns of others in the store joins the first that listens. Those that start together find few or none, and
+# then keep apart, alone or in groups between which the overlay network does not carry. So each engine, once it listens, is
+# announced anew: whoever has found nobody yet takes that for another chance, and in each group that is at least one.
+announce() {
+	local known store own node
+	while known=$(docker info --format '{{.ClusterStore}} {{.ClusterAdvertise}}' 2>/dev/null); do
+		read -r store own <<<"$known"
+		node="http://${store#consul://}/v1/kv/docker/nodes/$own"
+		if curl -fsS --max-time 5 "$node" >/dev/null 2>&1 && timeout 2 bash -c "exec 3<>/dev/tcp/${own%:*}/7946" 2>/dev/null &&
+			curl -fsS --max-time 5 -X DELETE "$node" >/dev/null; then
+			echo "tend-containers: the engine is announced anew"
+			return
+		fi
+		sleep 1
+	done
+	return 1
+}
+
+# free_place CONTAINER frees what a container that is gone still holds of overlay networks: one that could not be started does,
+# and the engine then refuses its successor because of the name. The places are looked at before the containers, so that
+# none is taken for free that a container has got in between.
+free_place() {
+	local network places
+	for network in $(docker network ls --filter driver=overlay --format '{{.Name}}'); do
+		places=$(docker network inspect --format '{{range .Containers}}{{println .Name}}{{end}}' "$network" 2>/dev/null) || continue
+		if grep -qxF "$1" <<<"$places" && ! docker container inspect "$1" >/dev/null 2>&1; then
+			docker network disconnect --force "$network" "$1" && echo "tend-containers: $network has forgotten $1, which is gone"
+		fi
+	done
+}
+
+# look_up_anew CONTAINER starts a container anew that has not found another one by its name for half a minute: an engine that
+# has lost sight of the names in the store looks there again for a container that it starts.
+look_up_anew() {
+	local health
+	sleep 30
+	health=$(docker inspect --format '{{with .State.Health}}{{.Status}}: {{range .Log}}{{.Output}}{{end}}{{end}}' "$1" 2>/dev/null) || return 0
+	case $health in
+	unhealthy:*"no such host"*)
+		echo "tend-containers: $1 is started anew, to find the names that it does not"
+		docker restart "$1" >/dev/null
+		;;
+	esac
+}
+
+start_failed
+announce
+docker events --filter type=container --filter label=swarm-scale --filter event=destroy --filter event=health_status \
+	--format '{{.Actor.Attributes.name}} {{.Action}}' | while read -r container event; do
+	case $event in
+	destroy) free_place "$container" || true ;;
+	*": unhealthy") look_up_anew "$container" & ;;
+	esac
+done
