@@ -181,17 +181,21 @@ func TestContainersAreTended(t *testing.T) {
 echo "$@" >>` + folder + `/asked
 case "$*" in
 *DockerRootDir*) echo ` + folder + ` ;;
-*ClusterStore*) echo consul://` + store + ` 127.0.0.1:2375 ;;
+*ClusterAdvertise*) echo consul://` + store + ` 127.0.0.1:2375 ;;
+"ps "*Names*) echo frontend02 ;;
 "ps "*) echo a; echo b ;;
 *Health*) echo 'unhealthy: lookup redis02: no such host' ;;
+"inspect --type container "*redis01) exit 1 ;;
+"inspect --type container "*frontend02) echo created failed ;;
+"inspect --type container "*) echo running ;;
 "inspect "*)
 	[ -e ` + folder + `/restarted ] || echo "a /redis01: network sandbox join failed"
 	[ -e ` + folder + `/started ] || echo "b /frontend01: network mynet not found" ;;
 "start "*) touch ` + folder + `/started ;;
-"events "*) echo redis01 destroy; echo redis02 destroy; echo worker01 health_status: unhealthy; sleep 1 ;;
+"events "*) echo redis01 destroy; echo redis02 destroy; echo worker01 health_status: unhealthy; /bin/sleep 3 ;;
 "network ls "*) echo mynet ;;
-"network inspect "*) echo redis01; echo redis02 ;;
-"container inspect redis01") exit 1 ;;
+*ClusterStore*) echo consul://192.0.2.11:8500 ;;
+"network inspect "*) echo redis01; echo redis02; echo frontend02 ;;
 esac
 `
 	service := "#!/bin/sh\necho service \"$@\" >>" + folder + "/asked\n[ $2 = stop ] || touch " + folder + "/restarted\n"
@@ -215,7 +219,9 @@ esac
 	asked := "\n" + string(text)
 	for line, want := range map[string]int{
 		"service docker start": 1, "start b": 1, "start a": 0,
-		"network disconnect --force mynet redis01": 1, "network disconnect --force mynet redis02": 0,
+		"--host tcp://192.0.2.11:2375 network disconnect --force mynet redis01":    1,
+		"--host tcp://192.0.2.11:2375 network disconnect --force mynet frontend02": 1,
+		"--host tcp://192.0.2.11:2375 network disconnect --force mynet redis02":    0,
 		"restart worker01": 1,
 	} {
 		if got := strings.Count(asked, "\n"+line+"\n"); got != want {

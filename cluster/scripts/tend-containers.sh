@@ -56,17 +56,27 @@ announce() {
 	return 1
 }
 
-# free_place CONTAINER frees what a container that is gone still holds of overlay networks: one that could not be started does,
-# and the engine then refuses its successor because of the name. The places are looked at before the containers, so that
-# none is taken for free that a container has got in between.
+# free_place CONTAINER frees what a container holds of overlay networks although it does not run: one that could not be started
+# does, for instance since its port was taken, and the engine would refuse its successor because of the name. The engine beside
+# the store is asked to, which knows the name and not the container.
 free_place() {
-	local network places
+	local network places store
+	store=$(docker info --format '{{.ClusterStore}}')
+	store=${store#consul://}
 	for network in $(docker network ls --filter driver=overlay --format '{{.Name}}'); do
 		places=$(docker network inspect --format '{{range .Containers}}{{println .Name}}{{end}}' "$network" 2>/dev/null) || continue
-		if grep -qxF "$1" <<<"$places" && ! docker container inspect "$1" >/dev/null 2>&1; then
-			docker network disconnect --force "$network" "$1" && echo "tend-containers: $network has forgotten $1, which is gone"
+		if grep -qxF "$1" <<<"$places" && does_not_run "$1"; then
+			docker --host "tcp://${store%:*}:2375" network disconnect --force "$network" "$1" &&
+				echo "tend-containers: $network has forgotten $1, which does not run"
 		fi
 	done
+}
+
+# does_not_run CONTAINER: it is gone, or the engine has tried to start it in vain.
+does_not_run() {
+	local state
+	state=$(docker inspect --type container --format '{{.State.Status}} {{with .State.Error}}failed{{end}}' "$1" 2>/dev/null) || return 0
+	[ "$state" = "created failed" ]
 }
 
 # look_up_anew CONTAINER starts a container anew that has not found another one by its name for half a minute: an engine that
@@ -86,7 +96,16 @@ look_up_anew() {
 start_failed
 announce
 docker events --filter type=container --filter label=swarm-scale --filter event=destroy --filter event=health_status \
-	--format '{{.Actor.Attributes.name}} {{.Action}}' | while read -r container event; do
+	--format '{{.Actor.Attributes.name}} {{.Action}}' | while :; do
+	status=0
+	read -r -t 2 container event || status=$?
+	if [ "$status" -gt 128 ]; then # nothing for two seconds; of a start in vain there is no event
+		for container in $(docker ps --all --filter label=swarm-scale --filter status=created --format '{{.Names}}'); do
+			if does_not_run "$container"; then free_place "$container" || true; fi
+		done
+		continue
+	fi
+	[ "$status" -eq 0 ] || break # the engine has ended
 	case $event in
 	destroy) free_place "$container" || true ;;
 	*": unhealthy") look_up_anew "$container" & ;;
