@@ -19,22 +19,22 @@ type Queue interface {
 	CheckWritable(ctx context.Context) error
 }
 
-// Entry is one thing found in a queue.
+// Entry is one thing found in a queue: votes that came in together.
 type Entry struct {
 	// ID names the entry within its queue.
 	ID string
 	// QueuedAt is when the queue took it.
 	QueuedAt time.Time
-	// Vote is what it says, if Fault is nil and it is not Gone.
-	Vote Vote
-	// Fault says why it cannot be read as a vote.
+	// Votes are those that it holds, as far as they can be read.
+	Votes []Vote
+	// Fault says why it, or a part of it, cannot be read as votes.
 	Fault error
 	// Gone is an entry that was handed out and has been taken out of the queue since: there is nothing left to do but to
 	// acknowledge it.
 	Gone bool
 }
 
-// Unreadable is an entry that was set aside because it cannot be read as a vote.
+// Unreadable is an entry that was set aside because it, or a part of it, cannot be read as votes.
 type Unreadable struct {
 	// Queue and ID say where it was found, for instance "redis01" and "1700000000000-0".
 	Queue, ID string

@@ -9,6 +9,8 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -43,7 +45,7 @@ func TestMillion(t *testing.T) {
 	defer stop()
 	var largest atomic.Int64
 	var watching errgroup.Group
-	watching.Go(func() error { return s.watchBacklog(ctx, t, &largest, bar) })
+	watching.Go(func() error { return s.watchBacklog(ctx, books, &largest, bar) })
 
 	started := time.Now()
 	if err := s.castAll(t.Context(), books, bar); err != nil {
@@ -121,6 +123,8 @@ type books struct {
 	voters  []load.Voter
 	choices []poll.Choice // each one's latest
 	again   int           // how many vote a second time: the first so many
+
+	answered atomic.Int64 // votes
 }
 
 func newBooks(votes int) *books {
@@ -164,6 +168,7 @@ func (s *whole) castAll(ctx context.Context, books *books, bar *progressbar.Prog
 					return fmt.Errorf("a vote was answered with %d", status)
 				}
 				books.choices[voter] = choice
+				books.answered.Add(1)
 				_ = bar.Add(1) // it is for the eye only
 				return nil
 			}
@@ -203,22 +208,45 @@ func (s *whole) castAll(ctx context.Context, books *books, bar *progressbar.Prog
 	return group.Wait()
 }
 
-// watchBacklog notes the largest number of votes in the queues until ctx is done.
-func (s *whole) watchBacklog(ctx context.Context, t *testing.T, largest *atomic.Int64, bar *progressbar.ProgressBar) error {
+// watchBacklog notes the largest number of votes that were answered and not stored until ctx is done.
+func (s *whole) watchBacklog(ctx context.Context, books *books, largest *atomic.Int64, bar *progressbar.ProgressBar) error {
 	for ctx.Err() == nil {
-		var backlog int64
-		for _, redis := range s.redis {
-			var size int64
-			if _, err := fmt.Sscanf(redis.Do(t, "XLEN", "votes"), ":%d", &size); err != nil {
-				return fmt.Errorf("size of the queue: %w", err)
-			}
-			backlog += size
+		answered := books.answered.Load()
+		stored, err := s.stored()
+		if err != nil {
+			return err
 		}
+		backlog := max(0, answered-stored)
 		largest.Store(max(largest.Load(), backlog))
 		bar.Describe(fmt.Sprintf("votes (%7d waiting)", backlog))
 		time.Sleep(200 * time.Millisecond)
 	}
 	return nil
+}
+
+// stored is how many votes the worker says it has stored, from all queues.
+func (s *whole) stored() (int64, error) {
+	response, err := http.Get(s.worker.Metrics + "/metrics")
+	if err != nil {
+		return 0, err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		return 0, err
+	}
+	var sum float64
+	for line := range strings.Lines(string(body)) {
+		if !strings.HasPrefix(line, "poll_worker_votes_stored_total{") {
+			continue
+		}
+		value, err := strconv.ParseFloat(strings.TrimSpace(line[strings.LastIndex(line, " "):]), 64)
+		if err != nil {
+			return 0, fmt.Errorf("the worker's metrics say %q: %w", line, err)
+		}
+		sum += value
+	}
+	return int64(sum), nil
 }
 
 // waitForTally waits until the results page shows the tally, live.

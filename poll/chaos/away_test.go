@@ -264,8 +264,8 @@ func TestDeadLetters(t *testing.T) {
 	hostile := "'); DROP TABLE votes; -- <script>alert(1)</script> \x00\xff"
 	for i, v := range voters {
 		id := voters[(i+1)%len(voters)].id.String()
-		s.redis[0].Do(t, "XADD", redis.Stream, "*", "voter", id, "choice", hostile, "cast_at", "1")
-		s.redis[0].Do(t, "XADD", redis.Stream, "*", "voter", hostile, "choice", "a", "cast_at", "1")
+		s.redis[0].Do(t, "XADD", redis.Stream, "*", "votes", id+" "+hostile+" 1\n")
+		s.redis[0].Do(t, "XADD", redis.Stream, "*", "votes", hostile+" a 1\n")
 		s.redis[0].Do(t, "XADD", redis.Stream, "*", hostile, hostile)
 		if err := v.vote(t.Context(), client, frontend.URL, poll.B); err != nil {
 			t.Fatal(err)
@@ -289,7 +289,7 @@ func TestDeadLetters(t *testing.T) {
 			return err
 		})
 	}
-	if got := strings.Count(worker.Log.String(), "cannot be read as a vote"); got != want {
+	if got := strings.Count(worker.Log.String(), "cannot be read as votes"); got != want {
 		t.Errorf("the log has %d lines about them, want %d", got, want)
 	}
 	s.checkLogs(t, voters)

@@ -207,7 +207,7 @@ func TestCrashPoints(t *testing.T) {
 			unlock()
 			eventually(t, "entries are acknowledged", func() error {
 				if left, err := w.queued(); err != nil || left == len(w.voters) {
-					return fmt.Errorf("%d entries are left (%w)", left, err)
+					return fmt.Errorf("%d votes are left (%w)", left, err)
 				}
 				return nil
 			})
@@ -223,7 +223,7 @@ func TestCrashPoints(t *testing.T) {
 				t.Errorf("votes are stored at this point: %v, want %v", got, point.stored)
 			}
 			if left, err := w.queued(); err != nil || point.queued && left != len(w.voters) {
-				t.Errorf("%d entries are in the queue at this point (%v), want all %d", left, err, len(w.voters))
+				t.Errorf("%d votes are in the queue at this point (%v), want all %d", left, err, len(w.voters))
 			}
 			w.queue.reset()
 			w.gateway.reset()

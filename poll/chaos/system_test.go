@@ -96,19 +96,15 @@ func (s *system) programs() []*programtest.Program {
 	return all
 }
 
-// queued is how many entries all queues hold.
+// queued is how many votes wait in all queues.
 func (s *system) queued() (int, error) {
 	var sum int
 	for _, server := range s.redis {
-		answer, err := redistest.Command(server.Address, "XLEN", redis.Stream)
+		votes, err := redistest.Votes(server.Address, redis.Stream)
 		if err != nil {
 			return 0, err
 		}
-		size, err := strconv.Atoi(strings.TrimPrefix(answer, ":"))
-		if err != nil {
-			return 0, fmt.Errorf("redis at %s says %q", server.Address, answer)
-		}
-		sum += size
+		sum += votes
 	}
 	return sum, nil
 }
@@ -119,7 +115,7 @@ func (s *system) waitUntilDrained(t testing.TB) {
 	eventually(t, "the queues are empty", func() error {
 		size, err := s.queued()
 		if err == nil && size != 0 {
-			err = fmt.Errorf("%d entries are queued", size)
+			err = fmt.Errorf("%d votes are queued", size)
 		}
 		return err
 	})

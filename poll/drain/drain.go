@@ -21,8 +21,8 @@ import (
 
 // Options adjust a worker. The zero value means the defaults.
 type Options struct {
-	// Batch is about how many entries are saved at once, 10,000 by default; as many again may be in the worker's hands before
-	// and after. It bounds memory: about 1 KB per entry and queue.
+	// Batch is about how many votes are saved at once, 10,000 by default; as many again may be in the worker's hands before
+	// and after. It bounds memory: about 1 KB per vote and queue.
 	Batch int
 	// Wait is how long one look into an empty queue waits for a vote, 2 s by default.
 	Wait time.Duration
@@ -177,9 +177,10 @@ func (w *Worker) recheck(ctx context.Context, q *queue) error {
 // finishUnfinished processes what was handed to this worker earlier.
 func (w *Worker) finishUnfinished(ctx context.Context, q *queue) error {
 	after := ""
+	appetite := newAppetite(w.options.Batch)
 	for ctx.Err() == nil {
 		q.alive()
-		entries, err := q.Unfinished(ctx, w.options.Batch, after)
+		entries, err := q.Unfinished(ctx, appetite.entries, after)
 		if err != nil || len(entries) == 0 {
 			return err
 		}
@@ -187,6 +188,7 @@ func (w *Worker) finishUnfinished(ctx context.Context, q *queue) error {
 			return err
 		}
 		after = entries[len(entries)-1].ID
+		appetite.had(entries)
 	}
 	return ctx.Err()
 }
@@ -195,9 +197,10 @@ func (w *Worker) finishUnfinished(ctx context.Context, q *queue) error {
 func (w *Worker) takeOver(ctx context.Context, q *queue, idle time.Duration) (int64, error) {
 	var saved int64
 	cursor := ""
+	appetite := newAppetite(w.options.Batch)
 	for ctx.Err() == nil {
 		q.alive()
-		entries, next, err := q.TakeOver(ctx, w.options.Batch, idle, cursor)
+		entries, next, err := q.TakeOver(ctx, appetite.entries, idle, cursor)
 		if err != nil {
 			return saved, err
 		}
@@ -211,6 +214,7 @@ func (w *Worker) takeOver(ctx context.Context, q *queue, idle time.Duration) (in
 			return saved, err
 		}
 		cursor = next
+		appetite.had(entries)
 	}
 	return saved, ctx.Err()
 }
@@ -240,20 +244,18 @@ func (w *Worker) save(ctx context.Context, q *queue, entries []poll.Entry) (save
 	metrics, name := w.options.Metrics, q.Name()
 	metrics.read.WithLabelValues(name).Add(float64(len(entries)))
 	batch := saved{done: make([]string, 0, len(entries))}
-	votes := make([]poll.Vote, 0, len(entries))
+	votes := make([]poll.Vote, 0, countVotes(entries))
 	oldest := time.Now()
 	for _, entry := range entries {
-		switch {
-		case entry.Fault != nil:
+		if entry.Fault != nil {
 			batch.unreadable = append(batch.unreadable, entry)
-			continue
-		case !entry.Gone:
-			votes = append(votes, entry.Vote)
-			if entry.QueuedAt.Before(oldest) {
-				oldest = entry.QueuedAt
-			}
+		} else {
+			batch.done = append(batch.done, entry.ID)
 		}
-		batch.done = append(batch.done, entry.ID)
+		votes = append(votes, entry.Votes...)
+		if len(entry.Votes) > 0 && entry.QueuedAt.Before(oldest) {
+			oldest = entry.QueuedAt
+		}
 	}
 	if len(votes) == 0 {
 		return batch, nil
@@ -303,7 +305,7 @@ func (w *Worker) setAside(ctx context.Context, q *queue, unreadable []poll.Entry
 			continue
 		}
 		w.options.Metrics.unreadable.WithLabelValues(q.Name()).Inc()
-		log.Error("an entry cannot be read as a vote and was set aside")
+		log.Error("an entry cannot be read as votes, or not all of it, and was set aside")
 	}
 }
 

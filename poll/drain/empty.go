@@ -51,14 +51,16 @@ func (w *Worker) emptyOnce(ctx context.Context, q *queue, emptied *Emptied) (lef
 	if err := q.Prepare(ctx); err != nil {
 		return 0, err
 	}
+	appetite := newAppetite(w.options.Batch)
 	for {
-		entries, err := q.Next(ctx, w.options.Batch, 0)
+		entries, err := q.Next(ctx, appetite.entries, 0)
 		if err != nil {
 			return 0, err
 		}
 		if len(entries) == 0 {
 			break
 		}
+		appetite.had(entries)
 		saved, err := w.process(ctx, q, entries)
 		emptied.Stored += saved
 		if err != nil {

@@ -9,23 +9,18 @@ import (
 	"swarm-scale/poll"
 )
 
-// readStep is how many entries are taken from a queue in one step: Redis is busy with so many for a few milliseconds, in
-// which no voter is answered.
-const readStep = 1000
-
 // pipeline drains the queue in three stages that work side by side: while one batch is saved, the next one is read and the
 // one before is acknowledged. It goes on until it is time to recheck, ctx is done or a stage fails; then it finishes what is
 // in its hands. What it cannot finish stays unfinished in the queue. It calls healthy after each batch.
 func (w *Worker) pipeline(ctx context.Context, q *queue, healthy func()) error {
 	reading, stopReading := context.WithCancel(ctx)
 	defer stopReading()
-	step := min(readStep, w.options.Batch)
-	handedOut := make(chan []poll.Entry, w.options.Batch/step)
+	handedOut := make(chan []poll.Entry, 1)
 	stored := make(chan saved, 1)
 	var stages errgroup.Group
 	stages.Go(func() error {
 		defer close(handedOut)
-		return w.readStage(reading, q, step, handedOut)
+		return w.readStage(reading, q, handedOut)
 	})
 	stages.Go(func() error {
 		defer close(stored)
@@ -38,11 +33,12 @@ func (w *Worker) pipeline(ctx context.Context, q *queue, healthy func()) error {
 }
 
 // readStage takes entries until it is time to recheck or ctx is done.
-func (w *Worker) readStage(ctx context.Context, q *queue, step int, handedOut chan<- []poll.Entry) error {
+func (w *Worker) readStage(ctx context.Context, q *queue, handedOut chan<- []poll.Entry) error {
 	started := time.Now()
+	appetite := newAppetite(w.options.Batch / 2) // the other half while those are gathered
 	for ctx.Err() == nil && time.Since(started) < w.options.Recheck {
 		q.alive()
-		entries, err := q.Next(ctx, step, w.options.Wait)
+		entries, err := q.Next(ctx, appetite.entries, w.options.Wait)
 		if ctx.Err() != nil {
 			// Another stage failed and says why, or the worker stops. What came just now can still be saved.
 			err = nil
@@ -51,6 +47,7 @@ func (w *Worker) readStage(ctx context.Context, q *queue, step int, handedOut ch
 			return err
 		}
 		if len(entries) > 0 {
+			appetite.had(entries)
 			handedOut <- entries
 		}
 	}
@@ -76,15 +73,16 @@ func (w *Worker) saveStage(ctx context.Context, q *queue, handedOut <-chan []pol
 	return failure
 }
 
-// gather adds to the entries those that are ready, until there are enough.
+// gather adds to the entries those that are ready, until they have enough votes.
 func gather(entries []poll.Entry, ready <-chan []poll.Entry, enough int) []poll.Entry {
-	for len(entries) < enough {
+	for votes := countVotes(entries); votes < enough; {
 		select {
 		case more, open := <-ready:
 			if !open {
 				return entries
 			}
 			entries = append(entries, more...)
+			votes += countVotes(more)
 		default:
 			return entries
 		}
@@ -106,4 +104,39 @@ func (w *Worker) finishStage(ctx context.Context, q *queue, stored <-chan saved,
 		healthy()
 	}
 	return failure
+}
+
+func countVotes(entries []poll.Entry) int {
+	votes := 0
+	for _, entry := range entries {
+		votes += len(entry.Votes)
+	}
+	return votes
+}
+
+// mostEntries is how many entries are taken from a queue in one step at most: Redis is busy with so many for a few
+// milliseconds, in which no voter is answered.
+const mostEntries = 1000
+
+// appetite is how many entries to take next. An entry has as many votes as came in together, one or hundreds, and that shows
+// only when it is there. So it begins with few, takes twice as many while there are more, and no more than would hold as many
+// votes as are wanted if they are like the last ones.
+type appetite struct {
+	entries int // to take next
+	votes   int // wanted
+}
+
+func newAppetite(votes int) appetite {
+	return appetite{entries: max(1, min(votes, 16)), votes: max(1, votes)}
+}
+
+// had learns from what was taken.
+func (a *appetite) had(entries []poll.Entry) {
+	if len(entries) >= a.entries {
+		a.entries *= 2
+	}
+	if votes := countVotes(entries); votes > 0 {
+		a.entries = min(a.entries, a.votes*len(entries)/votes)
+	}
+	a.entries = max(1, min(a.entries, mostEntries))
 }

@@ -41,7 +41,7 @@ func TestAcknowledgeTakesNothingElse(t *testing.T) {
 			if random.IntN(6) == 0 && len(hands[who]) > 0 { // somebody else deletes one
 				gone := hands[who][random.IntN(len(hands[who]))]
 				server.Do(t, "XDEL", redis.Stream, gone.ID)
-				delete(unacknowledged, gone.Vote.Voter)
+				delete(unacknowledged, gone.Votes[0].Voter)
 			}
 			acknowledgeSome(t, random, workers[who], &hands[who], unacknowledged)
 			wantSize(t, workers[who], int64(len(unacknowledged)))
@@ -59,7 +59,7 @@ func TestAcknowledgeTakesNothingElse(t *testing.T) {
 			}
 			for _, entry := range append(taken, next(t, workers[0], 10_000)...) {
 				if !entry.Gone {
-					left[entry.Vote.Voter] = true
+					left[entry.Votes[0].Voter] = true
 				}
 			}
 		}
@@ -80,7 +80,7 @@ func acknowledgeSome(t *testing.T, random *rand.Rand, worker *redis.Backlog, han
 	var ids []string
 	for _, entry := range (*hand)[from:to] {
 		ids = append(ids, entry.ID)
-		delete(unacknowledged, entry.Vote.Voter)
+		delete(unacknowledged, entry.Votes[0].Voter)
 	}
 	if err := worker.Acknowledge(t.Context(), ids); err != nil {
 		t.Fatal(err)

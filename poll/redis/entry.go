@@ -2,9 +2,9 @@ package redis
 
 import (
 	"cmp"
+	"encoding/hex"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,24 +14,35 @@ import (
 	"swarm-scale/poll"
 )
 
-// The fields of a vote's entry, in this order. Plain text, so that `redis-cli XRANGE votes - +` shows votes; a stream
-// stores the names of the fields once per block of entries, not per entry.
-const (
-	voterField  = "voter"   // 32 hexadecimal digits
-	choiceField = "choice"  // "a" or "b"
-	castAtField = "cast_at" // microseconds since 1970, decimal
-)
+// votesField is the only field of an entry: a line for each of the votes that came in together, with the voter in 32 hexadecimal
+// digits, the choice ("a" or "b") and the microseconds since 1970 when it was cast, a space between each. Plain text, so that
+// `redis-cli XRANGE votes - +` shows votes.
+const votesField = "votes"
 
-var voteFields = [...]string{voterField, choiceField, castAtField}
+// maxVotes is how many votes an entry has at most, 27 KB of them. Whoever reads entries cannot know beforehand how many it gets.
+const maxVotes = 512
 
-// readEntry turns what Redis hands out into an entry; whatever does not read as a vote gets a Fault.
+// maxFaults is how many of an entry's faults are told.
+const maxFaults = 3
+
+// appendVote writes a vote's line.
+func appendVote(text []byte, vote poll.Vote) []byte {
+	text = hex.AppendEncode(text, vote.Voter[:])
+	text = append(text, ' ')
+	text = append(text, vote.Choice.String()...)
+	text = append(text, ' ')
+	text = strconv.AppendInt(text, int64(vote.CastAt), 10)
+	return append(text, '\n')
+}
+
+// readEntry turns what Redis hands out into an entry; whatever in it does not read as a vote gives it a Fault.
 func readEntry(raw rueidis.XRangeSlice) poll.Entry {
 	entry := poll.Entry{ID: raw.ID, QueuedAt: queuedAt(raw.ID)}
 	if raw.FieldValues == nil {
 		entry.Gone = true
 		return entry
 	}
-	entry.Vote, entry.Fault = parseVote(raw.FieldValues)
+	entry.Votes, entry.Fault = parseVotes(raw.FieldValues)
 	return entry
 }
 
@@ -44,44 +55,53 @@ func readEntries(raw []rueidis.XRangeSlice) []poll.Entry {
 	return entries
 }
 
-// parseVote reads the fields of an entry. Every field must be there once; fields it does not know are an error too, for
-// they could change what the entry means.
-func parseVote(fields []rueidis.XRangeFieldValue) (poll.Vote, error) {
+// parseVotes reads the fields of an entry. It returns the votes that can be read, also beside an error about the others.
+// Another field than the one it knows is an error, for it could change what the entry means.
+func parseVotes(fields []rueidis.XRangeFieldValue) ([]poll.Vote, error) {
+	if len(fields) != 1 || fields[0].Field != votesField {
+		var names []string
+		for _, field := range fields[:min(len(fields), maxFaults)] {
+			names = append(names, fmt.Sprintf("%.20q", field.Field))
+		}
+		return nil, fmt.Errorf("entry has %d fields (%s), want one: %q", len(fields), strings.Join(names, ", "), votesField)
+	}
+	text := fields[0].Value
+	votes := make([]poll.Vote, 0, strings.Count(text, "\n"))
+	var faults []error
+	number := 0
+	for line := range strings.Lines(text) {
+		number++
+		vote, err := parseVote(line)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("vote %d: %w", number, err))
+			continue
+		}
+		votes = append(votes, vote)
+	}
+	switch {
+	case number == 0:
+		return nil, errors.New("entry has no votes")
+	case len(faults) > maxFaults:
+		faults = append(faults[:maxFaults], fmt.Errorf("and %d more", len(faults)-maxFaults))
+	}
+	return votes, errors.Join(faults...)
+}
+
+// parseVote reads a line as appendVote writes it, and nothing else, so that a vote has one spelling.
+func parseVote(line string) (poll.Vote, error) {
+	text, ended := strings.CutSuffix(line, "\n")
+	parts := strings.SplitN(text, " ", 4)
+	if !ended || len(parts) != 3 {
+		return poll.Vote{}, errors.New("it is not a voter, a choice and a moment on a line") // not which: logs have no voters
+	}
 	var (
 		vote   poll.Vote
-		seen   [len(voteFields)]bool
-		faults []error
+		faults [3]error
 	)
-	for _, field := range fields {
-		position := slices.Index(voteFields[:], field.Field)
-		if position < 0 {
-			faults = append(faults, fmt.Errorf("field %.20q is not known", field.Field))
-			continue
-		}
-		if seen[position] {
-			faults = append(faults, fmt.Errorf("field %q comes twice", field.Field))
-			continue
-		}
-		seen[position] = true
-		var err error
-		switch field.Field {
-		case voterField:
-			vote.Voter, err = poll.ParseVoterID(field.Value)
-		case choiceField:
-			vote.Choice, err = poll.ParseChoice(field.Value)
-		case castAtField:
-			vote.CastAt, err = parseMoment(field.Value)
-		}
-		if err != nil {
-			faults = append(faults, err)
-		}
-	}
-	for position, name := range voteFields {
-		if !seen[position] {
-			faults = append(faults, fmt.Errorf("field %q is missing", name))
-		}
-	}
-	if err := errors.Join(faults...); err != nil {
+	vote.Voter, faults[0] = poll.ParseVoterID(parts[0])
+	vote.Choice, faults[1] = poll.ParseChoice(parts[1])
+	vote.CastAt, faults[2] = parseMoment(parts[2])
+	if err := errors.Join(faults[:]...); err != nil {
 		return poll.Vote{}, err
 	}
 	if err := vote.Check(); err != nil {
@@ -90,17 +110,14 @@ func parseVote(fields []rueidis.XRangeFieldValue) (poll.Vote, error) {
 	return vote, nil
 }
 
-// parseMoment reads a decimal number of microseconds as formatMoment writes it, and nothing else ("+1" and "01" are
-// refused), so that a vote has one spelling.
+// parseMoment reads a decimal number of microseconds, and no other spelling of it ("+1" and "01" are refused).
 func parseMoment(text string) (poll.Moment, error) {
 	number, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || formatMoment(poll.Moment(number)) != text {
-		return 0, fmt.Errorf("%s is %.30q, want microseconds since 1970 in decimal digits", castAtField, text)
+	if err != nil || len(text) > 1 && (text[0] < '1' || text[0] > '9') {
+		return 0, fmt.Errorf("cast at %.30q, want microseconds since 1970 in decimal digits", text)
 	}
 	return poll.Moment(number), nil
 }
-
-func formatMoment(moment poll.Moment) string { return strconv.FormatInt(int64(moment), 10) }
 
 // queuedAt is the time in a stream ID ("milliseconds-sequence"); the zero time if it has none.
 func queuedAt(id string) time.Time {

@@ -20,66 +20,80 @@ func fieldsOf(texts ...string) []rueidis.XRangeFieldValue {
 	return fields
 }
 
-func TestParseVote(t *testing.T) {
-	vote, err := parseVote(fieldsOf("voter", someVoter, "choice", "b", "cast_at", "1770593400000000"))
-	if err != nil {
-		t.Fatal(err)
+func TestParseVotes(t *testing.T) {
+	good := someVoter + " b 1770593400000000\n"
+	votes, err := parseVotes(fieldsOf("votes", good+someVoter+" a 1\n"))
+	if err != nil || len(votes) != 2 {
+		t.Fatalf("%v, %v", votes, err)
 	}
-	if vote.Voter.String() != someVoter || vote.Choice != poll.B || vote.CastAt != 1770593400000000 {
-		t.Errorf("read %+v", vote)
-	}
-	if _, err := parseVote(fieldsOf("cast_at", "1", "choice", "a", "voter", someVoter)); err != nil {
-		t.Errorf("in another order: %v", err)
+	if votes[0].Voter.String() != someVoter || votes[0].Choice != poll.B || votes[0].CastAt != 1770593400000000 || votes[1].CastAt != 1 {
+		t.Errorf("read %+v", votes)
 	}
 	tests := map[string]struct {
-		fields []string
-		want   string
+		text, want string
 	}{
-		"nothing":          {nil, `field "voter" is missing`},
-		"no moment":        {[]string{"voter", someVoter, "choice", "a"}, `field "cast_at" is missing`},
-		"twice":            {[]string{"voter", someVoter, "choice", "a", "choice", "b", "cast_at", "1"}, `"choice" comes twice`},
-		"unknown field":    {[]string{"voter", someVoter, "choice", "a", "cast_at", "1", "weight", "9"}, `"weight" is not known`},
-		"unknown option":   {[]string{"voter", someVoter, "choice", "c", "cast_at", "1"}, "not an option"},
-		"voter too short":  {[]string{"voter", "00", "choice", "a", "cast_at", "1"}, "has 2 characters"},
-		"nobody":           {[]string{"voter", strings.Repeat("0", 32), "choice", "a", "cast_at", "1"}, "nobody"},
-		"moment in words":  {[]string{"voter", someVoter, "choice", "a", "cast_at", "now"}, "microseconds"},
-		"moment signed":    {[]string{"voter", someVoter, "choice", "a", "cast_at", "+1"}, "microseconds"},
-		"moment padded":    {[]string{"voter", someVoter, "choice", "a", "cast_at", "01"}, "microseconds"},
-		"moment too great": {[]string{"voter", someVoter, "choice", "a", "cast_at", "9223372036854775807"}, "between 1970 and 9999"},
-		"moment too long":  {[]string{"voter", someVoter, "choice", "a", "cast_at", strings.Repeat("9", 100000)}, "microseconds"},
-		"moment zero":      {[]string{"voter", someVoter, "choice", "a", "cast_at", "0"}, "between 1970 and 9999"},
+		"nothing":          {"", "no votes"},
+		"an empty line":    {"\n", "not a voter, a choice and a moment"},
+		"no end":           {someVoter + " a 1", "not a voter, a choice and a moment"},
+		"no moment":        {someVoter + " a\n", "not a voter, a choice and a moment"},
+		"something more":   {someVoter + " a 1 9\n", "not a voter, a choice and a moment"},
+		"two spaces":       {someVoter + "  a 1\n", "not a voter, a choice and a moment"},
+		"unknown option":   {someVoter + " c 1\n", "not an option"},
+		"voter too short":  {"00 a 1\n", "has 2 characters"},
+		"nobody":           {strings.Repeat("0", 32) + " a 1\n", "nobody"},
+		"moment in words":  {someVoter + " a now\n", "microseconds"},
+		"moment signed":    {someVoter + " a +1\n", "microseconds"},
+		"moment below 0":   {someVoter + " a -1\n", "microseconds"},
+		"moment padded":    {someVoter + " a 01\n", "microseconds"},
+		"moment too great": {someVoter + " a 9223372036854775807\n", "between 1970 and 9999"},
+		"moment too long":  {someVoter + " a " + strings.Repeat("9", 100000) + "\n", "microseconds"},
+		"moment zero":      {someVoter + " a 0\n", "between 1970 and 9999"},
+		"all too long":     {strings.Repeat("x", 100000) + "\n", "not a voter, a choice and a moment"},
+		"many":             {strings.Repeat("x\n", 100), "and 97 more"},
 	}
 	for name, test := range tests {
-		_, err := parseVote(fieldsOf(test.fields...))
+		_, err := parseVotes(fieldsOf("votes", test.text))
 		if err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %v, want %q", name, err, test.want)
 		} else if len(err.Error()) > 500 {
 			t.Errorf("%s: the error has %d bytes", name, len(err.Error()))
 		}
+		// What stands beside it is read all the same.
+		if test.text != "" && strings.HasSuffix(test.text, "\n") {
+			if votes, err := parseVotes(fieldsOf("votes", good+test.text+good)); len(votes) != 2 || err == nil || !strings.Contains(err.Error(), "vote 2: ") {
+				t.Errorf("%s, between two that can be read: %v, %v", name, votes, err)
+			}
+		}
+	}
+	for name, fields := range map[string][]string{
+		"no field":      {},
+		"another field": {"vote", good},
+		"unknown field": {"votes", good, "weight", "9"},
+		"twice":         {"votes", good, "votes", good},
+		"many":          {strings.Repeat("x", 100000), "", "", "", "", "", "", ""},
+	} {
+		if votes, err := parseVotes(fieldsOf(fields...)); len(votes) > 0 || err == nil || !strings.Contains(err.Error(), `want one: "votes"`) || len(err.Error()) > 500 {
+			t.Errorf("%s: %v, %v", name, votes, err)
+		}
 	}
 }
 
 // Whatever reads as a vote is one, and has one spelling.
-func FuzzParseVote(f *testing.F) {
-	f.Add("voter", someVoter, "choice", "a", "cast_at", "1")
-	f.Add("voter", someVoter, "choice", "c", "cast_at", "-1")
-	f.Add("", "", "voter", "\xff", "cast_at", "9223372036854775808")
-	f.Fuzz(func(t *testing.T, a, b, c, d, e, g string) {
-		fields := fieldsOf(a, b, c, d, e, g)
-		vote, err := parseVote(fields)
-		if err != nil {
-			return
-		}
-		if err := vote.Check(); err != nil {
-			t.Fatalf("%q reads as a vote that is none: %v", fields, err)
-		}
-		written := map[string]string{
-			voterField: vote.Voter.String(), choiceField: vote.Choice.String(), castAtField: formatMoment(vote.CastAt),
-		}
-		for _, field := range fields {
-			if written[field.Field] != field.Value {
-				t.Fatalf("%s is %q and would be written %q", field.Field, field.Value, written[field.Field])
+func FuzzParseVotes(f *testing.F) {
+	f.Add("votes", someVoter+" a 1\n"+someVoter+" b 1770593400000000\n")
+	f.Add("votes", someVoter+" c -1\n")
+	f.Add("", "\xff 9223372036854775808\n\n")
+	f.Fuzz(func(t *testing.T, field, text string) {
+		votes, err := parseVotes(fieldsOf(field, text))
+		var written []byte
+		for _, vote := range votes {
+			if err := vote.Check(); err != nil {
+				t.Fatalf("%q reads as a vote that is none: %v", text, err)
 			}
+			written = appendVote(written, vote)
+		}
+		if err == nil && string(written) != text {
+			t.Fatalf("%q would be written %q", text, written)
 		}
 	})
 }

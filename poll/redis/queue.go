@@ -2,7 +2,7 @@ package redis
 
 import (
 	"context"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -13,91 +13,161 @@ import (
 // healthLife is how long the proof of a write stays in Redis.
 const healthLife = time.Minute
 
-// gatherTime is how long the queue gathers votes between two writes while others are on the way. It saves both sides a sixth
-// of their processor time, and is a fraction of what a disk takes to sync.
+// gatherTime is how far apart two writes to Redis are at least while votes are waiting. It lets more votes share a write, and is
+// a fraction of what a disk takes to sync.
 const gatherTime = 300 * time.Microsecond
 
-// Redis takes 16 KiB from a connection in one step, about perConnection votes, and with appendfsync always it syncs to disk
-// after each step. So the queue has several connections, and uses one more for each so many votes that are on the way: on
-// a slow disk a step then takes all of them, and on a fast one the first connection is enough.
-const (
-	perConnection = 100
-	connections   = 4
-)
+// arrivals is how many votes may wait for the next write; further voters wait until there is room.
+const arrivals = 8 * maxVotes
 
 // Queue is the vote page's side of the stream. It implements poll.Queue.
 //
 // A vote is sent at once if no other is on the way, so a lone voter waits for nobody. Those that come while others are on the
-// way go out together, in a write every gatherTime, so that under load Redis takes (and, with appendfsync always, syncs to
-// disk) many votes per step.
+// way go out together as one entry, when Redis has answered: under load Redis takes (and, with appendfsync always, syncs to
+// disk) many votes for the price of one.
 type Queue struct {
-	clients [connections]rueidis.Client
-	onWay   atomic.Int64 // votes sent and not answered
-	address string
+	client   rueidis.Client
+	address  string
+	arrivals chan *waiting
+	closed   chan struct{} // when Close has begun
+	done     chan struct{} // when the last vote is answered
+	closing  sync.Once
+}
+
+// waiting is a vote whose voter waits for the answer.
+type waiting struct {
+	ctx    context.Context
+	vote   poll.Vote
+	answer chan error // has room for the one that comes
 }
 
 var _ poll.Queue = (*Queue)(nil)
 
 // NewQueue makes a queue in the Redis at address ("host:port"). Redis need not be up yet; the error is about the address.
 func NewQueue(address string) (*Queue, error) {
-	q := &Queue{address: address}
-	for i := range q.clients {
-		client, err := connect(address, func(option *rueidis.ClientOption) {
-			option.ClientName = "web-vote-app"
-			option.PipelineMultiplex = -1 // one connection
-			option.AlwaysPipelining = true
-			option.MaxFlushDelay = gatherTime // not for a command that is alone
-			option.RingScaleEachConn = ringScale(i)
-			option.ReadBufferEachConn = 16 << 10     // answers are 22 bytes
-			option.WriteBufferEachConn = 64 << 10    // votes are 150 bytes
-			option.BlockingPipeline = int(1<<31 - 1) // never taken for blocking commands
-		})
-		if err != nil {
-			q.Close()
-			return nil, err
-		}
-		q.clients[i] = client
+	client, err := connect(address, func(option *rueidis.ClientOption) {
+		option.ClientName = "web-vote-app"
+		option.PipelineMultiplex = -1 // one connection
+		option.RingScaleEachConn = 4  // a write at a time, and checks
+		option.ReadBufferEachConn = 4 << 10
+		option.WriteBufferEachConn = 32 << 10 // an entry
+	})
+	if err != nil {
+		return nil, err
 	}
+	q := &Queue{
+		client: client, address: address,
+		arrivals: make(chan *waiting, arrivals), closed: make(chan struct{}), done: make(chan struct{}),
+	}
+	go q.run()
 	return q, nil
 }
 
-// ringScale says for how many votes on the way a connection has room, as a power of two: 256 for each but the last, which
-// takes all that come beyond, 4,096.
-func ringScale(connection int) int {
-	if connection < connections-1 {
-		return 8
-	}
-	return 12
-}
+// freeWaiting are those that nobody waits for any more.
+var freeWaiting = sync.Pool{New: func() any { return &waiting{answer: make(chan error, 1)} }}
 
 // Append implements poll.Queue. An error wraps poll.ErrUnavailable if trying again later may work.
 func (q *Queue) Append(ctx context.Context, vote poll.Vote) error {
-	client := q.clients[min((q.onWay.Add(1)-1)/perConnection, connections-1)]
-	defer q.onWay.Add(-1)
-	command := client.B().Xadd().Key(Stream).Id("*").FieldValue().
-		FieldValue(voterField, vote.Voter.String()).
-		FieldValue(choiceField, vote.Choice.String()).
-		FieldValue(castAtField, formatMoment(vote.CastAt)).Build()
-	return explain("queue the vote", q.address, client.Do(ctx, command).Error())
+	w := freeWaiting.Get().(*waiting)
+	w.ctx, w.vote = ctx, vote
+	select {
+	case q.arrivals <- w:
+	case <-ctx.Done():
+		return explain("queue the vote", q.address, ctx.Err())
+	case <-q.closed:
+		return explain("queue the vote", q.address, rueidis.ErrClosing)
+	}
+	select {
+	case err := <-w.answer:
+		w.ctx = nil
+		freeWaiting.Put(w)
+		return err
+	case <-ctx.Done(): // its answer may still come, to nobody
+		return explain("queue the vote", q.address, ctx.Err())
+	case <-q.done:
+		select {
+		case err := <-w.answer:
+			return err
+		default: // it came when nobody looked any more
+			return explain("queue the vote", q.address, rueidis.ErrClosing)
+		}
+	}
+}
+
+// run sends what arrives, write after write, until the queue is closed.
+func (q *Queue) run() {
+	defer close(q.done)
+	var (
+		batch    = make([]*waiting, 0, maxVotes)
+		text     []byte
+		lastSent time.Time
+	)
+	for {
+		select {
+		case w := <-q.arrivals: // it came while others were on the way
+			batch = append(batch[:0], w)
+			time.Sleep(time.Until(lastSent.Add(gatherTime)))
+		default:
+			select {
+			case w := <-q.arrivals:
+				batch = append(batch[:0], w)
+			case <-q.closed:
+				if len(q.arrivals) == 0 {
+					return
+				}
+				continue
+			}
+		}
+		for room := min(len(q.arrivals), maxVotes-1); room > 0; room-- {
+			batch = append(batch, <-q.arrivals)
+		}
+		lastSent = time.Now()
+		text = q.send(batch, text[:0])
+	}
+}
+
+// send appends the votes as one entry and tells those who wait. Whoever has waited too long already is left out. It uses text,
+// and returns it for the next time.
+func (q *Queue) send(batch []*waiting, text []byte) []byte {
+	sent := batch[:0]
+	for _, w := range batch {
+		if err := w.ctx.Err(); err != nil {
+			w.answer <- explain("queue the vote", q.address, err)
+			continue
+		}
+		text = appendVote(text, w.vote)
+		sent = append(sent, w)
+	}
+	if len(sent) == 0 {
+		return text
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), answerTimeout)
+	defer cancel()
+	command := q.client.B().Xadd().Key(Stream).Id("*").FieldValue().FieldValue(votesField, rueidis.BinaryString(text)).Build()
+	err := explain("queue the vote", q.address, q.client.Do(ctx, command).Error())
+	for _, w := range sent {
+		w.answer <- err
+	}
+	if err != nil {
+		return nil // the client may still hold the text
+	}
+	return text
 }
 
 // CheckWritable implements poll.Queue with one key that is overwritten each time and expires. It makes the workers' group,
 // too: a Redis that fills up before the first worker comes would refuse to make it then, and nobody could empty it.
 func (q *Queue) CheckWritable(ctx context.Context) error {
-	client := q.clients[0]
-	command := client.B().Set().Key(healthKey).Value(time.Now().UTC().Format(time.RFC3339)).Ex(healthLife).Build()
-	err := client.Do(ctx, command).Error()
+	command := q.client.B().Set().Key(healthKey).Value(time.Now().UTC().Format(time.RFC3339)).Ex(healthLife).Build()
+	err := q.client.Do(ctx, command).Error()
 	if err == nil {
-		err = makeGroup(ctx, client)
+		err = makeGroup(ctx, q.client)
 	}
 	return explain("write to redis", q.address, err)
 }
 
-// Close ends the connections. Votes on the way are answered first.
+// Close ends the connection. Votes on the way are answered first.
 func (q *Queue) Close() {
-	for _, client := range q.clients {
-		if client != nil {
-			client.Close()
-		}
-	}
+	q.closing.Do(func() { close(q.closed) })
+	<-q.done
+	q.client.Close()
 }

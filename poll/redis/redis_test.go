@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -70,7 +71,7 @@ func TestVoteGoesThroughTheQueue(t *testing.T) {
 		t.Errorf("preparing again: %v", err)
 	}
 	entries := next(t, backlog, 10)
-	if len(entries) != 1 || entries[0].Vote != vote || entries[0].Fault != nil || entries[0].Gone {
+	if len(entries) != 1 || len(entries[0].Votes) != 1 || entries[0].Votes[0] != vote || entries[0].Fault != nil || entries[0].Gone {
 		t.Fatalf("the queue has %+v, want the vote %+v", entries, vote)
 	}
 	if age := time.Since(entries[0].QueuedAt); age < -time.Second || age > time.Minute {
@@ -110,17 +111,37 @@ func TestManyVotersAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	backlog := newBacklog(t, server, "worker01")
-	wantSize(t, backlog, voters)
 	seen := map[poll.VoterID]bool{}
 	var ids []string
 	for _, entry := range next(t, backlog, voters) {
-		seen[entry.Vote.Voter] = true
+		for _, vote := range entry.Votes {
+			seen[vote.Voter] = true
+		}
 		ids = append(ids, entry.ID)
 	}
 	if len(seen) != voters {
 		t.Errorf("%d voters came through, want %d", len(seen), voters)
 	}
-	if err := backlog.Acknowledge(t.Context(), ids); err != nil { // more than Lua unpacks at once
+	if len(ids) > voters/10 {
+		t.Errorf("%d voters at once make %d entries: they do not share writes", voters, len(ids))
+	}
+	if err := backlog.Acknowledge(t.Context(), ids); err != nil {
+		t.Fatal(err)
+	}
+	wantSize(t, backlog, 0)
+}
+
+func TestManyEntriesAreAcknowledgedAtOnce(t *testing.T) {
+	server := redistest.Start(t)
+	backlog := newBacklog(t, server, "worker01")
+	const entries = 5000 // more than Lua unpacks at once
+	server.Do(t, "EVAL", `for i = 1, ARGV[1] do redis.call('XADD', KEYS[1], '*', 'votes', i) end`, "1", redis.Stream, fmt.Sprint(entries))
+	wantSize(t, backlog, entries)
+	var ids []string
+	for _, entry := range next(t, backlog, entries) {
+		ids = append(ids, entry.ID)
+	}
+	if err := backlog.Acknowledge(t.Context(), ids); err != nil {
 		t.Fatal(err)
 	}
 	wantSize(t, backlog, 0)
@@ -144,7 +165,7 @@ func TestUnfinishedEntriesAreFoundAgain(t *testing.T) {
 		t.Fatalf("the first page is %+v (%v)", page, err)
 	}
 	page, err = again.Unfinished(t.Context(), 3, page[2].ID)
-	if err != nil || len(page) != 2 || page[1].Vote != handed[4].Vote {
+	if err != nil || len(page) != 2 || page[1].Votes[0] != handed[4].Votes[0] {
 		t.Fatalf("the second page is %+v (%v)", page, err)
 	}
 
@@ -334,6 +355,75 @@ func TestHangingRedis(t *testing.T) {
 	}
 	if took := time.Since(started); took > 3*time.Second {
 		t.Errorf("the failure took %s", took)
+	}
+}
+
+// A voter who was told that it takes too long has not voted, if the vote was still waiting for its turn.
+func TestWaitingTooLong(t *testing.T) {
+	server := redistest.Start(t)
+	queue := newQueue(t, server)
+	if err := queue.CheckWritable(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	server.Pause(t)
+	first := make(chan error, 1)
+	go func() { first <- queue.Append(context.Background(), newVote(poll.A)) }()
+	time.Sleep(50 * time.Millisecond) // it is on its way
+	var wait sync.WaitGroup
+	for range 20 {
+		wait.Go(func() {
+			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			defer cancel()
+			if err := queue.Append(ctx, newVote(poll.B)); !errors.Is(err, poll.ErrUnavailable) {
+				t.Errorf("the vote was answered with %v, want ErrUnavailable", err)
+			}
+		})
+	}
+	wait.Wait()
+	server.Resume(t)
+	if err := <-first; err != nil {
+		t.Errorf("the vote on its way: %v", err)
+	}
+	if err := queue.Append(t.Context(), newVote(poll.A)); err != nil {
+		t.Error(err)
+	}
+	for _, entry := range next(t, newBacklog(t, server, "worker01"), 100) {
+		for _, vote := range entry.Votes {
+			if vote.Choice == poll.B {
+				t.Error("a vote was queued after its voter had been told otherwise")
+			}
+		}
+	}
+}
+
+// A queue that is closed has answered every vote, and takes no more.
+func TestClose(t *testing.T) {
+	server := redistest.Start(t)
+	queue := newQueue(t, server)
+	var wait sync.WaitGroup
+	var taken atomic.Int64
+	for range 1000 {
+		wait.Go(func() {
+			if err := queue.Append(t.Context(), newVote(poll.A)); err == nil {
+				taken.Add(1)
+			}
+		})
+	}
+	time.Sleep(2 * time.Millisecond)
+	queue.Close()
+	queue.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if err := queue.Append(ctx, newVote(poll.A)); err == nil {
+		t.Error("a closed queue takes votes")
+	}
+	wait.Wait()
+	var votes int64
+	for _, entry := range next(t, newBacklog(t, server, "worker01"), 1000) {
+		votes += int64(len(entry.Votes))
+	}
+	if votes != taken.Load() {
+		t.Errorf("%d votes are queued, and %d voters were told so", votes, taken.Load())
 	}
 }
 

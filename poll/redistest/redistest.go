@@ -159,3 +159,23 @@ func Command(address string, arguments ...string) (string, error) {
 	line, err := bufio.NewReader(connection).ReadString('\n')
 	return strings.TrimRight(line, "\r\n"), err
 }
+
+// countVotes counts the lines of the entries of a stream, each of which is a vote.
+const countVotes = `local votes = 0
+for _, entry in ipairs(redis.call('XRANGE', KEYS[1], '-', '+')) do
+  votes = votes + select(2, entry[2][2]:gsub('\n', ''))
+end
+return votes`
+
+// Votes is how many votes wait in a stream of the Redis at address.
+func Votes(address, stream string) (int, error) {
+	answer, err := Command(address, "EVAL", countVotes, "1", stream)
+	if err != nil {
+		return 0, err
+	}
+	votes, err := strconv.Atoi(strings.TrimPrefix(answer, ":"))
+	if err != nil {
+		return 0, fmt.Errorf("redis at %s says %q", address, answer)
+	}
+	return votes, nil
+}
