@@ -118,7 +118,7 @@ func (q *Queue) run() {
 				continue
 			}
 		}
-		for room := min(len(q.arrivals), maxVotes-1); room > 0; room-- {
+		for more := min(len(q.arrivals), maxVotes-1); more > 0; more-- {
 			batch = append(batch, <-q.arrivals)
 		}
 		lastSent = time.Now()
