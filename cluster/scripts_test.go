@@ -181,7 +181,7 @@ func TestContainersAreTended(t *testing.T) {
 echo "$@" >>` + folder + `/asked
 case "$*" in
 *DockerRootDir*) echo ` + folder + ` ;;
-*ClusterAdvertise*) echo consul://` + store + ` 127.0.0.1:2375 ;;
+*ClusterStore*ClusterAdvertise*) echo consul://` + store + ` 127.0.0.1:2375 ;;
 "ps "*Names*) echo frontend02 ;;
 "ps "*) echo a; echo b ;;
 *Health*) echo 'unhealthy: lookup redis02: no such host' ;;
@@ -194,6 +194,7 @@ case "$*" in
 "start "*) touch ` + folder + `/started ;;
 "events "*) echo redis01 destroy; echo redis02 destroy; echo worker01 health_status: unhealthy; /bin/sleep 3 ;;
 "network ls "*) echo mynet ;;
+*ClusterAdvertise*) echo 127.0.0.1:2375 ;;
 *ClusterStore*) echo consul://192.0.2.11:8500 ;;
 "network inspect "*) echo redis01; echo redis02; echo frontend02 ;;
 esac
@@ -202,6 +203,9 @@ esac
 	for name, text := range map[string]string{
 		"docker": docker, "service": service, "systemctl": "#!/bin/sh\nexec " + folder + "/service docker start\n",
 		"sleep": "#!/bin/sh\nexec /bin/sleep 0.1\n",
+		// One way leads to the node itself, one to another node.
+		"nsenter": "#!/bin/sh\necho nsenter \"$@\" >>" + folder + "/asked\n" +
+			"echo 02:42:0a:00:00:06 dst 127.0.0.1 link-netnsid 0 self permanent\necho 02:42:0a:00:00:07 dst 192.168.33.21 self permanent\n",
 	} {
 		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o700); err != nil {
 			t.Fatal(err)
@@ -211,7 +215,11 @@ esac
 	if err := errors.Join(os.MkdirAll(filepath.Dir(notes), 0o700), os.WriteFile(notes, nil, 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	output, err := run(t, restartScript+tendContainersScript, "", folder)
+	namespace := filepath.Join(folder, "namespaces", "1-5c420440d9")
+	if err := errors.Join(os.MkdirAll(filepath.Dir(namespace), 0o700), os.WriteFile(namespace, nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	output, err := run(t, restartScript+tendContainersScript, "", folder, "NAMESPACES="+filepath.Dir(namespace))
 	if _, err := os.Stat(notes); err == nil {
 		t.Error("the engine keeps its notes on a network that is gone")
 	}
@@ -223,6 +231,8 @@ esac
 		"--host tcp://192.0.2.11:2375 network disconnect --force mynet frontend02": 1,
 		"--host tcp://192.0.2.11:2375 network disconnect --force mynet redis02":    0,
 		"restart worker01": 1,
+		"nsenter --net=" + namespace + " bridge fdb del 02:42:0a:00:00:06 dev vxlan0 dst 127.0.0.1 self":     1,
+		"nsenter --net=" + namespace + " bridge fdb del 02:42:0a:00:00:07 dev vxlan0 dst 192.168.33.21 self": 0,
 	} {
 		if got := strings.Count(asked, "\n"+line+"\n"); got != want {
 			t.Errorf("asked %q %d times, want %d", line, got, want)

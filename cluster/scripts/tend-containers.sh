@@ -1,6 +1,9 @@
 #!/usr/bin/env bash
 # Runs on a node for as long as its engine does, as the service swarm-scale-containers, and does what the engine does not do
-# by itself: starts the containers that it could not start, joins it to the others, and frees places on overlay networks.
+# by itself: starts the containers that it could not start, joins it to the others, and mends what it gets wrong about overlay
+# networks.
+#
+# Variables: NAMESPACES  where the engine keeps its network namespaces, if elsewhere
 set -euo pipefail
 export DOCKER_HOST=unix:///var/run/docker.sock
 
@@ -79,6 +82,24 @@ does_not_run() {
 	[ "$state" = "created failed" ]
 }
 
+# mend_ways takes away the ways to this node's own containers that lead out of the node. When a container looks for another one
+# on its node that is just being started, the engine asks the others where that is, answers itself, and takes the answer for
+# another node: from the next start on, nobody on the node reaches that container.
+mend_ways() {
+	local own namespace address
+	own=$(docker info --format '{{.ClusterAdvertise}}')
+	own=${own%:*}
+	for namespace in "${NAMESPACES:-/var/run/docker/netns}"/*-*; do
+		for address in $(nsenter --net="$namespace" bridge fdb show dev vxlan0 2>/dev/null |
+			awk -v own="$own" '$2 == "dst" && $3 == own { print $1 }'); do
+			nsenter --net="$namespace" bridge fdb del "$address" dev vxlan0 dst "$own" self &&
+				echo "tend-containers: the way to $address does not lead out of the node any more"
+			# What was learned from that way; there need not be anything.
+			nsenter --net="$namespace" bridge fdb del "$address" dev vxlan0 master 2>/dev/null || true
+		done
+	done
+}
+
 # look_up_anew CONTAINER starts a container anew that has not found another one by its name for half a minute: an engine that
 # has lost sight of the names in the store looks there again for a container that it starts.
 look_up_anew() {
@@ -99,7 +120,8 @@ docker events --filter type=container --filter label=swarm-scale --filter event=
 	--format '{{.Actor.Attributes.name}} {{.Action}}' | while :; do
 	status=0
 	read -r -t 2 container event || status=$?
-	if [ "$status" -gt 128 ]; then # nothing for two seconds; of a start in vain there is no event
+	if [ "$status" -gt 128 ]; then # nothing for two seconds; of what is wrong here there are no events
+		mend_ways || true
 		for container in $(docker ps --all --filter label=swarm-scale --filter status=created --format '{{.Names}}'); do
 			if does_not_run "$container"; then free_place "$container" || true; fi
 		done
