@@ -182,7 +182,6 @@ echo "$@" >>` + folder + `/asked
 case "$*" in
 *DockerRootDir*) echo ` + folder + ` ;;
 *ClusterStore*ClusterAdvertise*) echo consul://` + store + ` 127.0.0.1:2375 ;;
-"ps "*Names*) echo frontend02 ;;
 "ps "*) echo a; echo b ;;
 *Health*) echo 'unhealthy: lookup redis02: no such host' ;;
 "inspect --type container "*redis01) exit 1 ;;
@@ -203,6 +202,8 @@ esac
 	for name, text := range map[string]string{
 		"docker": docker, "service": service, "systemctl": "#!/bin/sh\nexec " + folder + "/service docker start\n",
 		"sleep": "#!/bin/sh\nexec /bin/sleep 0.1\n",
+		"curl": "#!/bin/sh\ncase \"$*\" in\n*--unix-socket*) echo '[{\"Id\":\"1\",\"Names\":[\"/frontend02\"],\"Image\":\"x\"}]' ;;\n" +
+			"*) PATH=${PATH#*:} exec curl \"$@\" ;;\nesac\n",
 		// One way leads to the node itself, one to another node.
 		"nsenter": "#!/bin/sh\necho nsenter \"$@\" >>" + folder + "/asked\n" +
 			"echo 02:42:0a:00:00:06 dst 127.0.0.1 link-netnsid 0 self permanent\necho 02:42:0a:00:00:07 dst 192.168.33.21 self permanent\n",
