@@ -39,6 +39,7 @@ func (s *step) vote(voters int) {
 	s.settle()
 	page, err := s.page("http://"+s.lab.Host("store").Address+"/", "", nil)
 	s.must(err)
+	page = strings.ReplaceAll(page, ",", "") // of thousands
 	for _, count := range []int64{a, b} {
 		if !strings.Contains(page, fmt.Sprintf("%d vote", count)) {
 			s.Errorf("the results page does not show %d votes", count)
