@@ -204,9 +204,10 @@ esac
 		"sleep": "#!/bin/sh\nexec /bin/sleep 0.1\n",
 		"curl": "#!/bin/sh\ncase \"$*\" in\n*--unix-socket*) echo '[{\"Id\":\"1\",\"Names\":[\"/frontend02\"],\"Image\":\"x\"}]' ;;\n" +
 			"*) PATH=${PATH#*:} exec curl \"$@\" ;;\nesac\n",
-		// One way leads to the node itself, one to another node.
 		"nsenter": "#!/bin/sh\necho nsenter \"$@\" >>" + folder + "/asked\n" +
-			"echo 02:42:0a:00:00:06 dst 127.0.0.1 link-netnsid 0 self permanent\necho 02:42:0a:00:00:07 dst 192.168.33.21 self permanent\n",
+			"case \"$*\" in\n*1-5c420440d9*link*show*) echo ' hairpin off learning on flood on' ;;\n*link*show*) echo ' learning off flood on' ;;\n" +
+			// One way leads to the node itself, one to another node.
+			"*fdb*2-10d0fc52af*) ;;\n*fdb*show*) echo 02:42:0a:00:00:06 dst 127.0.0.1 self permanent; echo 02:42:0a:00:00:07 dst 192.168.33.21 self permanent ;;\nesac\n",
 	} {
 		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o700); err != nil {
 			t.Fatal(err)
@@ -216,11 +217,12 @@ esac
 	if err := errors.Join(os.MkdirAll(filepath.Dir(notes), 0o700), os.WriteFile(notes, nil, 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	namespace := filepath.Join(folder, "namespaces", "1-5c420440d9")
-	if err := errors.Join(os.MkdirAll(filepath.Dir(namespace), 0o700), os.WriteFile(namespace, nil, 0o600)); err != nil {
+	namespaces := filepath.Join(folder, "namespaces")
+	first, second := filepath.Join(namespaces, "1-5c420440d9"), filepath.Join(namespaces, "2-10d0fc52af")
+	if err := errors.Join(os.MkdirAll(namespaces, 0o700), os.WriteFile(first, nil, 0o600), os.WriteFile(second, nil, 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	output, err := run(t, restartScript+tendContainersScript, "", folder, "NAMESPACES="+filepath.Dir(namespace))
+	output, err := run(t, restartScript+tendContainersScript, "", folder, "NAMESPACES="+namespaces)
 	if _, err := os.Stat(notes); err == nil {
 		t.Error("the engine keeps its notes on a network that is gone")
 	}
@@ -232,8 +234,10 @@ esac
 		"--host tcp://192.0.2.11:2375 network disconnect --force mynet frontend02": 1,
 		"--host tcp://192.0.2.11:2375 network disconnect --force mynet redis02":    0,
 		"restart worker01": 1,
-		"nsenter --net=" + namespace + " bridge fdb del 02:42:0a:00:00:06 dev vxlan0 dst 127.0.0.1 self":     1,
-		"nsenter --net=" + namespace + " bridge fdb del 02:42:0a:00:00:07 dev vxlan0 dst 192.168.33.21 self": 0,
+		"nsenter --net=" + first + " ip link set dev vxlan0 type bridge_slave learning off fdb_flush":  1,
+		"nsenter --net=" + first + " bridge fdb del 02:42:0a:00:00:06 dev vxlan0 dst 127.0.0.1 self":   1,
+		"nsenter --net=" + first + " bridge fdb del 02:42:0a:00:00:07 dev vxlan0 dst 127.0.0.1 self":   0,
+		"nsenter --net=" + second + " ip link set dev vxlan0 type bridge_slave learning off fdb_flush": 0,
 	} {
 		if got := strings.Count(asked, "\n"+line+"\n"); got != want {
 			t.Errorf("asked %q %d times, want %d", line, got, want)

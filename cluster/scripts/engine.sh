@@ -131,6 +131,8 @@ if changed "$tender" <<<"$TEND_CONTAINERS"; then
 	if [ -d /run/systemd/system ]; then
 		systemctl daemon-reload
 		systemctl try-restart swarm-scale-containers # one that runs already
+	else
+		pkill -x -f "bash $tender" || true # whoever runs it in systemd's place runs it again
 	fi
 fi
 touch "$ours"

@@ -82,18 +82,22 @@ does_not_run() {
 	[ "$state" = "created failed" ]
 }
 
-# mend_ways takes away the ways to this node's own containers that lead out of the node. When a container looks for another one
-# on its node that is just being started, the engine asks the others where that is, answers itself, and takes the answer for
-# another node: from the next start on, nobody on the node reaches that container.
+# mend_ways OWN-ADDRESS keeps the node's own containers from being looked for elsewhere, and others from being looked for here.
+# When a container looks for another one on its node, the engine asks the other engines, too, answers itself, and notes itself
+# as the tunnel's way to that container. It forgets that no more, not even when the address goes to a container elsewhere.
+#
+# Such a way is taken out of the tunnel: where the address is another node's by now the engine asks once more. And the bridge
+# must not learn from what the tunnel answers for the node's own containers: one that has just been started, and hears nothing,
+# would never say anything that could teach it better.
 mend_ways() {
-	local namespace address
+	local namespace container
 	for namespace in "${NAMESPACES:-/var/run/docker/netns}"/*-*; do
-		for address in $(nsenter --net="$namespace" bridge fdb show dev vxlan0 2>/dev/null |
-			awk -v own="$own" '$2 == "dst" && $3 == own { print $1 }'); do
-			nsenter --net="$namespace" bridge fdb del "$address" dev vxlan0 dst "$own" self &&
-				echo "tend-containers: the way to $address does not lead out of the node any more"
-			# What was learned from that way; there need not be anything.
-			nsenter --net="$namespace" bridge fdb del "$address" dev vxlan0 master 2>/dev/null || true
+		if nsenter --net="$namespace" bridge -d link show dev vxlan0 2>/dev/null | grep -q ' learning on '; then
+			nsenter --net="$namespace" ip link set dev vxlan0 type bridge_slave learning off fdb_flush
+		fi
+		for container in $(nsenter --net="$namespace" bridge fdb show dev vxlan0 2>/dev/null |
+			awk -v own="$1" '$2 == "dst" && $3 == own { print $1 }'); do
+			nsenter --net="$namespace" bridge fdb del "$container" dev vxlan0 dst "$1" self
 		done
 	done
 }
@@ -127,7 +131,7 @@ docker events --filter type=container --filter label=swarm-scale --filter event=
 	status=0
 	read -r -t 2 container event || status=$?
 	if [ "$status" -gt 128 ]; then # nothing for two seconds; of what is wrong here there are no events
-		mend_ways || true
+		mend_ways "$own" || true
 		for container in $(made); do
 			if does_not_run "$container"; then free_place "$container" || true; fi
 		done
