@@ -42,22 +42,29 @@ start_failed() {
 }
 
 # An engine that learns of others in the store joins the first that listens. Those that start together find few or none, and
-# then keep apart, alone or in groups between which the overlay network does not carry. So each engine, once it listens, is
-# announced anew: whoever has found nobody yet takes that for another chance, and in each group that is at least one.
+# then keep apart, alone or in groups between which the overlay network does not carry. So the engine beside the store is
+# announced anew once all of them listen: whoever has found nobody yet takes that for another chance. Only that one, since
+# engines that join each other are a group to which no other chance comes.
 announce() {
-	local known store own node
-	while known=$(docker info --format '{{.ClusterStore}} {{.ClusterAdvertise}}' 2>/dev/null); do
+	local known store own nodes node missing
+	for _ in $(seq 60); do
+		known=$(docker info --format '{{.ClusterStore}} {{.ClusterAdvertise}}' 2>/dev/null) || return 1
 		read -r store own <<<"$known"
-		node="http://${store#consul://}/v1/kv/docker/nodes/$own"
-		if curl -fsS --max-time 5 "$node" >/dev/null 2>&1 && timeout 2 bash -c "exec 3<>/dev/tcp/${own%:*}/7946" 2>/dev/null &&
-			curl -fsS --max-time 5 -X DELETE "$node" >/dev/null; then
-			echo "tend-containers: the engine is announced anew"
-			return
-		fi
+		store=${store#consul://}
+		if [ "${store%:*}" != "${own%:*}" ]; then return; fi
+		nodes=$(curl -fsS --max-time 5 "http://$store/v1/kv/docker/nodes/?keys" 2>/dev/null | grep -o '[0-9.]*:[0-9]*"' | tr -d '"') || nodes=
+		missing=no
+		for node in $nodes; do listens "${node%:*}" || missing=yes; done
+		if grep -qxF "$own" <<<"$nodes" && [ "$missing" = no ]; then break; fi
 		sleep 1
 	done
-	return 1
+	if curl -fsS --max-time 5 -X DELETE "http://$store/v1/kv/docker/nodes/$own" >/dev/null; then
+		echo "tend-containers: the engine is announced anew"
+	fi
 }
+
+# shellcheck disable=SC2016  # the inner shell expands it
+listens() { timeout 2 bash -c 'exec 3<>"/dev/tcp/$0/7946"' "$1" 2>/dev/null; }
 
 # free_place CONTAINER frees what a container holds of overlay networks although it does not run: one that could not be started
 # does, for instance since its port was taken, and the engine would refuse its successor because of the name. The engine beside
@@ -102,9 +109,11 @@ mend_ways() {
 	done
 }
 
-# look_up_anew CONTAINER starts a container anew that has not found another one by its name for half a minute: an engine that
-# has lost sight of the names in the store looks there again for a container that it starts.
-look_up_anew() {
+# help_out CONTAINER does what helps a container that has not worked for half a minute since it does not find another one. Where
+# it does not find the name, the container is started anew: an engine that has lost sight of the names in the store looks there
+# again for a container that it starts. Where there is no way to the address, the engine is: it keeps apart from the one that
+# has the other container, and joins it when it starts. That at most every ten minutes; the other one may as well be down.
+help_out() {
 	local health
 	sleep 30
 	health=$(docker inspect --format '{{with .State.Health}}{{.Status}}: {{range .Log}}{{.Output}}{{end}}{{end}}' "$1" 2>/dev/null) || return 0
@@ -113,7 +122,24 @@ look_up_anew() {
 		echo "tend-containers: $1 is started anew, to find the names that it does not"
 		docker restart "$1" >/dev/null
 		;;
+	unhealthy:*)
+		if engine_log | grep -q 'timed out resolving peer' && [ -z "$(find /run/swarm-scale-rejoined -mmin -10 2>/dev/null)" ]; then
+			touch /run/swarm-scale-rejoined
+			echo "tend-containers: the engine is started anew, to find those that it keeps apart from"
+			# With the engine this service ends, and this very line with it: systemd is to do both.
+			if [ -d /run/systemd/system ]; then systemctl --no-block restart docker; else restart_engine; fi
+		fi
+		;;
 	esac
+}
+
+# engine_log is what the engine has said lately.
+engine_log() {
+	if [ -d /run/systemd/system ]; then
+		journalctl --unit docker --since -1min --output cat
+	else
+		tail -n 20 /var/log/docker.log
+	fi
 }
 
 # made lists the containers that were made and do not run yet. By the engine's socket, since this is asked all the time.
@@ -140,6 +166,6 @@ docker events --filter type=container --filter label=swarm-scale --filter event=
 	[ "$status" -eq 0 ] || break # the engine has ended
 	case $event in
 	destroy) free_place "$container" || true ;;
-	*": unhealthy") look_up_anew "$container" & ;;
+	*": unhealthy") help_out "$container" & ;;
 	esac
 done
