@@ -428,10 +428,11 @@ func TestHosts(t *testing.T) {
 			return simulation.Outcome{}, nil
 		}
 		name := strings.TrimSuffix(command.Name, "-presence")
-		if !strings.Contains(command.Text, "@"+address(name)+" ") {
-			t.Errorf("%s gives back another machine: %s", command.Name, command.Text)
+		line := command.Environment["SSH_DELETE"]
+		if !strings.Contains(line, "@"+address(name)+" ") || !strings.Contains(command.Text, "SSH_DELETE") {
+			t.Errorf("%s gives back another machine: %s: %s", command.Name, command.Text, line)
 		}
-		if name == dead || !strings.Contains(command.Text, keys[name]) {
+		if name == dead || !strings.Contains(line, keys[name]) {
 			return simulation.Outcome{Stderr: "leave: does not answer as the machine it was"}, nil
 		}
 		e.World.Clear(name, address(name))
