@@ -191,7 +191,12 @@ case "$*" in
 	[ -e ` + folder + `/restarted ] || echo "a /redis01: network sandbox join failed"
 	[ -e ` + folder + `/started ] || echo "b /frontend01: network mynet not found" ;;
 "start "*) touch ` + folder + `/started ;;
-"events "*) echo redis01 destroy; echo redis02 destroy; echo worker01 health_status: unhealthy; /bin/sleep 3 ;;
+"events "*) echo redis01 destroy; echo redis02 destroy; echo worker01 health_status: unhealthy
+	for _ in $(seq 200); do
+		if grep -q 'mynet frontend02' ` + folder + `/asked; then break; fi
+		/bin/sleep 0.1
+	done
+	/bin/sleep 0.3 ;;
 "network ls "*) echo mynet ;;
 *ClusterAdvertise*) echo 127.0.0.1:2375 ;;
 *ClusterStore*) echo consul://192.0.2.11:8500 ;;
