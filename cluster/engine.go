@@ -26,6 +26,8 @@ var (
 	engineScript string
 	//go:embed scripts/restart.sh
 	restartScript string
+	//go:embed scripts/discovery.sh
+	discoveryScript string
 	//go:embed scripts/tend-containers.sh
 	tendContainersScript string
 )
@@ -54,7 +56,7 @@ func newEngine(ctx *pulumi.Context, node *infra.Node, clusterStore string, paren
 			"LOG_FILES":       pulumi.String(LogFiles),
 			"NOTES":           pulumi.String(infra.Notes),
 
-			"TEND_CONTAINERS": pulumi.String(restartScript + tendContainersScript),
+			"TEND_CONTAINERS": pulumi.String(restartScript + discoveryScript + tendContainersScript),
 		},
 	}, parent, pulumi.DependsOn([]pulumi.Resource{ready}))
 	if err != nil {

@@ -97,7 +97,7 @@ esac
 	if err := os.WriteFile(filepath.Join(standIns, "docker"), []byte(docker), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	output, err := run(t, membersScript, "create", standIns, "MANAGER="+manager.Listener.Addr().String(), "MEMBERS=frontend01 frontend02", "WAIT=30",
+	output, err := run(t, discoveryScript+membersScript, "create", standIns, "MANAGER="+manager.Listener.Addr().String(), "MEMBERS=frontend01 frontend02", "WAIT=30",
 		"STORE="+store, "ENGINES="+engine, "NETWORK=mynet", "NOTES="+notes, "MACHINES=frontend01: a\nfrontend02: b")
 	if !strings.Contains(output, "the manager looks at all machines anew") {
 		t.Errorf("the manager goes on with what it knew of another machine:\n%s", output)
@@ -112,9 +112,41 @@ esac
 		t.Errorf("the first engine was asked %d times to announce itself anew:\n%s", deletions.Load(), output)
 	}
 	// An engine that is not announced is named.
-	output, err = run(t, membersScript, "create", standIns, "MANAGER="+manager.Listener.Addr().String(), "MEMBERS=frontend01", "WAIT=1",
+	output, err = run(t, discoveryScript+membersScript, "create", standIns, "MANAGER="+manager.Listener.Addr().String(), "MEMBERS=frontend01", "WAIT=1",
 		"STORE="+store, "ENGINES=127.0.0.2:2375", "NETWORK=mynet", "NOTES="+notes, "MACHINES=frontend01: a")
 	if err == nil || !strings.Contains(output, "the engine at 127.0.0.2 is not announced in the store") {
+		t.Errorf("%v\n%s", err, output)
+	}
+}
+
+// A store that stops listing the engines costs no container its place.
+func TestPlacesStayWithoutAList(t *testing.T) {
+	manager := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, managerReport(map[string]string{"frontend01": "Healthy"}))
+	}))
+	defer manager.Close()
+	listener, err := net.Listen("tcp", "127.0.0.1:7946")
+	if err != nil {
+		t.Skipf("port 7946 is taken on this machine: %v", err)
+	}
+	defer func() { _ = listener.Close() }()
+	var asked atomic.Int32
+	store := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet && asked.Add(1) > 2 { // before the announcement anew, and after it
+			http.Error(w, "no leader", http.StatusInternalServerError)
+			return
+		}
+		fmt.Fprint(w, `["docker/nodes/127.0.0.1:2375"]`)
+	}))
+	defer store.Close()
+	standIns := t.TempDir()
+	docker := "#!/bin/sh\ncase \"$*\" in\n\"network inspect mynet \"*) echo redis01 ;;\n*) echo \"asked: $*\" ;;\nesac\n"
+	if err := os.WriteFile(filepath.Join(standIns, "docker"), []byte(docker), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	output, err := run(t, discoveryScript+membersScript, "create", standIns, "MANAGER="+manager.Listener.Addr().String(), "MEMBERS=frontend01", "WAIT=30",
+		"STORE="+store.Listener.Addr().String(), "ENGINES=127.0.0.1:2375", "NETWORK=mynet", "NOTES="+filepath.Join(t.TempDir(), "notes"), "MACHINES=frontend01: a")
+	if err != nil || strings.Contains(output, "asked:") || !strings.Contains(output, "does not list the engines, so mynet keeps its places") {
 		t.Errorf("%v\n%s", err, output)
 	}
 }
@@ -129,7 +161,7 @@ func TestMissingMembersAreNamed(t *testing.T) {
 		"no manager answers": {"127.0.0.1:1", "frontend01 frontend02 worker01 store"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			output, err := run(t, membersScript, "create", "", "MANAGER="+test.manager, "MEMBERS=frontend01 frontend02 worker01 store", "WAIT=1", "STORE=", "ENGINES=", "NETWORK=mynet", "NOTES="+filepath.Join(t.TempDir(), "notes"), "MACHINES=")
+			output, err := run(t, discoveryScript+membersScript, "create", "", "MANAGER="+test.manager, "MEMBERS=frontend01 frontend02 worker01 store", "WAIT=1", "STORE=", "ENGINES=", "NETWORK=mynet", "NOTES="+filepath.Join(t.TempDir(), "notes"), "MACHINES=")
 			if err == nil || !strings.Contains(output, "does not report healthy: "+test.missing+"\n") {
 				t.Errorf("%v\n%s", err, output)
 			}
@@ -198,7 +230,6 @@ case "$*" in
 	done
 	/bin/sleep 0.3 ;;
 "network ls "*) echo mynet ;;
-*ClusterAdvertise*) echo 127.0.0.1:2375 ;;
 *ClusterStore*) echo consul://192.0.2.11:8500 ;;
 "network inspect "*) echo redis01; echo redis02; echo frontend02 ;;
 esac
@@ -227,7 +258,7 @@ esac
 	if err := errors.Join(os.MkdirAll(namespaces, 0o700), os.WriteFile(first, nil, 0o600), os.WriteFile(second, nil, 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	output, err := run(t, restartScript+tendContainersScript, "", folder, "NAMESPACES="+namespaces)
+	output, err := run(t, restartScript+discoveryScript+tendContainersScript, "", folder, "NAMESPACES="+namespaces)
 	if _, err := os.Stat(notes); err == nil {
 		t.Error("the engine keeps its notes on a network that is gone")
 	}
@@ -261,7 +292,7 @@ func TestContainersAreLeftAlone(t *testing.T) {
 	notes, generation := filepath.Join(t.TempDir(), "notes"), "first"
 	join := func(action, image string) string {
 		t.Helper()
-		output, err := run(t, restartScript+containerScript+joinScript, action, folder, "SWARM_IMAGE="+image, "GENERATION="+generation, "NOTES="+notes, "PRIVATE_ADDRESS=192.168.33.20",
+		output, err := run(t, restartScript+containerScript+discoveryScript+joinScript, action, folder, "SWARM_IMAGE="+image, "GENERATION="+generation, "NOTES="+notes, "PRIVATE_ADDRESS=192.168.33.20",
 			"DISCOVERY=consul://192.168.33.11:8500/", "STORE="+store, "NODE_NAME=frontend01")
 		if err != nil {
 			t.Fatalf("%v\n%s", err, output)

@@ -136,7 +136,7 @@ func (s *standaloneSwarm) newMembers(ctx *pulumi.Context) (pulumi.Resource, erro
 			return nil, err
 		}
 		join, err := node.Run(ctx, node.Name+"-join", infra.Script{
-			Text: restartScript + containerScript + joinScript,
+			Text: restartScript + containerScript + discoveryScript + joinScript,
 			Variables: map[string]pulumi.StringInput{
 				"SWARM_IMAGE":     image,
 				"PRIVATE_ADDRESS": pulumi.String(node.Address.String()),
@@ -156,7 +156,7 @@ func (s *standaloneSwarm) newMembers(ctx *pulumi.Context) (pulumi.Resource, erro
 		machines = append(machines, pulumi.Sprintf("%s: %s", node.Name, node.Identity))
 	}
 	return s.manager.Run(ctx, "swarm-members", infra.Script{
-		Text: membersScript,
+		Text: discoveryScript + membersScript,
 		Variables: map[string]pulumi.StringInput{
 			// Not by pulumi.Sprintf: that copies its arguments field by field, and of an address leaves "invalid IP".
 			"MANAGER": pulumi.String(fmt.Sprintf("%s:%d", s.manager.Address, managerPort)),

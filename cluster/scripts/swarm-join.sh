@@ -20,9 +20,7 @@ follow_store "$GENERATION" "$NOTES"
 # The manager looks at a node the moment its agent announces it, and if the engine is not quite there looks again half a
 # minute later only. So the agent waits until the engine has found the store, though not for ever: it is not needed.
 for _ in $(seq 40); do
-	if curl -fsS --max-time 2 "http://$STORE/v1/kv/docker/nodes/?keys" 2>/dev/null | grep -qF "\"docker/nodes/$PRIVATE_ADDRESS:2375\""; then
-		break
-	fi
+	if is_announced "$STORE" "$PRIVATE_ADDRESS:2375"; then break; fi
 	sleep 0.5
 done
 # Another machine may have had the address: the manager would go on counting that one's containers, and give their names to

@@ -60,14 +60,12 @@ done
 # An engine joins the gossip when it learns of another one that listens; those that start together stay alone, or in groups that
 # keep apart. Whoever has found nobody yet, at least one in each group, tries again when an engine is announced. So, once all
 # of them listen, the first one is taken off the store's list; within its heartbeat it announces itself anew.
-nodes="http://$STORE/v1/kv/docker/nodes"
-announced() { curl -fsS --max-time 5 "$nodes/?keys" 2>/dev/null | grep -qF "\"docker/nodes/$1\""; }
-# shellcheck disable=SC2016  # the inner shell expands it
-listens() { timeout 2 bash -c 'exec 3<>"/dev/tcp/$0/7946"' "${1%:*}" 2>/dev/null; }
-wait_for() {
-	until "$1" "$2"; do
+wait_for() { # ENGINE COMPLAINT COMMAND…
+	local engine=$1 complaint=$2
+	shift 2
+	until "$@"; do
 		if [ "$SECONDS" -ge "$end" ]; then
-			echo "swarm-members: after $WAIT s the engine at ${2%:*} $3" >&2
+			echo "swarm-members: after $WAIT s the engine at ${engine%:*} $complaint" >&2
 			exit 1
 		fi
 		sleep 0.5
@@ -75,21 +73,26 @@ wait_for() {
 }
 
 for engine in $ENGINES; do
-	wait_for announced "$engine" "is not announced in the store at $STORE, which it has to reach (its log says why)"
-	wait_for listens "$engine" "does not listen on port 7946, by which overlay networks find each other (its log says why)"
+	wait_for "$engine" "is not announced in the store at $STORE, which it has to reach (its log says why)" is_announced "$STORE" "$engine"
+	wait_for "$engine" "does not listen on port 7946, by which overlay networks find each other (its log says why)" listens "$engine"
 done
 first=${ENGINES%% *}
-curl -fsS --max-time 5 -X DELETE "$nodes/$first" >/dev/null
-wait_for announced "$first" "does not announce itself anew in the store at $STORE"
+announce_anew "$STORE" "$first"
+wait_for "$first" "does not announce itself anew in the store at $STORE" is_announced "$STORE" "$first"
 echo "swarm-members: the engines know each other"
 
 # A machine that was lost left its containers' places on the network in the store, and an engine refuses a container whose
 # name has a place already. The manager's own engine shares the store, and frees them. Every engine that is announced is
-# asked for its containers, those of machines that are about to leave the stack among them; if one does not answer, all stays.
+# asked for its containers, those of machines that are about to leave the stack among them; if one does not answer, or the store
+# does not say who they are, all stays.
 places=$(docker network inspect "$NETWORK" --format '{{range .Containers}}{{println .Name}}{{end}}' 2>/dev/null | sort -u) || places=
 if [ -n "$places" ]; then
+	if ! listed=$(announced "$STORE"); then
+		echo "swarm-members: the store at $STORE does not list the engines, so $NETWORK keeps its places"
+		exit 0
+	fi
 	containers=
-	for engine in $(curl -fsS --max-time 5 "$nodes/?keys" | grep -o '[0-9.]*:[0-9]*'); do
+	for engine in $listed; do
 		if ! names=$(timeout 10 docker -H "tcp://$engine" ps --all --format '{{.Names}}'); then
 			echo "swarm-members: the engine at ${engine%:*} does not tell its containers, so $NETWORK keeps its places"
 			exit 0

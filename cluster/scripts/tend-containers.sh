@@ -46,25 +46,22 @@ start_failed() {
 # announced anew once all of them listen: whoever has found nobody yet takes that for another chance. Only that one, since
 # engines that join each other are a group to which no other chance comes.
 announce() {
-	local known store own nodes node missing
+	local known store engines engine missing
 	for _ in $(seq 60); do
 		known=$(docker info --format '{{.ClusterStore}} {{.ClusterAdvertise}}' 2>/dev/null) || return 1
 		read -r store own <<<"$known"
 		store=${store#consul://}
 		if [ "${store%:*}" != "${own%:*}" ]; then return; fi
-		nodes=$(curl -fsS --max-time 5 "http://$store/v1/kv/docker/nodes/?keys" 2>/dev/null | grep -o '[0-9.]*:[0-9]*"' | tr -d '"') || nodes=
+		engines=$(announced "$store") || engines=
 		missing=no
-		for node in $nodes; do listens "${node%:*}" || missing=yes; done
-		if grep -qxF "$own" <<<"$nodes" && [ "$missing" = no ]; then break; fi
+		for engine in $engines; do listens "$engine" || missing=yes; done
+		if grep -qxF "$own" <<<"$engines" && [ "$missing" = no ]; then break; fi
 		sleep 1
 	done
-	if curl -fsS --max-time 5 -X DELETE "http://$store/v1/kv/docker/nodes/$own" >/dev/null; then
+	if announce_anew "$store" "$own"; then
 		echo "tend-containers: the engine is announced anew"
 	fi
 }
-
-# shellcheck disable=SC2016  # the inner shell expands it
-listens() { timeout 2 bash -c 'exec 3<>"/dev/tcp/$0/7946"' "$1" 2>/dev/null; }
 
 # free_place CONTAINER frees what a container holds of overlay networks although it does not run: one that could not be started
 # does, for instance since its port was taken, and the engine would refuse its successor because of the name. The engine beside
@@ -123,7 +120,8 @@ help_out() {
 		docker restart "$1" >/dev/null
 		;;
 	unhealthy:*)
-		if engine_log | grep -q 'timed out resolving peer' && [ -z "$(find /run/swarm-scale-rejoined -mmin -10 2>/dev/null)" ]; then
+		# Not grep -q: it ends before it has read all, and whoever writes to it then fails.
+		if engine_log | grep 'timed out resolving peer' >/dev/null && [ -z "$(find /run/swarm-scale-rejoined -mmin -10 2>/dev/null)" ]; then
 			touch /run/swarm-scale-rejoined
 			echo "tend-containers: the engine is started anew, to find those that it keeps apart from"
 			# With the engine this service ends, and this very line with it: systemd is to do both.
@@ -148,16 +146,15 @@ made() {
 		--data all=1 http://engine/containers/json | grep -o '"Names":\["/[^"]*' | sed 's|.*/||'
 }
 
+own= # where this engine is announced
 start_failed
 announce
-own=$(docker info --format '{{.ClusterAdvertise}}')
-own=${own%:*}
 docker events --filter type=container --filter label=swarm-scale --filter event=destroy --filter event=health_status \
 	--format '{{.Actor.Attributes.name}} {{.Action}}' | while :; do
 	status=0
 	read -r -t 2 container event || status=$?
 	if [ "$status" -gt 128 ]; then # nothing for two seconds; of what is wrong here there are no events
-		mend_ways "$own" || true
+		mend_ways "${own%:*}" || true
 		for container in $(made); do
 			if does_not_run "$container"; then free_place "$container" || true; fi
 		done
