@@ -73,7 +73,7 @@ step() {
 	echo "$(seconds "$start")  $title"
 }
 
-# until_true COMMAND… waits two minutes at most for a command to succeed.
+# until_true COMMAND… waits for a command to succeed, for so many seconds at most.
 patience=120
 until_true() {
 	local end=$((SECONDS + patience))

@@ -226,12 +226,7 @@ func (s *whole) watchBacklog(ctx context.Context, books *books, largest *atomic.
 
 // stored is how many votes the worker says it has stored, from all queues.
 func (s *whole) stored() (int64, error) {
-	response, err := http.Get(s.worker.Metrics + "/metrics")
-	if err != nil {
-		return 0, err
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
+	body, err := get(s.worker.Metrics + "/metrics")
 	if err != nil {
 		return 0, err
 	}
@@ -249,6 +244,15 @@ func (s *whole) stored() (int64, error) {
 	return int64(sum), nil
 }
 
+func get(address string) ([]byte, error) {
+	response, err := http.Get(address)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	return io.ReadAll(response.Body)
+}
+
 // waitForTally waits until the results page shows the tally, live.
 func waitForTally(t *testing.T, results *programtest.Program, want poll.Tally) {
 	t.Helper()
@@ -257,12 +261,7 @@ func waitForTally(t *testing.T, results *programtest.Program, want poll.Tally) {
 		Live    bool
 	}
 	for deadline := time.Now().Add(5 * time.Minute); ; time.Sleep(100 * time.Millisecond) {
-		response, err := http.Get(results.URL + "/results.json")
-		if err != nil {
-			t.Fatal(err)
-		}
-		body, err := io.ReadAll(response.Body)
-		response.Body.Close()
+		body, err := get(results.URL + "/results.json")
 		if err != nil {
 			t.Fatal(err)
 		}
