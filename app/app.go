@@ -5,7 +5,7 @@ package app
 import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"swarm-scale/addressplan"
+	"swarm-scale/topology"
 	"swarm-scale/app/programs"
 	"swarm-scale/cluster"
 	"swarm-scale/infra"
@@ -44,7 +44,7 @@ func New(ctx *pulumi.Context, s settings.Settings, machines *infra.Machines, clu
 		return nil, err
 	}
 
-	store := machines.One(addressplan.Store)
+	store := machines.One(topology.Store)
 	database, err := app.newPostgres(ctx, store)
 	if err != nil {
 		return nil, err
@@ -59,7 +59,7 @@ func New(ctx *pulumi.Context, s settings.Settings, machines *infra.Machines, clu
 	if err := app.newResults(ctx, store); err != nil {
 		return nil, err
 	}
-	balancer, statisticsURL, err := app.newLoadBalancer(ctx, machines.One(addressplan.LoadBalancer))
+	balancer, statisticsURL, err := app.newLoadBalancer(ctx, machines.One(topology.LoadBalancer))
 	if err != nil {
 		return nil, err
 	}

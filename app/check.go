@@ -8,7 +8,7 @@ import (
 	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"swarm-scale/addressplan"
+	"swarm-scale/topology"
 	"swarm-scale/infra"
 )
 
@@ -36,11 +36,11 @@ func (a *App) newCheck(ctx *pulumi.Context, balancer *docker.Container, last ...
 		ids = append(ids, placed.container.ID())
 		last = append(last, placed.container)
 	}
-	_, err := a.machines.One(addressplan.Manager).Run(ctx, "check", infra.Script{
+	_, err := a.machines.One(topology.Manager).Run(ctx, "check", infra.Script{
 		Text: checkScript,
 		Variables: map[string]pulumi.StringInput{
 			"CONTAINERS": pulumi.String(strings.Join(names, " ")),
-			"BALANCER":   pulumi.String(a.machines.One(addressplan.LoadBalancer).Address.String()),
+			"BALANCER":   pulumi.String(a.machines.One(topology.LoadBalancer).Address.String()),
 			"VOTE_HOST":  pulumi.String(VoteHost),
 			"WAIT":       pulumi.String(strconv.Itoa(checkWait)),
 			// Another container is another check.

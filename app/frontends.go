@@ -4,7 +4,7 @@ import (
 	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"swarm-scale/addressplan"
+	"swarm-scale/topology"
 	"swarm-scale/app/programs"
 	"swarm-scale/infra"
 )
@@ -18,7 +18,7 @@ const frontendPort = 5000
 // that it can write to its queue. So a changed program replaces one half while the other half answers, and however many
 // frontends there are, it takes two steps.
 func (a *App) newFrontends(ctx *pulumi.Context, database *database, workers []*docker.Container) error {
-	frontends := a.machines.Of(addressplan.Frontend)
+	frontends := a.machines.Of(topology.Frontend)
 	var firstWave []pulumi.Resource
 	for _, wave := range []int{1, 0} { // the odd numbers first: frontend01 is among them
 		for _, node := range frontends {
@@ -58,7 +58,7 @@ func (a *App) newWeb(ctx *pulumi.Context, node *infra.Node, options ...pulumi.Re
 		name:  node.Name,
 		image: image,
 		environment: pulumi.StringArray{
-			pulumi.String("WEB_VOTE_NUMBER=" + addressplan.Suffix(node.Number)),
+			pulumi.String("WEB_VOTE_NUMBER=" + topology.Suffix(node.Number)),
 			pulumi.String("OPTION_A=" + a.settings.Ballot.OptionA),
 			pulumi.String("OPTION_B=" + a.settings.Ballot.OptionB),
 			pulumi.ToSecret(pulumi.String("VOTER_KEY=" + a.settings.VoterKey.Reveal())).(pulumi.StringOutput),

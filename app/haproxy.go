@@ -13,7 +13,7 @@ import (
 	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"swarm-scale/addressplan"
+	"swarm-scale/topology"
 	"swarm-scale/infra"
 	"swarm-scale/settings"
 )
@@ -35,7 +35,7 @@ func (a *App) newHAProxy(ctx *pulumi.Context, node *infra.Node, password string)
 	if err != nil {
 		return nil, err
 	}
-	configuration, err := haproxyConfiguration(a.machines.Of(addressplan.Frontend), password)
+	configuration, err := haproxyConfiguration(a.machines.Of(topology.Frontend), password)
 	if err != nil {
 		return nil, err
 	}

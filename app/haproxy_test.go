@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"swarm-scale/addressplan"
+	"swarm-scale/topology"
 	"swarm-scale/infra"
 	"swarm-scale/settings"
 )
@@ -37,12 +37,12 @@ func TestHAProxyTakesTheConfiguration(t *testing.T) {
 func configuration(t *testing.T, frontends int) string {
 	t.Helper()
 	var nodes []*infra.Node
-	planned, err := addressplan.New(netip.MustParsePrefix("192.168.33.0/24"), frontends, 1)
+	planned, err := topology.New(netip.MustParsePrefix("192.168.33.0/24"), frontends, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, node := range planned {
-		if node.Role == addressplan.Frontend {
+		if node.Role == topology.Frontend {
 			nodes = append(nodes, &infra.Node{Node: node})
 		}
 	}

@@ -4,7 +4,7 @@ import (
 	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"swarm-scale/addressplan"
+	"swarm-scale/topology"
 	"swarm-scale/infra"
 )
 
@@ -15,7 +15,7 @@ func (a *App) newInterlock(ctx *pulumi.Context, node *infra.Node) (*docker.Conta
 	if err != nil {
 		return nil, err
 	}
-	store := a.cluster.Places[a.machines.One(addressplan.Store).Name]
+	store := a.cluster.Places[a.machines.One(topology.Store).Name]
 	return a.placeOutside(ctx, loadBalancer, node, container{
 		name:    "interlock",
 		image:   image,

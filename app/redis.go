@@ -4,7 +4,7 @@ import (
 	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"swarm-scale/addressplan"
+	"swarm-scale/topology"
 	"swarm-scale/infra"
 )
 
@@ -16,7 +16,7 @@ const redisMemory = "512mb"
 
 // newRedis runs the queue of one frontend, on the frontend's own node. Its append-only file is on a volume.
 func (a *App) newRedis(ctx *pulumi.Context, node *infra.Node) (*docker.Container, error) {
-	name := "redis" + addressplan.Suffix(node.Number)
+	name := "redis" + topology.Suffix(node.Number)
 	image, err := a.pull(ctx, node, "redis", a.settings.Images.Redis)
 	if err != nil {
 		return nil, err

@@ -7,7 +7,7 @@ import (
 	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"swarm-scale/addressplan"
+	"swarm-scale/topology"
 	"swarm-scale/infra"
 )
 
@@ -18,8 +18,8 @@ var retireScript string
 // worker empties its queue to the last vote. Pulumi deletes it before what it depends on, that is before the queue. Where
 // the database's data goes, too, there is nothing left to count for, and it is passed over.
 func (a *App) newRetirement(ctx *pulumi.Context, node *infra.Node, database *database, workers []*docker.Container, frontend []pulumi.Resource) error {
-	worker := a.machines.Of(addressplan.Worker)[0]
-	_, err := a.machines.One(addressplan.Manager).Run(ctx, node.Name+"-retirement", infra.Script{
+	worker := a.machines.Of(topology.Worker)[0]
+	_, err := a.machines.One(topology.Manager).Run(ctx, node.Name+"-retirement", infra.Script{
 		Text: retireScript,
 		Variables: map[string]pulumi.StringInput{
 			"FRONTEND":      pulumi.String(node.Name),

@@ -6,7 +6,7 @@ import (
 	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"swarm-scale/addressplan"
+	"swarm-scale/topology"
 	"swarm-scale/app/programs"
 )
 
@@ -14,7 +14,7 @@ import (
 // others: a worker that is down leaves no queue behind.
 func (a *App) newWorkers(ctx *pulumi.Context) ([]*docker.Container, error) {
 	var workers []*docker.Container
-	for _, node := range a.machines.Of(addressplan.Worker) {
+	for _, node := range a.machines.Of(topology.Worker) {
 		image, err := a.build(ctx, node, programs.VoteWorker)
 		if err != nil {
 			return nil, err
@@ -23,7 +23,7 @@ func (a *App) newWorkers(ctx *pulumi.Context) ([]*docker.Container, error) {
 			name:  node.Name,
 			image: image,
 			environment: pulumi.StringArray{
-				pulumi.String("WORKER_NUMBER=" + addressplan.Suffix(node.Number)),
+				pulumi.String("WORKER_NUMBER=" + topology.Suffix(node.Number)),
 				pulumi.String("FROM_REDIS_HOST=1"),
 				pulumi.String("TO_REDIS_HOST=" + strconv.Itoa(a.settings.Frontends)),
 				a.postgresPassword(),

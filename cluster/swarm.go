@@ -9,7 +9,7 @@ import (
 	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"swarm-scale/addressplan"
+	"swarm-scale/topology"
 	"swarm-scale/infra"
 	"swarm-scale/settings"
 )
@@ -55,7 +55,7 @@ type standaloneSwarm struct {
 // needs is there, Consul and the pulls of Swarm's image; then the manager and the members' agents. The way to the end does not
 // grow with the number of members.
 func newStandaloneSwarm(ctx *pulumi.Context, s settings.Settings, machines *infra.Machines) (*Cluster, error) {
-	swarm := &standaloneSwarm{settings: s, machines: machines, manager: machines.One(addressplan.Manager), engines: map[string]Engine{}}
+	swarm := &standaloneSwarm{settings: s, machines: machines, manager: machines.One(topology.Manager), engines: map[string]Engine{}}
 	if err := ctx.RegisterComponentResource("swarm-scale:cluster:StandaloneSwarm", "swarm", swarm); err != nil {
 		return nil, err
 	}

@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"swarm-scale/addressplan"
+	"swarm-scale/topology"
 	"swarm-scale/e2e/crowd"
 	"swarm-scale/lab"
 )
@@ -34,7 +34,7 @@ func containersKilled(s *step) {
 			time.Sleep(2 * time.Second)
 			seen := campaign.Since(begun)
 			allowed := shortSilence
-			if host.Role == addressplan.LoadBalancer {
+			if host.Role == topology.LoadBalancer {
 				allowed = 5 * time.Second
 			}
 			if seen.Silence > allowed {
@@ -76,12 +76,12 @@ type outage struct {
 	text    string
 }
 
-var predicted = map[addressplan.Role]outage{
-	addressplan.Manager:      {voting: true, results: true, counts: true, manager: false, text: "no administration, voting and counting go on"},
-	addressplan.LoadBalancer: {voting: false, results: true, counts: true, manager: true, text: "no voting, the results are shown"},
-	addressplan.Frontend:     {voting: true, results: true, counts: true, manager: true, text: "the other frontend answers"},
-	addressplan.Worker:       {voting: true, results: true, counts: false, manager: true, text: "votes wait in Redis"},
-	addressplan.Store:        {voting: true, results: false, counts: false, manager: true, text: "no results page, votes wait in Redis"},
+var predicted = map[topology.Role]outage{
+	topology.Manager:      {voting: true, results: true, counts: true, manager: false, text: "no administration, voting and counting go on"},
+	topology.LoadBalancer: {voting: false, results: true, counts: true, manager: true, text: "no voting, the results are shown"},
+	topology.Frontend:     {voting: true, results: true, counts: true, manager: true, text: "the other frontend answers"},
+	topology.Worker:       {voting: true, results: true, counts: false, manager: true, text: "votes wait in Redis"},
+	topology.Store:        {voting: true, results: false, counts: false, manager: true, text: "no results page, votes wait in Redis"},
 }
 
 // hostsStopped stops every host in turn, some in good order and some by a power cut, and compares what fails with what the
@@ -137,7 +137,7 @@ func (s *step) outage(host *lab.Host, powerCut bool) {
 	if works := managerErr == nil; works != want.manager {
 		fail("the Swarm manager answers: %v (%v), want %v", works, managerErr, want.manager)
 	}
-	if host.Role == addressplan.Frontend {
+	if host.Role == topology.Frontend {
 		others := slices.DeleteFunc(s.frontends(), func(name string) bool { return name == host.Name })
 		if got := slices.Sorted(maps.Keys(seen.Containers)); !slices.Equal(got, others) {
 			fail("%v answer, want %v", got, others)

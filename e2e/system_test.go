@@ -17,7 +17,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 	"golang.org/x/sync/errgroup"
 
-	"swarm-scale/addressplan"
+	"swarm-scale/topology"
 	"swarm-scale/e2e/crowd"
 	"swarm-scale/lab"
 	"swarm-scale/simulation/engine"
@@ -236,7 +236,7 @@ func (s *step) ready() {
 		}
 		s.Logf("%v on %s do not come back: an empty machine takes its place", lost, host.Name)
 		s.must(host.Recreate(s.ctx))
-		if host.Role == addressplan.Store {
+		if host.Role == topology.Store {
 			s.voters.Forget()
 		}
 	}
@@ -332,15 +332,15 @@ func (s *system) expected() map[string][]string {
 	all := map[string][]string{}
 	for _, host := range s.lab.Hosts() {
 		switch host.Role {
-		case addressplan.Manager:
+		case topology.Manager:
 			all[host.Name] = []string{"consul", "swarm-manager"}
-		case addressplan.LoadBalancer:
+		case topology.LoadBalancer:
 			all[host.Name] = []string{s.balancer}
-		case addressplan.Frontend:
+		case topology.Frontend:
 			all[host.Name] = []string{host.Name, "redis" + strings.TrimPrefix(host.Name, "frontend"), "swarm-agent"}
-		case addressplan.Worker:
+		case topology.Worker:
 			all[host.Name] = []string{"swarm-agent", host.Name}
-		case addressplan.Store:
+		case topology.Store:
 			all[host.Name] = []string{"pg", "results-app", "swarm-agent"}
 		}
 	}

@@ -5,7 +5,7 @@ import (
 	"github.com/pulumi/pulumi-command/sdk/go/command/local"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"swarm-scale/addressplan"
+	"swarm-scale/topology"
 )
 
 // instances makes a machine for every node of the plan, all at once.
@@ -25,7 +25,7 @@ func (c *cloud) instances(ctx *pulumi.Context, network *network, groups map[stri
 	return nodes, nil
 }
 
-func (c *cloud) instance(ctx *pulumi.Context, planned addressplan.Node, image string, network *network, groups map[string]*ec2.SecurityGroup) (*Node, error) {
+func (c *cloud) instance(ctx *pulumi.Context, planned topology.Node, image string, network *network, groups map[string]*ec2.SecurityGroup) (*Node, error) {
 	key, err := newHostKey(ctx, planned.Name, pulumi.Provider(c.commands), c.parent)
 	if err != nil {
 		return nil, err

@@ -10,7 +10,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"swarm-scale/addressplan"
+	"swarm-scale/topology"
 	"swarm-scale/settings"
 )
 
@@ -34,7 +34,7 @@ func TestLeave(t *testing.T) {
 		_, err := New(ctx, settings.Settings{
 			Platform: settings.Hosts,
 			Hosts:    []settings.Host{{Address: "192.0.2.20", HostKey: "ssh-ed25519 AAAA", User: "ubuntu", Port: 2222}},
-			Nodes:    []addressplan.Node{{Name: "frontend01", Role: addressplan.Frontend, Number: 1}},
+			Nodes:    []topology.Node{{Name: "frontend01", Role: topology.Frontend, Number: 1}},
 		})
 		return err
 	}, pulumi.WithMocks("swarm-scale", "test", registered))

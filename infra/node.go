@@ -10,7 +10,7 @@ import (
 	"github.com/pulumi/pulumi-command/sdk/go/command/remote"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"swarm-scale/addressplan"
+	"swarm-scale/topology"
 	"swarm-scale/settings"
 )
 
@@ -22,7 +22,7 @@ const Notes = "/etc/docker/.swarm-scale"
 
 // Node is a machine of the cluster, whatever made it.
 type Node struct {
-	addressplan.Node // its name, role, number and private address
+	topology.Node // its name, role, number and private address
 
 	PublicAddress pulumi.StringOutput // where the operator and, on the load balancer and the store, the public reach it
 	HostKey       pulumi.StringOutput // its SSH host key as one line of authorized_keys: "ssh-ed25519 AAAA…"
@@ -81,10 +81,10 @@ func New(ctx *pulumi.Context, s settings.Settings) (*Machines, error) {
 }
 
 // One is the node of a role that only one node has.
-func (m *Machines) One(role addressplan.Role) *Node { return m.Of(role)[0] }
+func (m *Machines) One(role topology.Role) *Node { return m.Of(role)[0] }
 
 // Of lists the nodes of a role by their numbers.
-func (m *Machines) Of(role addressplan.Role) []*Node {
+func (m *Machines) Of(role topology.Role) []*Node {
 	var nodes []*Node
 	for _, node := range m.Nodes {
 		if node.Role == role {

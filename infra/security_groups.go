@@ -7,7 +7,7 @@ import (
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/vpc"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"swarm-scale/addressplan"
+	"swarm-scale/topology"
 )
 
 // The purposes for which a port may be open. Each is a security group, given to the nodes that need it.
@@ -23,16 +23,16 @@ const (
 const anywhere = "0.0.0.0/0"
 
 // purposes are the groups that a role's nodes belong to.
-func purposes(role addressplan.Role) []string {
+func purposes(role topology.Role) []string {
 	groups := []string{forOperator, forMembers}
 	switch role {
-	case addressplan.Manager:
+	case topology.Manager:
 		groups = append(groups, forManager)
-	case addressplan.LoadBalancer:
+	case topology.LoadBalancer:
 		groups = append(groups, forVoters)
-	case addressplan.Frontend:
+	case topology.Frontend:
 		groups = append(groups, forFrontends)
-	case addressplan.Store:
+	case topology.Store:
 		groups = append(groups, forReaders)
 	}
 	return groups

@@ -4,14 +4,14 @@ import (
 	"context"
 	"fmt"
 
-	"swarm-scale/addressplan"
+	"swarm-scale/topology"
 )
 
 // Host is one machine of the lab.
 type Host struct {
 	Name    string // the node it becomes: manager, interlock, frontend01, worker01, store …
 	Address string // in 192.168.33.0/24, its private and its public one
-	Role    addressplan.Role
+	Role    topology.Role
 	HostKey string // its SSH host key, "ssh-ed25519 AAAA…"; empty until it has been made; Recreate changes it
 
 	lab *Lab

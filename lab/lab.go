@@ -29,7 +29,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"swarm-scale/addressplan"
+	"swarm-scale/topology"
 )
 
 // Names of what the lab makes on the machine's engine. The network's is the name of its interface, too, which has 15
@@ -123,7 +123,7 @@ func New(options Options) *Lab {
 
 // plan lays the hosts out for that many frontends and workers; those that stay keep their Host.
 func (l *Lab) plan(frontends, workers int) error {
-	nodes, err := addressplan.New(subnet, frontends, workers)
+	nodes, err := topology.New(subnet, frontends, workers)
 	if err != nil {
 		return err
 	}

@@ -3,7 +3,7 @@ package settings
 import (
 	"slices"
 
-	"swarm-scale/addressplan"
+	"swarm-scale/topology"
 )
 
 // The keys of the settings, as they stand in Pulumi.<stack>.yaml under the project's name.
@@ -39,12 +39,12 @@ const (
 )
 
 // instanceTypeKeys has the key of each role's instance type.
-var instanceTypeKeys = map[addressplan.Role]string{
-	addressplan.Manager:      "managerInstanceType",
-	addressplan.LoadBalancer: "loadBalancerInstanceType",
-	addressplan.Frontend:     "frontendInstanceType",
-	addressplan.Worker:       "workerInstanceType",
-	addressplan.Store:        "storeInstanceType",
+var instanceTypeKeys = map[topology.Role]string{
+	topology.Manager:      "managerInstanceType",
+	topology.LoadBalancer: "loadBalancerInstanceType",
+	topology.Frontend:     "frontendInstanceType",
+	topology.Worker:       "workerInstanceType",
+	topology.Store:        "storeInstanceType",
 }
 
 // defaults has every setting there is with the text that stands for it when nobody sets it. An empty text means that the
@@ -82,11 +82,11 @@ var defaults = map[string]string{
 	keyHAProxyImage:         "haproxy:2.8.10",
 	keyInterlockImage:       "ehazlett/interlock:0.3.3",
 
-	instanceTypeKeys[addressplan.Manager]:      "t2.micro",
-	instanceTypeKeys[addressplan.LoadBalancer]: "t2.micro",
-	instanceTypeKeys[addressplan.Frontend]:     "t2.micro",
-	instanceTypeKeys[addressplan.Worker]:       "t2.micro",
-	instanceTypeKeys[addressplan.Store]:        "m3.medium",
+	instanceTypeKeys[topology.Manager]:      "t2.micro",
+	instanceTypeKeys[topology.LoadBalancer]: "t2.micro",
+	instanceTypeKeys[topology.Frontend]:     "t2.micro",
+	instanceTypeKeys[topology.Worker]:       "t2.micro",
+	instanceTypeKeys[topology.Store]:        "m3.medium",
 }
 
 // Keys lists the keys of all settings, sorted, without the namespace.

@@ -18,7 +18,7 @@ import (
 	"github.com/distribution/reference"
 	"golang.org/x/crypto/ssh"
 
-	"swarm-scale/addressplan"
+	"swarm-scale/topology"
 )
 
 // Source is where the raw values come from. Every key is without the namespace.
@@ -59,8 +59,8 @@ func Load(source Source) (Settings, error) {
 	r := &reader{source: source}
 	s := Settings{
 		Platform:     Platform(r.oneOf(keyPlatform, string(AWS), string(Hosts))),
-		Frontends:    r.number(keyFrontends, 1, addressplan.MaxFrontends),
-		Workers:      r.number(keyWorkers, 1, addressplan.MaxWorkers),
+		Frontends:    r.number(keyFrontends, 1, topology.MaxFrontends),
+		Workers:      r.number(keyWorkers, 1, topology.MaxWorkers),
 		SSH:          r.ssh(),
 		Architecture: r.oneOf(keyArchitecture, "amd64", "arm64"),
 		LoadBalancer: LoadBalancer(r.oneOf(keyLoadBalancer, string(HAProxy), string(Interlock))),
@@ -84,7 +84,7 @@ func Load(source Source) (Settings, error) {
 		s.AWS = r.aws()
 		s.Nodes = r.addresses(s.AWS.Subnet, frontends, workers)
 	case Hosts:
-		s.Hosts, s.Nodes = r.hosts(addressplan.Names(frontends, workers), s.SSH.User)
+		s.Hosts, s.Nodes = r.hosts(topology.Names(frontends, workers), s.SSH.User)
 	}
 	return s, errors.Join(r.faults...)
 }
@@ -257,7 +257,7 @@ func (r *reader) aws() AWSSettings {
 		KeyPair:          r.text(keyKeyPair),
 		OperatorCIDR:     r.operatorCIDR(),
 		AMI:              r.matching(keyAMI, amiPattern, "is not an image of EC2", "set it to one such as ami-0123456789abcdef0, or leave it away for the newest Ubuntu 22.04"),
-		InstanceTypes:    map[addressplan.Role]string{},
+		InstanceTypes:    map[topology.Role]string{},
 		DiskSize:         r.number(keyDiskSize, minDiskSize, maxDiskSize),
 	}
 	if a.KeyPair == "" {
@@ -269,7 +269,7 @@ func (r *reader) aws() AWSSettings {
 	if a.VPC.IsValid() && a.Subnet.IsValid() && (!a.VPC.Contains(a.Subnet.Addr()) || a.Subnet.Bits() < a.VPC.Bits()) {
 		r.fault(keySubnet, a.Subnet.String(), fmt.Sprintf("is not inside vpcCidr %s", a.VPC), "choose a part of that range, such as its first /24")
 	}
-	for _, role := range []addressplan.Role{addressplan.Manager, addressplan.LoadBalancer, addressplan.Frontend, addressplan.Worker, addressplan.Store} {
+	for _, role := range []topology.Role{topology.Manager, topology.LoadBalancer, topology.Frontend, topology.Worker, topology.Store} {
 		key := instanceTypeKeys[role]
 		kind := r.matching(key, instanceTypePattern, "is not an instance type", "set it to one such as "+defaults[key])
 		if len(kind) > maxInstanceTypeLen {
@@ -315,11 +315,11 @@ func (r *reader) operatorCIDR() netip.Prefix {
 	return prefix
 }
 
-func (r *reader) addresses(subnet netip.Prefix, frontends, workers int) []addressplan.Node {
+func (r *reader) addresses(subnet netip.Prefix, frontends, workers int) []topology.Node {
 	if !subnet.IsValid() {
 		return nil
 	}
-	nodes, err := addressplan.New(subnet, frontends, workers)
+	nodes, err := topology.New(subnet, frontends, workers)
 	if err != nil {
 		r.fault(keySubnet, subnet.String(), "does not hold every node", "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
@@ -328,7 +328,7 @@ func (r *reader) addresses(subnet netip.Prefix, frontends, workers int) []addres
 
 // hosts are the listed machines in the order of the nodes they become. Machines for nodes that the counts do not ask for
 // are spares: they are checked, and left alone.
-func (r *reader) hosts(nodes []addressplan.Node, user string) ([]Host, []addressplan.Node) {
+func (r *reader) hosts(nodes []topology.Node, user string) ([]Host, []topology.Node) {
 	var listed []Host
 	decoder := json.NewDecoder(strings.NewReader(r.text(keyHosts)))
 	decoder.DisallowUnknownFields()
@@ -337,11 +337,11 @@ func (r *reader) hosts(nodes []addressplan.Node, user string) ([]Host, []address
 			"give every machine as {name, address, hostKey} and, where they differ from the default, privateAddress, port and user")
 		return nil, nil
 	}
-	places := make([]addressplan.Node, len(listed))
+	places := make([]topology.Node, len(listed))
 	for i := range listed {
 		places[i] = r.host(fmt.Sprintf("%s[%d]", keyHosts, i), &listed[i], user)
 	}
-	if err := addressplan.CheckUnique(slices.DeleteFunc(slices.Clone(places), func(node addressplan.Node) bool {
+	if err := topology.CheckUnique(slices.DeleteFunc(slices.Clone(places), func(node topology.Node) bool {
 		return node.Name == "" || !node.Address.IsValid()
 	})); err != nil {
 		r.fault(keyHosts, "", "names something twice", "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
@@ -360,11 +360,11 @@ func (r *reader) hosts(nodes []addressplan.Node, user string) ([]Host, []address
 }
 
 // host fills in one machine's defaults, checks it and says which node of which address it becomes.
-func (r *reader) host(key string, host *Host, user string) addressplan.Node {
-	node := addressplan.Node{Name: host.Name}
-	if !slices.ContainsFunc(addressplan.Names(addressplan.MaxFrontends, addressplan.MaxWorkers), func(known addressplan.Node) bool { return known.Name == host.Name }) {
+func (r *reader) host(key string, host *Host, user string) topology.Node {
+	node := topology.Node{Name: host.Name}
+	if !slices.ContainsFunc(topology.Names(topology.MaxFrontends, topology.MaxWorkers), func(known topology.Node) bool { return known.Name == host.Name }) {
 		r.fault(key+".name", host.Name, "is not a node of the cluster", "use manager, interlock, store, frontend01 … frontend%d or worker01 … worker%d",
-			addressplan.MaxFrontends, addressplan.MaxWorkers)
+			topology.MaxFrontends, topology.MaxWorkers)
 	}
 	if host.User == "" {
 		host.User = user

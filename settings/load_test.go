@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"swarm-scale/addressplan"
+	"swarm-scale/topology"
 	"swarm-scale/settings"
 )
 
@@ -87,7 +87,7 @@ func TestDefaultsAreTheWalkThrough(t *testing.T) {
 	}
 	if s.Platform != settings.AWS || s.Frontends != 2 || s.Workers != 1 || s.AWS.Region != "us-west-1" ||
 		s.AWS.VPC.String() != "192.168.0.0/16" || s.AWS.Subnet.String() != "192.168.33.0/24" ||
-		s.AWS.InstanceTypes[addressplan.Store] != "m3.medium" || s.AWS.InstanceTypes[addressplan.Frontend] != "t2.micro" ||
+		s.AWS.InstanceTypes[topology.Store] != "m3.medium" || s.AWS.InstanceTypes[topology.Frontend] != "t2.micro" ||
 		s.LoadBalancer != settings.HAProxy || s.Ballot != (settings.Ballot{OptionA: "Cats", OptionB: "Dogs"}) ||
 		s.AppendFsync != "always" || s.SSH.User != "ubuntu" || s.SSH.PrivateKeyFile != "" || len(s.Hosts) != 0 {
 		t.Errorf("unexpected defaults: %+v", s)

@@ -9,7 +9,7 @@ package settings
 import (
 	"net/netip"
 
-	"swarm-scale/addressplan"
+	"swarm-scale/topology"
 )
 
 // Platform is where the machines come from.
@@ -43,7 +43,7 @@ type Settings struct {
 	SSH   SSHSettings
 	// Nodes are the machines of the cluster in the address plan's order. On platform hosts the addresses are the listed
 	// machines' own.
-	Nodes []addressplan.Node
+	Nodes []topology.Node
 
 	Architecture string // of the machines, as Go names it: amd64 or arm64
 	Images       Images
@@ -65,7 +65,7 @@ type AWSSettings struct {
 	KeyPair          string       // name of an existing EC2 key pair of the region
 	OperatorCIDR     netip.Prefix // from where SSH is let in
 	AMI              string       // empty: Canonical's newest Ubuntu 22.04 at the time a machine is made
-	InstanceTypes    map[addressplan.Role]string
+	InstanceTypes    map[topology.Role]string
 	DiskSize         int // GiB of each machine's root disk
 }
 

@@ -3,14 +3,14 @@ package stack
 import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"swarm-scale/addressplan"
+	"swarm-scale/topology"
 	"swarm-scale/app"
 	"swarm-scale/infra"
 )
 
 // export says what a person needs once the stack is up.
 func export(ctx *pulumi.Context, machines *infra.Machines, poll *app.App) {
-	balancer, store := machines.One(addressplan.LoadBalancer), machines.One(addressplan.Store)
+	balancer, store := machines.One(topology.LoadBalancer), machines.One(topology.Store)
 	ctx.Export("voteUrl", pulumi.String("http://"+app.VoteHost))
 	ctx.Export("resultsUrl", pulumi.Sprintf("http://%s", store.PublicAddress))
 	ctx.Export("statisticsUrl", poll.StatisticsURL)

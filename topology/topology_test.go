@@ -1,4 +1,4 @@
-package addressplan_test
+package topology_test
 
 import (
 	"fmt"
@@ -7,11 +7,11 @@ import (
 	"strings"
 	"testing"
 
-	"swarm-scale/addressplan"
+	"swarm-scale/topology"
 )
 
 func TestWalkThroughAddresses(t *testing.T) {
-	nodes, err := addressplan.New(netip.MustParsePrefix("192.168.33.0/24"), 2, 1)
+	nodes, err := topology.New(netip.MustParsePrefix("192.168.33.0/24"), 2, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,10 +65,10 @@ func TestNew(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			nodes, err := addressplan.New(netip.MustParsePrefix(test.subnet), test.frontends, test.workers)
+			nodes, err := topology.New(netip.MustParsePrefix(test.subnet), test.frontends, test.workers)
 			checkFaults(t, err, test.faults)
 			for name, address := range test.last {
-				at := slices.IndexFunc(nodes, func(node addressplan.Node) bool { return node.Name == name })
+				at := slices.IndexFunc(nodes, func(node topology.Node) bool { return node.Name == name })
 				if at < 0 || nodes[at].Address.String() != address {
 					t.Errorf("%s is not at %s in %v", name, address, nodes)
 				}
@@ -79,24 +79,24 @@ func TestNew(t *testing.T) {
 
 func TestCheck(t *testing.T) {
 	subnet := netip.MustParsePrefix("192.168.33.0/24")
-	node := func(name, address string) addressplan.Node {
-		return addressplan.Node{Name: name, Address: netip.MustParseAddr(address)}
+	node := func(name, address string) topology.Node {
+		return topology.Node{Name: name, Address: netip.MustParseAddr(address)}
 	}
 	for name, test := range map[string]struct {
-		nodes  []addressplan.Node
+		nodes  []topology.Node
 		faults []string
 	}{
-		"fine":              {nodes: []addressplan.Node{node("a", "192.168.33.4"), node("b", "192.168.33.254")}},
-		"the first address": {nodes: []addressplan.Node{node("a", "192.168.33.0")}, faults: []string{"a: address 192.168.33.0 is reserved"}},
-		"the router":        {nodes: []addressplan.Node{node("a", "192.168.33.1")}, faults: []string{"reserved by AWS"}},
-		"the fourth":        {nodes: []addressplan.Node{node("a", "192.168.33.3")}, faults: []string{"reserved by AWS"}},
-		"the broadcast":     {nodes: []addressplan.Node{node("a", "192.168.33.255")}, faults: []string{"reserved by AWS"}},
+		"fine":              {nodes: []topology.Node{node("a", "192.168.33.4"), node("b", "192.168.33.254")}},
+		"the first address": {nodes: []topology.Node{node("a", "192.168.33.0")}, faults: []string{"a: address 192.168.33.0 is reserved"}},
+		"the router":        {nodes: []topology.Node{node("a", "192.168.33.1")}, faults: []string{"reserved by AWS"}},
+		"the fourth":        {nodes: []topology.Node{node("a", "192.168.33.3")}, faults: []string{"reserved by AWS"}},
+		"the broadcast":     {nodes: []topology.Node{node("a", "192.168.33.255")}, faults: []string{"reserved by AWS"}},
 		"outside and twice": {
-			nodes:  []addressplan.Node{node("a", "10.0.0.9"), node("b", "10.0.0.9"), node("b", "192.168.33.9")},
+			nodes:  []topology.Node{node("a", "10.0.0.9"), node("b", "10.0.0.9"), node("b", "192.168.33.9")},
 			faults: []string{"a: address 10.0.0.9 is outside", "b: address 10.0.0.9 is also the address of a", "b: two nodes have this name"},
 		},
 	} {
-		t.Run(name, func(t *testing.T) { checkFaults(t, addressplan.Check(subnet, test.nodes), test.faults) })
+		t.Run(name, func(t *testing.T) { checkFaults(t, topology.Check(subnet, test.nodes), test.faults) })
 	}
 }
 

@@ -1,9 +1,9 @@
-// Package addressplan says which nodes a cluster has, what they are called and which private address each one gets.
+// Package topology says which nodes a cluster has, what they are called and which private address each one gets.
 //
 // The plan is the walk-through's: an offset from the start of the subnet for every role, so that 192.168.33.0/24 gives the
 // manager 192.168.33.11, the first frontend 192.168.33.20 and the store 192.168.33.250. It is pure arithmetic: nothing here
 // talks to a cloud.
-package addressplan
+package topology
 
 import (
 	"errors"
