@@ -5,11 +5,11 @@ package app
 import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"swarm-scale/topology"
 	"swarm-scale/app/programs"
 	"swarm-scale/cluster"
 	"swarm-scale/infra"
 	"swarm-scale/settings"
+	"swarm-scale/topology"
 )
 
 // VoteHost is the name under which voters reach the poll. Interlock finds the frontends by it.

@@ -8,8 +8,8 @@ import (
 	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"swarm-scale/topology"
 	"swarm-scale/infra"
+	"swarm-scale/topology"
 )
 
 // checkWait is how many seconds the application has to work after its last container was started: the database makes its

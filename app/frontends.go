@@ -4,9 +4,9 @@ import (
 	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"swarm-scale/topology"
 	"swarm-scale/app/programs"
 	"swarm-scale/infra"
+	"swarm-scale/topology"
 )
 
 // frontendPort is the port at which a frontend's node publishes the web container, for the load balancer.

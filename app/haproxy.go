@@ -13,9 +13,9 @@ import (
 	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"swarm-scale/topology"
 	"swarm-scale/infra"
 	"swarm-scale/settings"
+	"swarm-scale/topology"
 )
 
 var (

@@ -8,9 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"swarm-scale/topology"
 	"swarm-scale/infra"
 	"swarm-scale/settings"
+	"swarm-scale/topology"
 )
 
 // TestHAProxyTakesTheConfiguration has the real program check the configuration for one frontend, for many and for none.

@@ -4,8 +4,8 @@ import (
 	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"swarm-scale/topology"
 	"swarm-scale/infra"
+	"swarm-scale/topology"
 )
 
 // newInterlock runs the walk-through's load balancer. It watches the Swarm manager's events and takes every container with

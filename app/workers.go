@@ -6,8 +6,8 @@ import (
 	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"swarm-scale/topology"
 	"swarm-scale/app/programs"
+	"swarm-scale/topology"
 )
 
 // newWorkers runs a worker container on every worker node. Each of them empties all queues, sharing their entries with the

@@ -9,9 +9,9 @@ import (
 	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"swarm-scale/topology"
 	"swarm-scale/infra"
 	"swarm-scale/settings"
+	"swarm-scale/topology"
 )
 
 // Ports of the cluster, as the walk-through has them; the first two are on the manager.

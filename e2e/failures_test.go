@@ -10,9 +10,9 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"swarm-scale/topology"
 	"swarm-scale/e2e/crowd"
 	"swarm-scale/lab"
+	"swarm-scale/topology"
 )
 
 // containersKilled kills every container once, the cluster's own among them, while voters vote.

@@ -17,11 +17,11 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 	"golang.org/x/sync/errgroup"
 
-	"swarm-scale/topology"
 	"swarm-scale/e2e/crowd"
 	"swarm-scale/lab"
-	"swarm-scale/simulation/engine"
 	"swarm-scale/stack"
+	"swarm-scale/test/harness"
+	"swarm-scale/topology"
 )
 
 const (
@@ -47,12 +47,12 @@ const containerType = "docker:index/container:Container"
 type system struct {
 	source   string // a copy of this module's source, from which the programs are built
 	lab      *lab.Lab
-	pulumi   *engine.Engine
+	pulumi   *harness.Stack
 	voters   *crowd.Crowd
 	balancer string         // haproxy or interlock
 	outputs  auto.OutputMap // of the last `pulumi up`
 	upTook   time.Duration  // of the first `pulumi up`, on a fresh lab
-	chain    engine.Chain
+	chain    harness.Chain
 	report   Report
 	log      *os.File // what Pulumi and the lab say
 }
@@ -60,13 +60,13 @@ type system struct {
 // missing has a line for every part that a run needs and this machine lacks.
 func missing(ctx context.Context, l *lab.Lab) []string {
 	lines := l.Missing(ctx)
-	if _, err := engine.FindCLI(); err != nil {
+	if _, err := harness.FindCLI(); err != nil {
 		lines = append(lines, err.Error())
 	}
 	if _, err := exec.LookPath("ssh"); err != nil {
 		lines = append(lines, "ssh is not on PATH: the docker provider reaches the hosts by it: install OpenSSH 8.5 or newer")
 	}
-	folder, err := engine.PluginFolder()
+	folder, err := harness.PluginFolder()
 	if err != nil {
 		return append(lines, err.Error())
 	}
@@ -119,7 +119,7 @@ func (s *system) open(t *testing.T) {
 	t.Helper()
 	config := s.lab.Config()
 	config["loadBalancer"] = s.balancer
-	s.pulumi = engine.Test(t, engine.Options{
+	s.pulumi = harness.Test(t, harness.Options{
 		Program: stack.Deploy, Project: filepath.Join(s.source, "Pulumi.yaml"), Stack: "lab",
 		Config: config, Secrets: map[string]string{"postgresPassword": postgresPassword, "voterKey": voterKey},
 		Plugins: true, Parallel: 32, Log: s.log,
@@ -198,7 +198,7 @@ func (s *step) wait(within time.Duration, condition func() error) (time.Duration
 }
 
 // up runs `pulumi up` and ends the step if it fails.
-func (s *step) up() *engine.Result {
+func (s *step) up() *harness.Result {
 	s.Helper()
 	result, err := s.pulumi.Up(s.ctx)
 	if err != nil {
@@ -268,7 +268,7 @@ func (s *step) unchanged() {
 }
 
 // noChanges checks that an operation changed nothing.
-func (s *step) noChanges(what string, result *engine.Result) {
+func (s *step) noChanges(what string, result *harness.Result) {
 	s.Helper()
 	for _, st := range result.Steps {
 		if st.Op != apitype.OpSame && st.Op != apitype.OpRefresh && st.Op != apitype.OpRead {

@@ -7,7 +7,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optpreview"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 
-	"swarm-scale/simulation/engine"
+	"swarm-scale/test/harness"
 )
 
 // upFromNothing brings the stack up on fresh hosts and looks at everything that the walk-through asks for.
@@ -21,7 +21,7 @@ func upFromNothing(s *step) {
 	}
 	state, err := s.pulumi.State()
 	s.must(err)
-	s.chain = engine.LongestChainOfSteps(state, result.Steps)
+	s.chain = harness.LongestChainOfSteps(state, result.Steps)
 	s.checked("`up` made %d resources on fresh hosts in %.0f s", result.Counts[apitype.OpCreate], result.Wall.Seconds())
 	s.await("everything to run", wellTime, s.well)
 

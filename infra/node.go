@@ -10,8 +10,8 @@ import (
 	"github.com/pulumi/pulumi-command/sdk/go/command/remote"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"swarm-scale/topology"
 	"swarm-scale/settings"
+	"swarm-scale/topology"
 )
 
 // Mark is the label of everything that the stack has an engine keep: by it a machine that is given back is cleared.

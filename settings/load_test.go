@@ -12,8 +12,8 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"swarm-scale/topology"
 	"swarm-scale/settings"
+	"swarm-scale/topology"
 )
 
 // hostKey is the public half of a key pair made for this test.

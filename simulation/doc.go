@@ -18,5 +18,5 @@
 //   - Attach serves the packages over gRPC, in this process, for the engine to
 //     attach to by PULUMI_DEBUG_PROVIDERS.
 //
-// Package simulation/engine drives the Pulumi engine with them.
+// Package test/harness drives the Pulumi engine with them.
 package simulation

@@ -14,23 +14,23 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"swarm-scale/simulation"
-	"swarm-scale/simulation/engine"
 	"swarm-scale/simulation/rehearsal"
+	"swarm-scale/test/harness"
 )
 
 // simulated prepares the program on the real engine and simulated providers, where everything is instant, with the dev
 // stack's settings and whatever differs from them.
-func simulated(t testing.TB, differing map[string]any) *engine.Engine {
+func simulated(t testing.TB, differing map[string]any) *harness.Stack {
 	t.Helper()
 	options, err := rehearsal.Options(rehearsal.World(0), t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
 	maps.Copy(options.Config, differing)
-	return engine.Test(t, options)
+	return harness.Test(t, options)
 }
 
-func up(t testing.TB, e *engine.Engine) *engine.Result {
+func up(t testing.TB, e *harness.Stack) *harness.Result {
 	t.Helper()
 	result, err := e.Up(t.Context())
 	if err != nil {
@@ -40,7 +40,7 @@ func up(t testing.TB, e *engine.Engine) *engine.Result {
 }
 
 // unchanged asserts that a further up has nothing to do.
-func unchanged(t testing.TB, e *engine.Engine) {
+func unchanged(t testing.TB, e *harness.Stack) {
 	t.Helper()
 	result := up(t, e)
 	if result.Changes() != 0 {
@@ -53,7 +53,7 @@ func unchanged(t testing.TB, e *engine.Engine) {
 }
 
 // destroyed asserts that destroy leaves nothing behind.
-func destroyed(t testing.TB, e *engine.Engine) *engine.Result {
+func destroyed(t testing.TB, e *harness.Stack) *harness.Result {
 	t.Helper()
 	result, err := e.Destroy(t.Context())
 	if err != nil {
@@ -76,7 +76,7 @@ func destroyed(t testing.TB, e *engine.Engine) *engine.Result {
 }
 
 // done lists what the providers were asked to change, as "create frontend01", in the order in which it ended.
-func done(result *engine.Result) []string {
+func done(result *harness.Result) []string {
 	var list []string
 	for _, record := range simulation.Changes(result.Records) {
 		list = append(list, string(record.Op)+" "+record.Name)
@@ -128,7 +128,7 @@ func TestLife(t *testing.T) {
 }
 
 // urn finds a resource of the state.
-func urn(t testing.TB, e *engine.Engine, token, name string) string {
+func urn(t testing.TB, e *harness.Stack, token, name string) string {
 	t.Helper()
 	state, err := e.State()
 	if err != nil {
@@ -144,7 +144,7 @@ func urn(t testing.TB, e *engine.Engine, token, name string) string {
 const instanceType = "aws:ec2/instance:Instance"
 
 // steps splits "create frontend01" into sets of names by operation.
-func steps(result *engine.Result) map[string][]string {
+func steps(result *harness.Result) map[string][]string {
 	names := map[string][]string{}
 	for _, record := range simulation.Changes(result.Records) {
 		key := string(record.Op)
@@ -160,7 +160,7 @@ func steps(result *engine.Result) map[string][]string {
 }
 
 // inOrder asserts that the given steps were done one after another, whatever else was done between them.
-func inOrder(t *testing.T, result *engine.Result, want ...string) {
+func inOrder(t *testing.T, result *harness.Result, want ...string) {
 	t.Helper()
 	list, from := done(result), 0
 	for _, step := range want {

@@ -3,9 +3,9 @@ package stack
 import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"swarm-scale/topology"
 	"swarm-scale/app"
 	"swarm-scale/infra"
+	"swarm-scale/topology"
 )
 
 // export says what a person needs once the stack is up.

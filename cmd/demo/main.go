@@ -20,8 +20,8 @@ import (
 	"golang.org/x/term"
 
 	"swarm-scale/simulation"
-	"swarm-scale/simulation/engine"
 	"swarm-scale/simulation/rehearsal"
+	"swarm-scale/test/harness"
 )
 
 // flags are the command's options.
@@ -63,7 +63,7 @@ func main() {
 
 // demo is one run of the demonstration.
 type demo struct {
-	*engine.Engine
+	*harness.Stack
 	view  *view
 	steps []step
 }
@@ -71,7 +71,7 @@ type demo struct {
 // step is one line of the closing table.
 type step struct {
 	title  string
-	result *engine.Result
+	result *harness.Result
 }
 
 // run shows a stack's whole life on the output.
@@ -96,7 +96,7 @@ func run(ctx context.Context, f flags, output io.Writer) (err error) {
 	}
 	options.Config["frontends"], options.Config["workers"] = f.frontends, f.workers
 	options.OnEvent = v.event
-	e, err := engine.New(ctx, options)
+	e, err := harness.New(ctx, options)
 	if err != nil {
 		return err
 	}
@@ -113,7 +113,7 @@ func run(ctx context.Context, f flags, output io.Writer) (err error) {
 
 // life takes the stack through its stations and checks each.
 func (d *demo) life(ctx context.Context, f flags) error {
-	preview, err := d.step("Preview: nothing exists yet", planned, func() (*engine.Result, error) { return d.Preview(ctx) })
+	preview, err := d.step("Preview: nothing exists yet", planned, func() (*harness.Result, error) { return d.Preview(ctx) })
 	if err != nil {
 		return err
 	}
@@ -121,7 +121,7 @@ func (d *demo) life(ctx context.Context, f flags) error {
 		return fmt.Errorf("the preview created %d objects", len(made))
 	}
 
-	up, err := d.step("Up: create everything", everything, func() (*engine.Result, error) { return d.Up(ctx) })
+	up, err := d.step("Up: create everything", everything, func() (*harness.Result, error) { return d.Up(ctx) })
 	if err != nil {
 		return err
 	}
@@ -132,13 +132,13 @@ func (d *demo) life(ctx context.Context, f flags) error {
 	if state, err := d.State(); err != nil {
 		return err
 	} else {
-		chain := engine.LongestChain(state, up.Records)
+		chain := harness.LongestChain(state, up.Records)
 		d.view.printf("  On AWS this would take about %s, the longest chain of steps that wait\n"+
 			"  for each other. All steps one after another would take %s.\n",
 			minutes(chain.Longest), minutes(chain.Sum))
 	}
 
-	again, err := d.step("Up again: nothing may change", summary, func() (*engine.Result, error) { return d.Up(ctx) })
+	again, err := d.step("Up again: nothing may change", summary, func() (*harness.Result, error) { return d.Up(ctx) })
 	if err != nil {
 		return err
 	}
@@ -149,7 +149,7 @@ func (d *demo) life(ctx context.Context, f flags) error {
 	if err := d.Set(map[string]any{"frontends": f.frontends + 1}); err != nil {
 		return err
 	}
-	grown, err := d.step("Preview: one more frontend", planned, func() (*engine.Result, error) {
+	grown, err := d.step("Preview: one more frontend", planned, func() (*harness.Result, error) {
 		return d.Preview(ctx, optpreview.Diff())
 	})
 	if err != nil {
@@ -165,7 +165,7 @@ func (d *demo) life(ctx context.Context, f flags) error {
 		}
 	}
 
-	if _, err := d.step("Destroy: leave nothing behind", summary, func() (*engine.Result, error) { return d.Destroy(ctx) }); err != nil {
+	if _, err := d.step("Destroy: leave nothing behind", summary, func() (*harness.Result, error) { return d.Destroy(ctx) }); err != nil {
 		return err
 	}
 	state, err := d.State()
@@ -184,7 +184,7 @@ func (d *demo) life(ctx context.Context, f flags) error {
 }
 
 // step runs one operation under a heading and keeps it for the table.
-func (d *demo) step(title string, shown display, run func() (*engine.Result, error)) (*engine.Result, error) {
+func (d *demo) step(title string, shown display, run func() (*harness.Result, error)) (*harness.Result, error) {
 	d.view.begin(len(d.steps)+1, stations, title, shown == everything)
 	result, err := run()
 	d.view.end(result, err, shown)

@@ -6,14 +6,14 @@ import (
 	"strings"
 	"testing"
 
-	"swarm-scale/simulation/engine"
+	"swarm-scale/test/harness"
 )
 
 // TestRun is the whole demonstration, as fast as the engine goes.
 func TestRun(t *testing.T) {
 	var output bytes.Buffer
 	err := run(t.Context(), flags{frontends: 1, workers: 1}, &output)
-	if errors.Is(err, engine.ErrNoCLI) {
+	if errors.Is(err, harness.ErrNoCLI) {
 		t.Skip(err)
 	}
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/events"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 
-	"swarm-scale/simulation/engine"
+	"swarm-scale/test/harness"
 )
 
 // view shows the operations to a person: on a terminal a tree that is redrawn in
@@ -132,7 +132,7 @@ const (
 )
 
 // end closes an operation with its tree and its counts.
-func (v *view) end(result *engine.Result, err error, shown display) {
+func (v *view) end(result *harness.Result, err error, shown display) {
 	v.finish()
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -335,7 +335,7 @@ func (v *view) line(g *group, total, width int) string {
 
 // changes lists what a preview would do beside leaving things as they are, by
 // the type of the resources.
-func (v *view) changes(result *engine.Result) {
+func (v *view) changes(result *harness.Result) {
 	for _, list := range []apitype.OpType{apitype.OpCreate, apitype.OpUpdate, apitype.OpReplace, apitype.OpDelete} {
 		word := verb(list)
 		var kinds []string

@@ -13,7 +13,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/events"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 
-	"swarm-scale/simulation/engine"
+	"swarm-scale/test/harness"
 )
 
 // metadata is what the engine tells of a step on a resource of a component.
@@ -70,7 +70,7 @@ func TestViewOfAnOperation(t *testing.T) {
 	}
 
 	v.event(broken(metadata("swarm", "docker:index/network:Network", "mynet")))
-	v.end(&engine.Result{Counts: map[apitype.OpType]int{apitype.OpCreate: 8}, Wall: 1500 * time.Millisecond}, errors.New("x"), summary)
+	v.end(&harness.Result{Counts: map[apitype.OpType]int{apitype.OpCreate: 8}, Wall: 1500 * time.Millisecond}, errors.New("x"), summary)
 	text := output.String()
 	for _, part := range []string{"1/2 Up", "create   ec2 Instance", "FAILED   docker Network", "✗ docker Network", "✗ 8 created in 1.5 s"} {
 		if !strings.Contains(text, part) {
@@ -93,7 +93,7 @@ func TestViewKnowsWhatIsToCome(t *testing.T) {
 	for _, name := range []string{"a", "b"} {
 		v.event(finished(metadata("machines", "aws:ec2/vpc:Vpc", name)))
 	}
-	v.end(&engine.Result{}, nil, planned)
+	v.end(&harness.Result{}, nil, planned)
 	v.begin(2, 2, "Up", true)
 	v.event(finished(metadata("machines", "aws:ec2/vpc:Vpc", "a")))
 	if got, want := v.tree(80, 0)[1], "     └─ · ec2 Vpc                        1/2   a"; got != want {
@@ -103,7 +103,7 @@ func TestViewKnowsWhatIsToCome(t *testing.T) {
 
 func TestViewOfAPlan(t *testing.T) {
 	var output bytes.Buffer
-	newView(&output).changes(&engine.Result{Steps: []engine.Step{
+	newView(&output).changes(&harness.Result{Steps: []harness.Step{
 		{Op: apitype.OpSame, Type: "aws:ec2/vpc:Vpc", Name: "vpc"},
 		{Op: apitype.OpCreate, Type: "docker:index/container:Container", Name: "redis03"},
 		{Op: apitype.OpCreate, Type: "docker:index/container:Container", Name: "frontend03"},

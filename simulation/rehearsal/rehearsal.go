@@ -8,7 +8,7 @@
 //		t.Fatal(err)
 //	}
 //	options.Config["frontends"] = 10
-//	e := engine.Test(t, options)
+//	e := harness.Test(t, options)
 package rehearsal
 
 import (
@@ -19,8 +19,8 @@ import (
 	"time"
 
 	"swarm-scale/simulation"
-	"swarm-scale/simulation/engine"
 	"swarm-scale/stack"
+	"swarm-scale/test/harness"
 )
 
 // The secrets of the rehearsed stack. A state that has one of them in plain text
@@ -67,20 +67,20 @@ func consul(command simulation.Execution) (simulation.Outcome, error) {
 // Options returns what runs the stack of Pulumi.dev.yaml in a world: two
 // frontends and one worker on AWS, unless Config is changed. Its SSH key, which
 // no machine ever sees, is written to dir.
-func Options(w *simulation.World, dir string) (engine.Options, error) {
+func Options(w *simulation.World, dir string) (harness.Options, error) {
 	root, err := Root()
 	if err != nil {
-		return engine.Options{}, err
+		return harness.Options{}, err
 	}
 	key, err := simulation.NewHostKey()
 	if err != nil {
-		return engine.Options{}, err
+		return harness.Options{}, err
 	}
 	keyFile := filepath.Join(dir, "id_ed25519")
 	if err := os.WriteFile(keyFile, []byte(key), 0o600); err != nil {
-		return engine.Options{}, fmt.Errorf("write an SSH key: %w", err)
+		return harness.Options{}, fmt.Errorf("write an SSH key: %w", err)
 	}
-	return engine.Options{
+	return harness.Options{
 		Program:  stack.Deploy,
 		Project:  filepath.Join(root, "Pulumi.yaml"),
 		Settings: filepath.Join(root, "Pulumi.dev.yaml"),

@@ -5,8 +5,8 @@ import (
 	"testing"
 
 	"swarm-scale/simulation"
-	"swarm-scale/simulation/engine"
 	"swarm-scale/simulation/rehearsal"
+	"swarm-scale/test/harness"
 )
 
 // BenchmarkUp compares, for more and more frontends, how long `pulumi up` takes
@@ -26,7 +26,7 @@ func BenchmarkUp(b *testing.B) {
 				}
 				options.Config["frontends"] = frontends
 				options.Parallel, options.SaveAtEnd = 1024, true
-				e := engine.Test(b, options)
+				e := harness.Test(b, options)
 				result, err := e.Up(b.Context())
 				if err != nil {
 					b.Fatal(err)
@@ -35,7 +35,7 @@ func BenchmarkUp(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				chain := engine.LongestChain(state, result.Records)
+				chain := harness.LongestChain(state, result.Records)
 				took := result.Wall.Seconds() / scale
 				b.ReportMetric(float64(len(state.Resources)), "resources")
 				b.ReportMetric(took, "up-s")
@@ -67,7 +67,7 @@ func BenchmarkSaving(b *testing.B) {
 			}
 			options.Config["frontends"] = 50
 			options.SaveAtEnd = atEnd
-			result, err := engine.Test(b, options).Up(b.Context())
+			result, err := harness.Test(b, options).Up(b.Context())
 			if err != nil {
 				b.Fatal(err)
 			}

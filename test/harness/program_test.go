@@ -1,4 +1,4 @@
-package engine_test
+package harness_test
 
 import (
 	"fmt"

@@ -1,9 +1,9 @@
-// Package engine runs a Pulumi program with the real Pulumi engine on simulated
+// Package harness runs a Pulumi program with the real Pulumi engine on simulated
 // providers: the CLI, driven by the Automation API, with a file backend in a
 // temporary folder, no plugin, no network and no account. Options.Plugins has
 // the installed providers do the work instead.
 //
-//	e := engine.Test(t, engine.Options{
+//	e := harness.Test(t, harness.Options{
 //		Program: stack.Deploy,
 //		Project: "../Pulumi.yaml",
 //		Config:  map[string]any{"frontends": 3},
@@ -13,7 +13,7 @@
 //	...
 //	e.World.MachineDead("frontend02")
 //	result, err = e.Destroy(ctx)
-package engine
+package harness
 
 import (
 	"context"
@@ -84,8 +84,8 @@ type Options struct {
 	Log io.Writer
 }
 
-// Engine is one stack of one program, in a world. It runs one operation at a time.
-type Engine struct {
+// Stack is one stack of one program, in a world. It runs one operation at a time.
+type Stack struct {
 	// World is what the simulated providers work on; nil with Options.Plugins.
 	World *simulation.World
 
@@ -126,7 +126,7 @@ func FindCLI() (string, error) {
 
 // Test is New for a test: it skips the test, saying why, where there is no
 // Pulumi CLI, fails it on any other error, and closes the engine at its end.
-func Test(t testing.TB, options Options) *Engine {
+func Test(t testing.TB, options Options) *Stack {
 	t.Helper()
 	e, err := New(t.Context(), options)
 	if errors.Is(err, ErrNoCLI) {
@@ -144,9 +144,9 @@ func Test(t testing.TB, options Options) *Engine {
 }
 
 // New prepares a stack with nothing in it. Close it when done.
-func New(ctx context.Context, options Options) (_ *Engine, err error) {
+func New(ctx context.Context, options Options) (_ *Stack, err error) {
 	if options.Program == nil {
-		return nil, errors.New("engine.Options has no Program")
+		return nil, errors.New("harness.Options has no Program")
 	}
 	cli, err := FindCLI()
 	if err != nil {
@@ -156,7 +156,7 @@ func New(ctx context.Context, options Options) (_ *Engine, err error) {
 		options.Stack = "dev"
 	}
 	if options.Plugins && (options.World != nil || options.Project == "") {
-		return nil, errors.New("engine.Options has Plugins, so it needs a Project and takes no World")
+		return nil, errors.New("harness.Options has Plugins, so it needs a Project and takes no World")
 	}
 	if options.World == nil && !options.Plugins {
 		options.World = simulation.NewWorld(0)
@@ -164,7 +164,7 @@ func New(ctx context.Context, options Options) (_ *Engine, err error) {
 	if options.Log == nil {
 		options.Log = io.Discard
 	}
-	e := &Engine{World: options.World, options: options}
+	e := &Stack{World: options.World, options: options}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, e.Close())
@@ -208,7 +208,7 @@ func PluginFolder() (string, error) {
 
 // linkPlugins makes the installed plugins those of the stack, which has a
 // Pulumi home of its own so that no login of the user's counts.
-func (e *Engine) linkPlugins() error {
+func (e *Stack) linkPlugins() error {
 	plugins, err := PluginFolder()
 	if err != nil {
 		return err
@@ -224,7 +224,7 @@ func (e *Engine) linkPlugins() error {
 }
 
 // open writes the project and its settings and creates the stack.
-func (e *Engine) open(ctx context.Context) error {
+func (e *Stack) open(ctx context.Context) error {
 	project := &workspace.Project{
 		Name:    "simulation",
 		Runtime: workspace.NewProjectRuntimeInfo("go", nil),
@@ -287,7 +287,7 @@ func (e *Engine) open(ctx context.Context) error {
 
 // writeSettings writes the stack's settings file: Options.Settings with
 // Options.Config on top.
-func (e *Engine) writeSettings(path string) error {
+func (e *Stack) writeSettings(path string) error {
 	file := struct {
 		Config map[string]any `yaml:"config"`
 	}{Config: map[string]any{}}
@@ -314,7 +314,7 @@ func (e *Engine) writeSettings(path string) error {
 }
 
 // key gives a setting the project's namespace if it has none.
-func (e *Engine) key(name string) string {
+func (e *Stack) key(name string) string {
 	if strings.Contains(name, ":") {
 		return name
 	}
@@ -322,7 +322,7 @@ func (e *Engine) key(name string) string {
 }
 
 // Set changes settings for the operations to come. The value nil unsets one.
-func (e *Engine) Set(config map[string]any) error {
+func (e *Stack) Set(config map[string]any) error {
 	path := filepath.Join(e.dir, "work", "Pulumi."+e.options.Stack+".yaml")
 	settings, err := workspace.LoadProjectStack(nil, &workspace.Project{Name: tokens.PackageName(e.project)}, path)
 	if err != nil {
@@ -355,7 +355,7 @@ func (e *Engine) Set(config map[string]any) error {
 }
 
 // SetSecrets changes secret settings for the operations to come.
-func (e *Engine) SetSecrets(ctx context.Context, secrets map[string]string) error {
+func (e *Stack) SetSecrets(ctx context.Context, secrets map[string]string) error {
 	if len(secrets) == 0 {
 		return nil
 	}
@@ -370,10 +370,10 @@ func (e *Engine) SetSecrets(ctx context.Context, secrets map[string]string) erro
 }
 
 // SetProgram changes the program for the operations to come.
-func (e *Engine) SetProgram(program pulumi.RunFunc) { e.stack.Workspace().SetProgram(program) }
+func (e *Stack) SetProgram(program pulumi.RunFunc) { e.stack.Workspace().SetProgram(program) }
 
 // Close ends the simulated providers and removes the stack's folder.
-func (e *Engine) Close() error {
+func (e *Stack) Close() error {
 	var errs []error
 	if e.attachment != nil {
 		errs = append(errs, e.attachment.Close())
@@ -445,7 +445,7 @@ func (r *Result) Names(op apitype.OpType) []string {
 
 // Up runs `pulumi up`. Like the other operations it returns a result even when
 // it fails, and an error with the engine's own words.
-func (e *Engine) Up(ctx context.Context, opts ...optup.Option) (*Result, error) {
+func (e *Stack) Up(ctx context.Context, opts ...optup.Option) (*Result, error) {
 	var outputs auto.OutputMap
 	result, err := e.operate("up", func(stream chan<- events.EngineEvent) error {
 		opts := append([]optup.Option{
@@ -461,7 +461,7 @@ func (e *Engine) Up(ctx context.Context, opts ...optup.Option) (*Result, error) 
 }
 
 // Preview runs `pulumi preview`.
-func (e *Engine) Preview(ctx context.Context, opts ...optpreview.Option) (*Result, error) {
+func (e *Stack) Preview(ctx context.Context, opts ...optpreview.Option) (*Result, error) {
 	return e.operate("preview", func(stream chan<- events.EngineEvent) error {
 		opts := append([]optpreview.Option{
 			optpreview.EventStreams(stream), optpreview.ProgressStreams(e.options.Log), optpreview.ErrorProgressStreams(e.options.Log),
@@ -473,7 +473,7 @@ func (e *Engine) Preview(ctx context.Context, opts ...optpreview.Option) (*Resul
 }
 
 // Refresh runs `pulumi refresh`.
-func (e *Engine) Refresh(ctx context.Context, opts ...optrefresh.Option) (*Result, error) {
+func (e *Stack) Refresh(ctx context.Context, opts ...optrefresh.Option) (*Result, error) {
 	return e.operate("refresh", func(stream chan<- events.EngineEvent) error {
 		opts := append([]optrefresh.Option{
 			optrefresh.EventStreams(stream), optrefresh.ProgressStreams(e.options.Log), optrefresh.ErrorProgressStreams(e.options.Log),
@@ -485,7 +485,7 @@ func (e *Engine) Refresh(ctx context.Context, opts ...optrefresh.Option) (*Resul
 }
 
 // Destroy runs `pulumi destroy`.
-func (e *Engine) Destroy(ctx context.Context, opts ...optdestroy.Option) (*Result, error) {
+func (e *Stack) Destroy(ctx context.Context, opts ...optdestroy.Option) (*Result, error) {
 	return e.operate("destroy", func(stream chan<- events.EngineEvent) error {
 		opts := append([]optdestroy.Option{
 			optdestroy.EventStreams(stream), optdestroy.ProgressStreams(e.options.Log), optdestroy.ErrorProgressStreams(e.options.Log),
@@ -497,7 +497,7 @@ func (e *Engine) Destroy(ctx context.Context, opts ...optdestroy.Option) (*Resul
 }
 
 // operate runs one operation and gathers what it tells.
-func (e *Engine) operate(name string, run func(chan<- events.EngineEvent) error) (*Result, error) {
+func (e *Stack) operate(name string, run func(chan<- events.EngineEvent) error) (*Result, error) {
 	result := &Result{Counts: map[apitype.OpType]int{}, started: map[string]time.Time{}}
 	var failures []string
 	done := len(e.records())
@@ -533,7 +533,7 @@ func (e *Engine) operate(name string, run func(chan<- events.EngineEvent) error)
 }
 
 // records are what the simulated providers have done so far.
-func (e *Engine) records() []simulation.Record {
+func (e *Stack) records() []simulation.Record {
 	if e.World == nil {
 		return nil
 	}
@@ -603,7 +603,7 @@ func Uncolored(text string) string {
 }
 
 // StateFile returns the state as it lies on the disk, secrets encrypted.
-func (e *Engine) StateFile() ([]byte, error) {
+func (e *Stack) StateFile() ([]byte, error) {
 	path := filepath.Join(e.backend, ".pulumi", "stacks", e.project, e.options.Stack+".json")
 	state, err := os.ReadFile(path)
 	if err != nil {
@@ -613,7 +613,7 @@ func (e *Engine) StateFile() ([]byte, error) {
 }
 
 // State returns the resources in the state, secrets encrypted.
-func (e *Engine) State() (*apitype.DeploymentV3, error) {
+func (e *Stack) State() (*apitype.DeploymentV3, error) {
 	text, err := e.StateFile()
 	if err != nil {
 		return nil, err

@@ -1,4 +1,4 @@
-package engine_test
+package harness_test
 
 import (
 	"bytes"
@@ -13,14 +13,14 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 
 	"swarm-scale/simulation"
-	"swarm-scale/simulation/engine"
+	"swarm-scale/test/harness"
 )
 
 // secrets are the settings that the tests' program requires.
 var secrets = map[string]string{"password": "correct horse battery"}
 
 // up brings the stack up and fails the test if that fails.
-func up(t *testing.T, e *engine.Engine) *engine.Result {
+func up(t *testing.T, e *harness.Stack) *harness.Result {
 	t.Helper()
 	result, err := e.Up(t.Context())
 	if err != nil {
@@ -30,7 +30,7 @@ func up(t *testing.T, e *engine.Engine) *engine.Result {
 }
 
 // unchanged fails the test unless another up finds nothing to do.
-func unchanged(t *testing.T, e *engine.Engine) {
+func unchanged(t *testing.T, e *harness.Stack) {
 	t.Helper()
 	if again := up(t, e); again.Changes() != 0 || len(simulation.Changes(again.Records)) != 0 {
 		t.Errorf("another up makes changes: %v", again.Counts)
@@ -38,7 +38,7 @@ func unchanged(t *testing.T, e *engine.Engine) {
 }
 
 // done lists the changes of an operation as "create node01", in order.
-func done(result *engine.Result) []string {
+func done(result *harness.Result) []string {
 	var list []string
 	for _, r := range simulation.Changes(result.Records) {
 		line := string(r.Op) + " " + r.Name
@@ -52,7 +52,7 @@ func done(result *engine.Result) []string {
 
 func TestLifeOfAStack(t *testing.T) {
 	t.Parallel()
-	e := engine.Test(t, engine.Options{
+	e := harness.Test(t, harness.Options{
 		Program: small(shape{machines: 3, ami: "ami-1", version: "7", follow: "marker"}),
 		Secrets: secrets, World: simulation.NewWorld(0.002), Parallel: 16,
 	})
@@ -88,7 +88,7 @@ func TestLifeOfAStack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	chain := engine.LongestChain(state, first.Records)
+	chain := harness.LongestChain(state, first.Records)
 	// The network, one machine, its command, its image and its container, and the marker.
 	if want := (12+11+23+2+20+2)*time.Second + time.Millisecond; chain.Longest != want || len(chain.Steps) != 7 {
 		t.Errorf("the longest chain takes %v, want %v:\n%s", chain.Longest, want, chain)
@@ -97,8 +97,8 @@ func TestLifeOfAStack(t *testing.T) {
 		t.Errorf("sum %v, longest %v, wall %v", chain.Sum, chain.Longest, first.Wall)
 	}
 	// By the engine's own steps it is the same chain, a fraction of a second long; of which of the machines, chance decides.
-	here := engine.LongestChainOfSteps(state, first.Steps)
-	machineOf := func(c engine.Chain) string { return strings.TrimSuffix(c.Steps[len(c.Steps)-1].Name, "-container") }
+	here := harness.LongestChainOfSteps(state, first.Steps)
+	machineOf := func(c harness.Chain) string { return strings.TrimSuffix(c.Steps[len(c.Steps)-1].Name, "-container") }
 	var names []string
 	for _, step := range here.Steps {
 		names = append(names, step.Name)
@@ -171,7 +171,7 @@ func TestMachineReplaced(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			s := shape{machines: 1, ami: "ami-1", version: "7", follow: test.follow}
-			e := engine.Test(t, engine.Options{Program: small(s), Secrets: secrets})
+			e := harness.Test(t, harness.Options{Program: small(s), Secrets: secrets})
 			up(t, e)
 			if test.dead {
 				e.World.MachineDead("node01")
@@ -207,7 +207,7 @@ func TestMachineReplaced(t *testing.T) {
 
 func TestHalfFailedThenRepaired(t *testing.T) {
 	t.Parallel()
-	e := engine.Test(t, engine.Options{
+	e := harness.Test(t, harness.Options{
 		Program: small(shape{machines: 2, ami: "ami-1", version: "7", follow: "marker"}), Secrets: secrets,
 	})
 	e.World.FailNext("node02", simulation.Create, errors.New("InsufficientInstanceCapacity: try another zone"))
@@ -215,7 +215,7 @@ func TestHalfFailedThenRepaired(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "node02: ") || !strings.Contains(err.Error(), "InsufficientInstanceCapacity") {
 		t.Fatalf("the failure is told as %v", err)
 	}
-	if !slices.ContainsFunc(result.Steps, func(s engine.Step) bool { return s.Name == "node02" && s.Failed }) {
+	if !slices.ContainsFunc(result.Steps, func(s harness.Step) bool { return s.Name == "node02" && s.Failed }) {
 		t.Errorf("no failed step among %v", result.Steps)
 	}
 	repaired := up(t, e)
@@ -231,7 +231,7 @@ func TestHalfFailedThenRepaired(t *testing.T) {
 func TestMachineUnreachable(t *testing.T) {
 	t.Parallel()
 	s := shape{machines: 2, ami: "ami-1", version: "7", follow: "marker"}
-	e := engine.Test(t, engine.Options{Program: small(s), Secrets: secrets})
+	e := harness.Test(t, harness.Options{Program: small(s), Secrets: secrets})
 	up(t, e)
 	e.World.MachineDead("192.168.33.21")
 
@@ -257,7 +257,7 @@ func TestMachineUnreachable(t *testing.T) {
 
 func TestBehindTheEnginesBack(t *testing.T) {
 	t.Parallel()
-	e := engine.Test(t, engine.Options{
+	e := harness.Test(t, harness.Options{
 		Program: small(shape{machines: 1, ami: "ami-1", version: "7", follow: "marker"}), Secrets: secrets,
 	})
 	up(t, e)
@@ -275,7 +275,7 @@ func TestBehindTheEnginesBack(t *testing.T) {
 
 func TestSettings(t *testing.T) {
 	t.Parallel()
-	e := engine.Test(t, engine.Options{Program: small(shape{}), Config: map[string]any{"other": 1}})
+	e := harness.Test(t, harness.Options{Program: small(shape{}), Config: map[string]any{"other": 1}})
 	if _, err := e.Up(t.Context()); err == nil || !strings.Contains(err.Error(), "password") {
 		t.Errorf("without the required setting: %v", err)
 	}
@@ -303,7 +303,7 @@ func TestPlugins(t *testing.T) {
 	if err := os.WriteFile(project, []byte("name: plugins\nruntime: go\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	e := engine.Test(t, engine.Options{Program: small(shape{}), Project: project, Secrets: secrets, Plugins: true})
+	e := harness.Test(t, harness.Options{Program: small(shape{}), Project: project, Secrets: secrets, Plugins: true})
 	result, err := e.Up(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "pulumi-resource-aws") {
 		t.Errorf("without the plugin: %v", err)
@@ -311,12 +311,12 @@ func TestPlugins(t *testing.T) {
 	if e.World != nil || len(result.Records) != 0 {
 		t.Errorf("something was simulated: %v", result.Records)
 	}
-	for name, options := range map[string]engine.Options{
+	for name, options := range map[string]harness.Options{
 		"a world":    {Project: project, World: simulation.NewWorld(0)},
 		"no project": {},
 	} {
 		options.Program, options.Plugins = small(shape{}), true
-		if _, err := engine.New(t.Context(), options); err == nil {
+		if _, err := harness.New(t.Context(), options); err == nil {
 			t.Errorf("plugins and %s are taken", name)
 		}
 	}
@@ -326,7 +326,7 @@ func TestUncolored(t *testing.T) {
 	for text, want := range map[string]string{
 		"plain": "plain", "<{%reset%}>a<{%fg 1%}>b": "ab", "a <{% open": "a <{% open",
 	} {
-		if got := engine.Uncolored(text); got != want {
+		if got := harness.Uncolored(text); got != want {
 			t.Errorf("%q becomes %q, want %q", text, got, want)
 		}
 	}
