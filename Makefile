@@ -32,7 +32,7 @@ race: packages $(BIN)/gotestsum ## The programs' tests under the race detector (
 
 .PHONY: chain
 chain: pulumi ## How long `pulumi up` takes for 2, 10 and 50 frontends, against the longest chain of steps
-	go test ./simulation/rehearsal -v -run '^$$' -bench Up -benchtime 1x -timeout 40m
+	go test ./test/rehearsal -v -run '^$$' -bench Up -benchtime 1x -timeout 40m
 
 .PHONY: images
 images: .env ## The programs and their image contexts for compose.yaml, as `pulumi up` makes them

@@ -13,9 +13,9 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 	"golang.org/x/crypto/ssh"
 
-	"swarm-scale/simulation"
-	"swarm-scale/simulation/rehearsal"
 	"swarm-scale/test/harness"
+	"swarm-scale/test/rehearsal"
+	"swarm-scale/test/simulation"
 )
 
 // simulated prepares the program on the real engine and simulated providers, where everything is instant, with the dev

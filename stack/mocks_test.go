@@ -14,8 +14,8 @@ import (
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 	"golang.org/x/crypto/ssh"
 
-	"swarm-scale/simulation/rehearsal"
 	"swarm-scale/stack"
+	"swarm-scale/test/rehearsal"
 )
 
 // registered is a resource as the program registered it.

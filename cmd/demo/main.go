@@ -19,9 +19,9 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 	"golang.org/x/term"
 
-	"swarm-scale/simulation"
-	"swarm-scale/simulation/rehearsal"
 	"swarm-scale/test/harness"
+	"swarm-scale/test/rehearsal"
+	"swarm-scale/test/simulation"
 )
 
 // flags are the command's options.

@@ -9,7 +9,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 
-	"swarm-scale/simulation"
+	"swarm-scale/test/simulation"
 )
 
 // Chain is how long a deployment takes at best: one operation after another,

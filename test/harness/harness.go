@@ -42,7 +42,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"gopkg.in/yaml.v3"
 
-	"swarm-scale/simulation"
+	"swarm-scale/test/simulation"
 )
 
 // Options say what to run and with which settings.

@@ -12,8 +12,8 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 
-	"swarm-scale/simulation"
 	"swarm-scale/test/harness"
+	"swarm-scale/test/simulation"
 )
 
 // secrets are the settings that the tests' program requires.

@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"testing"
 
-	"swarm-scale/simulation"
-	"swarm-scale/simulation/rehearsal"
 	"swarm-scale/test/harness"
+	"swarm-scale/test/rehearsal"
+	"swarm-scale/test/simulation"
 )
 
 // BenchmarkUp compares, for more and more frontends, how long `pulumi up` takes

@@ -18,9 +18,9 @@ import (
 	"regexp"
 	"time"
 
-	"swarm-scale/simulation"
 	"swarm-scale/stack"
 	"swarm-scale/test/harness"
+	"swarm-scale/test/simulation"
 )
 
 // The secrets of the rehearsed stack. A state that has one of them in plain text
