@@ -44,7 +44,7 @@ images: .env ## The programs and their image contexts for compose.yaml, as `pulu
 
 .PHONY: chaos
 chaos: packages ## Everything is killed and paused while votes come in; the tally must be the voters' books. EVENTS=100 SEED=0
-	go test ./poll/chaos -v -run 'TestChaos$$' -timeout 60m -events $(or $(EVENTS),100) -seed $(or $(SEED),0)
+	go test ./test/chaos -v -run 'TestChaos$$' -timeout 60m -events $(or $(EVENTS),100) -seed $(or $(SEED),0)
 
 # STEPS chooses steps by their names, WRITE=1 writes the summary into the document, KEEP=1 leaves the lab up.
 .PHONY: e2e
@@ -73,7 +73,7 @@ lab-down: ## Take the six machines away, with everything on them
 	@go run ./cmd/lab down
 
 # How fast the poll is. The figures go into docs/performance.md with `make bench million DOCUMENT=docs/performance.md`.
-BENCH = go test -c -o .build/bench.test ./poll/bench && cd poll/bench && ../../.build/bench.test -test.v -test.timeout 60m -full \
+BENCH = go test -c -o .build/bench.test ./test/bench && cd test/bench && ../../.build/bench.test -test.v -test.timeout 60m -full \
 	$(if $(DOCUMENT),-document $(abspath $(DOCUMENT)))
 
 .PHONY: bench

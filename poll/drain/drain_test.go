@@ -18,9 +18,9 @@ import (
 	"swarm-scale/poll"
 	"swarm-scale/poll/drain"
 	"swarm-scale/poll/postgres"
-	"swarm-scale/poll/postgrestest"
 	"swarm-scale/poll/redis"
-	"swarm-scale/poll/redistest"
+	"swarm-scale/test/postgrestest"
+	"swarm-scale/test/redistest"
 )
 
 func TestMain(m *testing.M) { os.Exit(postgrestest.Main(m)) }

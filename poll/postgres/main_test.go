@@ -7,7 +7,7 @@ import (
 
 	"swarm-scale/poll"
 	"swarm-scale/poll/postgres"
-	"swarm-scale/poll/postgrestest"
+	"swarm-scale/test/postgrestest"
 )
 
 func TestMain(m *testing.M) { os.Exit(postgrestest.Main(m)) }

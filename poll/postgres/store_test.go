@@ -13,7 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"swarm-scale/poll"
-	"swarm-scale/poll/postgrestest"
+	"swarm-scale/test/postgrestest"
 )
 
 // voter is the nth of the voters.

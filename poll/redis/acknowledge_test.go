@@ -8,7 +8,7 @@ import (
 
 	"swarm-scale/poll"
 	"swarm-scale/poll/redis"
-	"swarm-scale/poll/redistest"
+	"swarm-scale/test/redistest"
 )
 
 // Several workers take votes, acknowledge them in any order, all or some, once or twice, and take each other's over, while

@@ -12,7 +12,7 @@ import (
 
 	"swarm-scale/poll"
 	"swarm-scale/poll/redis"
-	"swarm-scale/poll/redistest"
+	"swarm-scale/test/redistest"
 )
 
 func newVote(choice poll.Choice) poll.Vote {

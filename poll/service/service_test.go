@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"swarm-scale/poll/service"
-	"swarm-scale/poll/testprocess"
+	"swarm-scale/test/testprocess"
 )
 
 func address(t *testing.T) string {

@@ -13,8 +13,8 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"swarm-scale/poll"
-	"swarm-scale/poll/programtest"
 	"swarm-scale/poll/redis"
+	"swarm-scale/test/programtest"
 )
 
 // worksite is a worker with a gate before its Redis and one before its database, so that it can be killed between any two

@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"swarm-scale/poll/programtest"
-	"swarm-scale/poll/redistest"
+	"swarm-scale/test/programtest"
+	"swarm-scale/test/redistest"
 )
 
 // Many voters vote through both frontends, change their minds and press twice; the results are each one's latest choice.

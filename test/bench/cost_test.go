@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"swarm-scale/poll/bench/load"
+	"swarm-scale/test/bench/load"
 )
 
 // cost adds up the processor time that a process spends on votes. Beside others that take turns on two cores, it says

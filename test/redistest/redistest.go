@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"swarm-scale/poll/testprocess"
+	"swarm-scale/test/testprocess"
 )
 
 // Server is a Redis server of a test's own, with the append-only file on. It ends with the test, and with the test's

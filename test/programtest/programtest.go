@@ -15,8 +15,8 @@ import (
 	"testing"
 	"time"
 
-	"swarm-scale/poll/postgrestest"
-	"swarm-scale/poll/testprocess"
+	"swarm-scale/test/postgrestest"
+	"swarm-scale/test/testprocess"
 )
 
 // Names of the programs.

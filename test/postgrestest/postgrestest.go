@@ -20,7 +20,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"swarm-scale/poll/testprocess"
+	"swarm-scale/test/testprocess"
 )
 
 // Password is that of the user postgres.

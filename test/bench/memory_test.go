@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"swarm-scale/poll/redistest"
+	"swarm-scale/test/redistest"
 )
 
 // manyConnections is how many voters are connected to one vote page at once when its memory is measured.

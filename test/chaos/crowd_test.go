@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"swarm-scale/poll/programtest"
+	"swarm-scale/test/programtest"
 )
 
 const (

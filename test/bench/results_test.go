@@ -11,10 +11,10 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"swarm-scale/poll/bench/load"
 	"swarm-scale/poll/postgres"
-	"swarm-scale/poll/postgrestest"
-	"swarm-scale/poll/programtest"
+	"swarm-scale/test/bench/load"
+	"swarm-scale/test/postgrestest"
+	"swarm-scale/test/programtest"
 )
 
 const (

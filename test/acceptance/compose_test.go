@@ -7,7 +7,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
-	"swarm-scale/poll/programtest"
+	"swarm-scale/test/programtest"
 )
 
 // compose.yaml runs what the cluster runs: the same versions of the stock images, and the programs from the contexts that

@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"swarm-scale/poll/programtest"
-	"swarm-scale/poll/testprocess"
+	"swarm-scale/test/programtest"
+	"swarm-scale/test/testprocess"
 )
 
 // bare is the built program of folder bare.
@@ -55,7 +55,7 @@ func buildBare(t *testing.T) string {
 		bare.folder = folder
 	}
 	path := filepath.Join(bare.folder, "bare")
-	build := exec.Command("go", "build", "-ldflags=-s -w", "-o", path, "swarm-scale/poll/bench/bare")
+	build := exec.Command("go", "build", "-ldflags=-s -w", "-o", path, "swarm-scale/test/bench/bare")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if output, err := build.CombinedOutput(); err != nil {
 		t.Fatal(fmt.Errorf("go build: %w\n%s", err, output))

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"swarm-scale/poll/postgrestest"
+	"swarm-scale/test/postgrestest"
 )
 
 var (

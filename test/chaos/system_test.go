@@ -16,10 +16,10 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"swarm-scale/poll"
-	"swarm-scale/poll/postgrestest"
-	"swarm-scale/poll/programtest"
 	"swarm-scale/poll/redis"
-	"swarm-scale/poll/redistest"
+	"swarm-scale/test/postgrestest"
+	"swarm-scale/test/programtest"
+	"swarm-scale/test/redistest"
 )
 
 // patience is how long the tests wait for what happens in a few seconds on an idle machine.

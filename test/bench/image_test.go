@@ -4,7 +4,7 @@ import (
 	"os"
 	"testing"
 
-	"swarm-scale/poll/programtest"
+	"swarm-scale/test/programtest"
 )
 
 // TestImageSize measures the images: each is its program and nothing else. This one is judged always.

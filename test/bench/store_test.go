@@ -11,10 +11,10 @@ import (
 
 	"swarm-scale/poll"
 	"swarm-scale/poll/postgres"
-	"swarm-scale/poll/postgrestest"
-	"swarm-scale/poll/programtest"
 	"swarm-scale/poll/redis"
-	"swarm-scale/poll/redistest"
+	"swarm-scale/test/postgrestest"
+	"swarm-scale/test/programtest"
+	"swarm-scale/test/redistest"
 )
 
 // storeVotes is how many votes are stored in one measurement; each by a voter of its own, so that every one is a new row.

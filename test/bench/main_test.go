@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"swarm-scale/poll/postgrestest"
-	"swarm-scale/poll/programtest"
-	"swarm-scale/poll/redistest"
+	"swarm-scale/test/postgrestest"
+	"swarm-scale/test/programtest"
+	"swarm-scale/test/redistest"
 )
 
 // full runs the measurements at full length, and judges them.

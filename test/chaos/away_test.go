@@ -13,9 +13,9 @@ import (
 	"time"
 
 	"swarm-scale/poll"
-	"swarm-scale/poll/postgrestest"
-	"swarm-scale/poll/programtest"
 	"swarm-scale/poll/redis"
+	"swarm-scale/test/postgrestest"
+	"swarm-scale/test/programtest"
 )
 
 // newVoters opens the vote page for so many.

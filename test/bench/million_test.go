@@ -20,10 +20,10 @@ import (
 	"golang.org/x/term"
 
 	"swarm-scale/poll"
-	"swarm-scale/poll/bench/load"
-	"swarm-scale/poll/postgrestest"
-	"swarm-scale/poll/programtest"
-	"swarm-scale/poll/redistest"
+	"swarm-scale/test/bench/load"
+	"swarm-scale/test/postgrestest"
+	"swarm-scale/test/programtest"
+	"swarm-scale/test/redistest"
 )
 
 var million = flag.Int("million", 10_000, "how many votes TestMillion casts; `make million` says 1000000")

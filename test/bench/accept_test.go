@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"swarm-scale/poll/bench/load"
-	"swarm-scale/poll/redistest"
+	"swarm-scale/test/bench/load"
+	"swarm-scale/test/redistest"
 )
 
 const (

@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"swarm-scale/poll"
-	"swarm-scale/poll/programtest"
-	"swarm-scale/poll/testprocess"
+	"swarm-scale/test/programtest"
+	"swarm-scale/test/testprocess"
 )
 
 // A frontend hangs with a vote in its hands. The voter gives up and votes otherwise through another one. When the first goes

@@ -13,9 +13,9 @@ import (
 	"testing"
 	"time"
 
-	"swarm-scale/poll/postgrestest"
-	"swarm-scale/poll/programtest"
-	"swarm-scale/poll/redistest"
+	"swarm-scale/test/postgrestest"
+	"swarm-scale/test/programtest"
+	"swarm-scale/test/redistest"
 )
 
 // patience is how long the tests wait for what happens in a second on an idle machine.
