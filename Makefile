@@ -28,7 +28,7 @@ lint: packages $(BIN)/staticcheck $(BIN)/actionlint ## gofmt, go vet, staticchec
 
 .PHONY: race
 race: packages $(BIN)/gotestsum ## The programs' tests under the race detector (needs a C compiler)
-	gotestsum --format pkgname -- -race -timeout 40m ./poll/... ./cmd/...
+	gotestsum --format pkgname -- -race -timeout 40m ./poll/... ./cmd/... ./test/acceptance ./test/chaos ./test/bench/...
 
 .PHONY: chain
 chain: pulumi ## How long `pulumi up` takes for 2, 10 and 50 frontends, against the longest chain of steps
@@ -50,7 +50,7 @@ chaos: packages ## Everything is killed and paused while votes come in; the tall
 .PHONY: e2e
 e2e: pulumi ## The whole system for real, on a lab of its own: twenty minutes (STEPS=1_ WRITE=1)
 	E2E=1 E2E_KEEP=$(KEEP) E2E_REPORT=$(if $(WRITE),$(CURDIR)/docs/e2e.md) \
-		go test ./e2e -v -count 1 -timeout 60m -run 'TestWholeSystem$(if $(STEPS),/($(STEPS)))'
+		go test ./test/e2e -v -count 1 -timeout 60m -run 'TestWholeSystem$(if $(STEPS),/($(STEPS)))'
 
 .PHONY: lab-up
 lab-up: ## Six machines on this one, which has Docker (FRONTENDS=n WORKERS=n for more; docs/lab.md)

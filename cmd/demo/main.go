@@ -102,7 +102,7 @@ func run(ctx context.Context, f flags, output io.Writer) (err error) {
 	}
 	defer func() { err = errors.Join(err, e.Close()) }()
 
-	d := &demo{Engine: e, view: v}
+	d := &demo{Stack: e, view: v}
 	if err := d.life(ctx, f); err != nil {
 		v.finish()
 		return err

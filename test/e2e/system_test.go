@@ -17,7 +17,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 	"golang.org/x/sync/errgroup"
 
-	"swarm-scale/e2e/crowd"
+	"swarm-scale/test/e2e/crowd"
 	"swarm-scale/lab"
 	"swarm-scale/stack"
 	"swarm-scale/test/harness"
@@ -90,7 +90,7 @@ func missing(ctx context.Context, l *lab.Lab) []string {
 // copySource copies this module's source, the uncommitted included, and returns where it is.
 func copySource(t *testing.T) string {
 	t.Helper()
-	root, err := filepath.Abs("..")
+	root, err := filepath.Abs("../..")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"swarm-scale/app"
-	"swarm-scale/e2e/crowd"
+	"swarm-scale/test/e2e/crowd"
 	"swarm-scale/lab"
 )
 

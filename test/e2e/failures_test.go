@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"swarm-scale/e2e/crowd"
+	"swarm-scale/test/e2e/crowd"
 	"swarm-scale/lab"
 	"swarm-scale/topology"
 )
