@@ -7,56 +7,44 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 	"text/template"
 
-	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"swarm-scale/cluster"
 	"swarm-scale/infra"
 	"swarm-scale/settings"
-	"swarm-scale/topology"
 )
 
-var (
-	//go:embed haproxy.cfg.tmpl
-	haproxyTemplate string
-	//go:embed scripts/haproxy.sh
-	haproxyScript string
-)
+//go:embed haproxy.cfg.tmpl
+var haproxyTemplate string
 
-// haproxyFolder is where the configuration is on the load balancer's node; the container sees it as its own.
-const haproxyFolder = "/etc/swarm-scale/haproxy"
-
-// newHAProxy runs the load balancer that is maintained. Its configuration is a file on its node that lists the frontends:
-// more of them, or fewer, change the file, and the running process takes it up without dropping a connection.
-func (a *App) newHAProxy(ctx *pulumi.Context, node *infra.Node, password string) (*docker.Container, error) {
-	image, err := a.pull(ctx, node, "haproxy", a.settings.Images.HAProxy)
-	if err != nil {
-		return nil, err
+// haproxy describes the load balancer that is maintained. Its configuration lists the frontends. When it changes, the running
+// process takes it up without dropping a connection.
+func (a *App) haproxy(fronts []front, password string) (cluster.Workload, error) {
+	var nodes []*infra.Node
+	for _, front := range fronts {
+		nodes = append(nodes, front.web.Node)
 	}
-	configuration, err := haproxyConfiguration(a.machines.Of(topology.Frontend), password)
+	slices.SortFunc(nodes, func(a, b *infra.Node) int { return a.Number - b.Number })
+	configuration, err := haproxyConfiguration(nodes, password)
 	if err != nil {
-		return nil, err
+		return cluster.Workload{}, err
 	}
-	written, err := node.Run(ctx, "haproxy-configuration", infra.Script{
-		Text: haproxyScript,
-		Variables: map[string]pulumi.StringInput{
-			"FOLDER":        pulumi.String(haproxyFolder),
-			"CONFIGURATION": pulumi.ToSecret(pulumi.String(configuration)).(pulumi.StringOutput),
+	return cluster.Workload{
+		Name:  "haproxy",
+		Image: cluster.Image{Name: "haproxy", Reference: a.settings.Images.HAProxy},
+		Config: &cluster.Configuration{
+			Path:    "/usr/local/etc/haproxy/haproxy.cfg",
+			Content: pulumi.ToSecret(pulumi.String(configuration)).(pulumi.StringOutput),
+			Check:   []string{"haproxy", "-c", "-q", "-f"},
+			// Not by "docker kill": whatever the signal, engine 20.10 then takes the container for one that was stopped on
+			// purpose, and no longer restarts it when it dies.
+			Reload: []string{"sh", "-c", "kill -HUP 1"},
 		},
-		When: infra.OnCreateAndDelete,
-	}, a.inside, pulumi.DependsOn(a.cluster.Engines[node.Name].Ready))
-	if err != nil {
-		return nil, err
-	}
-	return a.placeOutside(ctx, loadBalancer, node, container{name: "haproxy", image: image}, []pulumi.Resource{written}, func(arguments *docker.ContainerArgs) {
-		arguments.Volumes = docker.ContainerVolumeArray{docker.ContainerVolumeArgs{
-			HostPath:      pulumi.String(haproxyFolder),
-			ContainerPath: pulumi.String("/usr/local/etc/haproxy"),
-			ReadOnly:      pulumi.Bool(true),
-		}}
-	})
+	}, nil
 }
 
 // haproxyConfiguration is the text of haproxy.cfg for these frontends.
@@ -67,14 +55,14 @@ func haproxyConfiguration(frontends []*infra.Node, password string) (string, err
 	}
 	var text strings.Builder
 	err = parsed.Execute(&text, map[string]any{
-		"Frontends": frontends, "Port": frontendPort,
+		"Port": httpPort, "Frontends": frontends, "FrontendPort": frontendPort,
 		"StatisticsPath": statisticsPath, "StatisticsUser": statisticsUser, "StatisticsPassword": password,
 	})
 	return text.String(), err
 }
 
-// statisticsPassword is made from the voter key, so that nobody has to choose, keep and rotate one more secret; the key
-// cannot be found from it.
+// statisticsPassword is derived from the voter key, so that nobody has to choose and keep one more secret. It does not give the
+// key away.
 func statisticsPassword(key settings.Secret) string {
 	raw, err := base64.StdEncoding.DecodeString(key.Reveal())
 	if err != nil {

@@ -37,7 +37,7 @@ func TestHAProxyTakesTheConfiguration(t *testing.T) {
 func configuration(t *testing.T, frontends int) string {
 	t.Helper()
 	var nodes []*infra.Node
-	planned, err := topology.New(netip.MustParsePrefix("192.168.33.0/24"), frontends, 1)
+	planned, err := topology.New(netip.MustParsePrefix("192.168.33.0/24"), topology.Counts{topology.Frontend: frontends})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,25 +1,19 @@
 package app
 
-import (
-	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
-	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+import "swarm-scale/cluster"
 
-	"swarm-scale/infra"
-	"swarm-scale/topology"
-)
-
-// newInterlock runs the walk-through's load balancer. It watches the Swarm manager's events and takes every container with
-// the poll's host and domain name for a backend.
-func (a *App) newInterlock(ctx *pulumi.Context, node *infra.Node) (*docker.Container, error) {
-	image, err := a.pull(ctx, node, "interlock", a.settings.Images.Interlock)
-	if err != nil {
-		return nil, err
+// interlock describes the walk-through's load balancer. It watches the Swarm manager's events, and takes every container with
+// the poll's host and domain name for a backend. It gives up where the manager does not answer, so it starts after the
+// frontends.
+func (a *App) interlock(fronts []front, _ string) (cluster.Workload, error) {
+	var webs []*cluster.Running
+	for _, front := range fronts {
+		webs = append(webs, front.web)
 	}
-	store := a.cluster.Places[a.machines.One(topology.Store).Name]
-	return a.placeOutside(ctx, loadBalancer, node, container{
-		name:    "interlock",
-		image:   image,
-		command: []string{"--swarm-url", store.DockerHost, "--plugin", "haproxy", "start"},
-		// It gives up where the manager does not answer.
-	}, []pulumi.Resource{store.Network}, nil)
+	return cluster.Workload{
+		Name:    "interlock",
+		Image:   cluster.Image{Name: "interlock", Reference: a.settings.Images.Interlock},
+		Command: []string{"--swarm-url", a.cluster.ManagerURL(), "--plugin", "haproxy", "start"},
+		Update:  cluster.Update{After: webs},
+	}, nil
 }

@@ -1,39 +1,34 @@
 package app
 
 import (
-	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"swarm-scale/app/programs"
+	"swarm-scale/cluster"
 	"swarm-scale/infra"
 )
 
-// newResults runs the results page on the store node.
-func (a *App) newResults(ctx *pulumi.Context, node *infra.Node) error {
-	image, err := a.build(ctx, node, programs.ResultsApp)
-	if err != nil {
-		return err
+// newResults runs the results page on each of the nodes.
+func (a *App) newResults(ctx *pulumi.Context, nodes []*infra.Node) ([]*cluster.Running, error) {
+	var pages []*cluster.Running
+	for _, node := range nodes {
+		page, err := a.run(ctx, cluster.Workload{
+			Name:  numbered(programs.ResultsApp, node),
+			Node:  node,
+			Image: a.program(programs.ResultsApp),
+			Environment: []cluster.Variable{
+				{Name: "OPTION_A", Value: a.settings.Ballot.OptionA},
+				{Name: "OPTION_B", Value: a.settings.Ballot.OptionB},
+			},
+			Secrets:     []cluster.Secret{a.postgresPassword()},
+			Ports:       []cluster.Port{{Inside: httpPort, Outside: httpPort, Public: true}},
+			HealthCheck: []string{"/" + programs.ResultsApp, "healthcheck"},
+			ReadOnly:    true,
+		})
+		if err != nil {
+			return nil, err
+		}
+		pages = append(pages, page)
 	}
-	page := container{
-		name:  programs.ResultsApp,
-		image: image,
-		environment: pulumi.StringArray{
-			pulumi.String("OPTION_A=" + a.settings.Ballot.OptionA),
-			pulumi.String("OPTION_B=" + a.settings.Ballot.OptionB),
-			a.postgresPassword(),
-		},
-		ports:       []port{{inside: 80, outside: 80}},
-		healthcheck: []string{"/" + programs.ResultsApp, "healthcheck"},
-		readOnly:    true,
-	}
-	if !node.HasOwnPublicAddress() {
-		_, err = a.place(ctx, node, page, nil)
-		return err
-	}
-	// The public address is on an interface of the machine's own, so the page has to be there, too. What the manager then
-	// reports as published differs from what was asked for, and must not count as a change.
-	_, err = a.place(ctx, node, page, func(arguments *docker.ContainerArgs) {
-		arguments.Ports = docker.ContainerPortArray{docker.ContainerPortArgs{Internal: pulumi.Int(80), External: pulumi.Int(80)}}
-	}, pulumi.IgnoreChanges([]string{"ports"}))
-	return err
+	return pages, nil
 }

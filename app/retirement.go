@@ -2,35 +2,40 @@ package app
 
 import (
 	_ "embed"
-	"strconv"
+	"strings"
 
-	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"swarm-scale/cluster"
 	"swarm-scale/infra"
-	"swarm-scale/topology"
 )
 
 //go:embed scripts/retire.sh
 var retireScript string
 
-// newRetirement is what happens before a frontend is taken away while the poll goes on: its web container is stopped, and a
-// worker empties its queue to the last vote. Pulumi deletes it before what it depends on, that is before the queue. Where
-// the database's data goes, too, there is nothing left to count for, and it is passed over.
-func (a *App) newRetirement(ctx *pulumi.Context, node *infra.Node, database *database, workers []*docker.Container, frontend []pulumi.Resource) error {
-	worker := a.machines.Of(topology.Worker)[0]
-	_, err := a.machines.One(topology.Manager).Run(ctx, node.Name+"-retirement", infra.Script{
-		Text: retireScript,
-		Variables: map[string]pulumi.StringInput{
-			"FRONTEND":      pulumi.String(node.Name),
-			"FRONTEND_HOST": pulumi.String(a.cluster.Places[node.Name].DockerHost),
-			"WORKER":        pulumi.String(worker.Name),
-			"WORKER_HOST":   pulumi.String(a.cluster.Places[worker.Name].DockerHost),
-			"QUEUE":         pulumi.String(strconv.Itoa(node.Number)),
-		},
-		When: infra.OnDelete,
-	}, a.inside,
-		pulumi.DependsOn(append(frontend, database.container, workers[0])),
-		pulumi.DeletedWith(database.volume))
-	return err
+// newRetirements says what happens before a frontend is taken away while the poll goes on: its web container is stopped, and
+// one of the workers drains its queue. Pulumi deletes a retirement before what it depends on, so before the queue. Where
+// the database's data goes, too, there is nothing left to count for, and the retirement is passed over.
+func (a *App) newRetirements(ctx *pulumi.Context, fronts []front, workers []*cluster.Running, database *database) error {
+	var names []string
+	for _, worker := range workers {
+		names = append(names, worker.Name)
+	}
+	for _, front := range fronts {
+		_, err := a.cluster.Script(ctx, front.web.Name+"-retirement", nil, infra.Script{
+			Text: retireScript,
+			Variables: map[string]pulumi.StringInput{
+				"FRONTEND": pulumi.String(front.web.Name),
+				"WORKERS":  pulumi.String(strings.Join(names, " ")),
+				"QUEUE":    pulumi.String(queueAddress(front.web.Node)),
+			},
+			When: infra.OnDelete,
+		}, a.inside(),
+			pulumi.DependsOn(cluster.Containers(append([]*cluster.Running{front.queue, front.web, database.workload}, workers...))),
+			pulumi.DeletedWith(database.workload.Data))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

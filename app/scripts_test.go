@@ -10,9 +10,9 @@ import (
 	"testing"
 )
 
-// run has bash run a script as a node would, with these variables and a stand-in for docker, which is the text of a shell
-// script.
-func run(t *testing.T, script, docker string, variables ...string) (string, error) {
+// run has bash run a script behind the stand-ins for the cluster's functions, with these variables. What was executed in
+// workloads stands at the end of its output.
+func run(t *testing.T, script string, variables ...string) (string, error) {
 	t.Helper()
 	for _, program := range []string{"bash", "curl"} {
 		if _, err := exec.LookPath(program); err != nil {
@@ -20,76 +20,100 @@ func run(t *testing.T, script, docker string, variables ...string) (string, erro
 		}
 	}
 	folder := t.TempDir()
-	if err := os.WriteFile(filepath.Join(folder, "docker"), []byte("#!/bin/bash\n"+docker), 0o700); err != nil {
+	psql := "#!/bin/sh\ncat >&2\nprintf 'given: %s\\n' \"$NEW_PASSWORD\" >&2\n"
+	if err := os.WriteFile(filepath.Join(folder, "psql"), []byte(psql), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	command := exec.Command("bash", "-c", script, "script", "create")
-	command.Env = append(append(os.Environ(), variables...), "PATH="+folder+":"+os.Getenv("PATH"), "STATE="+folder)
+	command := exec.Command("bash", "-c", workloads+script, "script", "create")
+	command.Env = append(append(os.Environ(), variables...), "STATE="+folder)
 	output, err := command.CombinedOutput()
-	return string(output), err
+	executed, _ := os.ReadFile(filepath.Join(folder, "executed")) // there unless nothing was
+	return string(output) + string(executed), err
 }
 
-// engine stands in for docker: worker01 is healthy when it is asked for the second time, pg never, results-app is not there.
-const engine = `
-case "$*" in
-*"inspect --format {{with .State.Health}}{{.Status}}"*worker01) [ -e "$STATE/asked" ] && echo healthy || echo starting; touch "$STATE/asked" ;;
-*"inspect --format {{with .State.Health}}{{.Status}}"*pg) echo unhealthy ;;
-*"inspect --format {{.State.Status}} pg") echo restarting ;;
-*"{{range .Log}}"*pg) echo "no response" ;;
-*"logs --tail 3 pg") echo "FATAL: data directory has wrong ownership" ;;
-*results-app*) echo "No such container: results-app" >&2; exit 1 ;;
-esac
+// workloads stands in for the cluster's functions: worker01 is healthy when it is asked for the second time, pg never, and
+// results-app is not there.
+const workloads = `
+workload_health() {
+	case $1 in
+	worker01) if [ -e "$STATE/asked" ]; then echo healthy; else echo starting; fi; touch "$STATE/asked" ;;
+	pg) echo unhealthy ;;
+	*) echo missing ;;
+	esac
+}
+workload_state() { if [ "$1" = pg ]; then echo restarting; else echo missing; fi; }
+workload_last_words() { echo "  $1's last words"; }
+workload_stop() { echo "stopped $1"; }
+workload_exec() {
+	printf '%s\n' "$*" >>"$STATE/executed"
+	case "$*" in
+	*pg_isready*) [ -e "$STATE/up" ] || { touch "$STATE/up"; return 1; } ;;
+	*psql*) shift; PATH="$STATE:$PATH" "$@" ;;
+	"worker01 "*) echo "Error: No such container: worker01" >&2; return 1 ;;
+	esac
+}
 `
 
 func TestCheck(t *testing.T) {
 	status := http.StatusOK
-	balancer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	answer := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Host != VoteHost {
 			t.Errorf("the load balancer is asked for %s", r.Host)
 		}
 		w.WriteHeader(status)
-	}))
-	defer balancer.Close()
-	variables := []string{"BALANCER=" + balancer.Listener.Addr().String(), "VOTE_HOST=" + VoteHost}
+	})
+	one, other := httptest.NewServer(answer), httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }))
+	defer one.Close()
+	defer other.Close()
+	variables := []string{"BALANCERS=" + other.Listener.Addr().String() + " " + one.Listener.Addr().String(), "VOTE_HOST=" + VoteHost}
 
-	output, err := run(t, checkScript, engine, append(variables, "CONTAINERS=worker01=tcp://192.0.2.11:3375", "WAIT=20")...)
-	if err != nil || !strings.Contains(output, "check: all 1 containers work") {
+	output, err := run(t, checkScript, append(variables, "WORKLOADS=worker01", "WAIT=20")...)
+	if err != nil || !strings.Contains(output, "check: all 1 workloads work") {
 		t.Errorf("%v\n%s", err, output)
 	}
-	output, err = run(t, checkScript, engine, append(variables, "CONTAINERS=worker01=tcp://192.0.2.11:3375 pg=tcp://192.0.2.11:3375 results-app=tcp://192.0.2.11:3375", "WAIT=1")...)
+	output, err = run(t, checkScript, append(variables, "WORKLOADS=worker01 pg results-app", "WAIT=4")...)
 	for _, want := range []string{
-		"check: after 1 s pg is unhealthy, restarting\n", "its check says: no response\n", "its log ends:   FATAL: data directory has wrong ownership\n",
-		"check: after 1 s results-app is missing, not to be found by tcp://192.0.2.11:3375\n",
+		"check: after 4 s pg is unhealthy and restarting\n  pg's last words\n", "check: after 4 s results-app is missing and missing\n",
 	} {
 		if err == nil || !strings.Contains(output, want) {
 			t.Errorf("%v, without %q:\n%s", err, want, output)
 		}
 	}
 	if strings.Contains(output, "worker01") {
-		t.Errorf("a container that works is complained about:\n%s", output)
+		t.Errorf("a workload that works is complained about:\n%s", output)
 	}
 	status = http.StatusServiceUnavailable
-	output, err = run(t, checkScript, engine, append(variables, "CONTAINERS=worker01=tcp://192.0.2.11:3375", "WAIT=2")...)
-	if err == nil || !strings.Contains(output, "the vote page answers 503") {
+	output, err = run(t, checkScript, append(variables, "WORKLOADS=worker01", "WAIT=2")...)
+	if err == nil || !strings.Contains(output, "load balancer at "+one.Listener.Addr().String()+" the vote page answers 503") {
 		t.Errorf("%v\n%s", err, output)
 	}
 }
 
 // TestPassword holds that the password gets to psql whole, whatever is in it, and stands in no argument.
 func TestPassword(t *testing.T) {
-	const secret = `it's "quoted" \and $HOME`
-	const docker = `
-printf '%s\n' "$*" >>"$STATE/asked"
-case "$*" in
-*pg_isready*) [ -e "$STATE/up" ] || { touch "$STATE/up"; exit 1; } ;;
-*psql*) cat; echo "given: $NEW_PASSWORD" >&2; cat "$STATE/asked" >&2 ;;
-esac
-`
-	output, err := run(t, passwordScript, docker, "CONTAINER=pg", "PASSWORD="+secret)
+	const secret = `  it's "quoted" \and $HOME `
+	output, err := run(t, passwordScript, "DATABASE=pg", "PASSWORD="+secret)
 	if err != nil || !strings.Contains(output, "given: "+secret+"\n") || !strings.Contains(output, "password: pg takes logins") {
 		t.Errorf("%v\n%s", err, output)
 	}
+	if !strings.Contains(output, "ALTER ROLE postgres PASSWORD :'password';") {
+		t.Errorf("psql is given\n%s", output)
+	}
 	if strings.Count(output, secret) != 1 || strings.Count(output, "pg_isready") != 2 {
 		t.Errorf("the password is in an argument, or the database was not waited for:\n%s", output)
+	}
+}
+
+// TestRetirement holds that the next worker drains the queue where one cannot, and that the queue is kept where none can.
+func TestRetirement(t *testing.T) {
+	output, err := run(t, retireScript, "FRONTEND=frontend03", "WORKERS=worker01 worker02", "QUEUE=redis03:6379")
+	for _, want := range []string{"stopped frontend03", "retire: worker01 could not drain the queue of frontend03", "worker02 /vote-worker drain redis03:6379\n"} {
+		if err != nil || !strings.Contains(output, want) {
+			t.Errorf("%v, without %q:\n%s", err, want, output)
+		}
+	}
+	output, err = run(t, retireScript, "FRONTEND=frontend03", "WORKERS=worker01", "QUEUE=redis03:6379")
+	if err == nil || !strings.Contains(output, "so it is kept, with the votes in it") || !strings.Contains(output, "frontend03-retirement") {
+		t.Errorf("%v\n%s", err, output)
 	}
 }

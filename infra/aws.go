@@ -20,7 +20,7 @@ type cloud struct {
 }
 
 // newAWS makes the network, the firewalls and the machines.
-func newAWS(ctx *pulumi.Context, s settings.Settings, commands *command.Provider, parent pulumi.ResourceOption) ([]*Node, error) {
+func newAWS(ctx *pulumi.Context, s settings.Settings, traffic []Rule, commands *command.Provider, parent pulumi.ResourceOption) ([]*Node, error) {
 	provider, err := aws.NewProvider(ctx, "aws", &aws.ProviderArgs{Region: pulumi.String(s.AWS.Region)}, parent)
 	if err != nil {
 		return nil, err
@@ -33,7 +33,7 @@ func newAWS(ctx *pulumi.Context, s settings.Settings, commands *command.Provider
 	if err != nil {
 		return nil, err
 	}
-	groups, err := c.securityGroups(ctx, network)
+	groups, err := c.newSecurityGroups(ctx, network, traffic)
 	if err != nil {
 		return nil, err
 	}

@@ -13,16 +13,12 @@ import (
 	"swarm-scale/settings"
 )
 
-var (
-	//go:embed scripts/give-back.sh
-	giveBackScript string
-	//go:embed scripts/leave.sh
-	leaveScript string
-)
+//go:embed scripts/leave.sh
+var leaveScript string
 
-// newHosts takes machines that exist already. A machine that was made anew shows a new host key; once that stands in the
-// settings, everything that lived on the old machine is put on the new one.
-func newHosts(ctx *pulumi.Context, s settings.Settings, commands *command.Provider, parent pulumi.ResourceOption) ([]*Node, error) {
+// newHosts takes machines that exist already. A machine that was made anew has a new host key. Once the settings have that
+// key, everything that lived on the old machine is put on the new one.
+func newHosts(ctx *pulumi.Context, s settings.Settings, giveBack func(*Node) Script, commands *command.Provider, parent pulumi.ResourceOption) ([]*Node, error) {
 	var nodes []*Node
 	for i, host := range s.Hosts {
 		node := &Node{
@@ -39,7 +35,7 @@ func newHosts(ctx *pulumi.Context, s settings.Settings, commands *command.Provid
 			keyFile:          s.SSH.PrivateKeyFile,
 			commands:         commands,
 		}
-		if err := node.takeOver(ctx, parent); err != nil {
+		if err := node.takeOver(ctx, giveBack(node), parent); err != nil {
 			return nil, err
 		}
 		nodes = append(nodes, node)
@@ -47,14 +43,12 @@ func newHosts(ctx *pulumi.Context, s settings.Settings, commands *command.Provid
 	return nodes, nil
 }
 
-// takeOver makes what stands in the stack for a machine that is not the stack's own. When the machine leaves the stack it is given back,
-// all of the stack's cleared from it at once. It is not a remote command: those fail where a machine is gone for good, and
-// what was on it could then never be forgotten.
-func (n *Node) takeOver(ctx *pulumi.Context, parent pulumi.ResourceOption) error {
-	giveBack := Script{Text: giveBackScript, Variables: map[string]pulumi.StringInput{
-		"NODE_NAME": pulumi.String(n.Name), "MARK": pulumi.String(Mark), "NOTES": pulumi.String(Notes), "LOGIN_USER": pulumi.String(n.user),
-	}}
-	// What ssh is given stands in the environment, so that the error of a machine that refuses the login is not a page long.
+// takeOver makes the resources that stand for a machine that is not the stack's own. When the machine leaves the stack,
+// giveBack clears it.
+//
+// Presence is no remote command: those fail where a machine is gone for good, and the stack could then never forget it.
+func (n *Node) takeOver(ctx *pulumi.Context, giveBack Script, parent pulumi.ResourceOption) error {
+	// ssh's arguments come by the environment, so that a refused login is not told in a page.
 	line := func(action string) pulumi.StringOutput {
 		return pulumi.All(n.SSHOptions(), n.PublicAddress).ApplyT(func(parts []any) string {
 			line := append([]string{"ssh", "-p", strconv.Itoa(n.port)}, parts[0].([]string)...)
@@ -70,7 +64,7 @@ func (n *Node) takeOver(ctx *pulumi.Context, parent pulumi.ResourceOption) error
 	}
 	return n.newPresence(ctx, &local.CommandArgs{
 		Create: pulumi.String(`sh -c "$LEAVE" leave "$SSH_CREATE"`),
-		Update: pulumi.String(":"), // by then what is there is this stack's
+		Update: pulumi.String(":"), // what is there now is this stack's
 		Delete: pulumi.String(`sh -c "$LEAVE" leave "$SSH_DELETE"`),
 		Stdin:  giveBack.standardInput(n.Identity),
 		Environment: pulumi.StringMap{

@@ -9,7 +9,7 @@ import (
 )
 
 // instances makes a machine for every node of the plan, all at once.
-func (c *cloud) instances(ctx *pulumi.Context, network *network, groups map[string]*ec2.SecurityGroup) ([]*Node, error) {
+func (c *cloud) instances(ctx *pulumi.Context, network *network, groups *securityGroups) ([]*Node, error) {
 	image, err := c.machineImage(ctx)
 	if err != nil {
 		return nil, err
@@ -25,14 +25,10 @@ func (c *cloud) instances(ctx *pulumi.Context, network *network, groups map[stri
 	return nodes, nil
 }
 
-func (c *cloud) instance(ctx *pulumi.Context, planned topology.Node, image string, network *network, groups map[string]*ec2.SecurityGroup) (*Node, error) {
+func (c *cloud) instance(ctx *pulumi.Context, planned topology.Node, image string, network *network, groups *securityGroups) (*Node, error) {
 	key, err := newHostKey(ctx, planned.Name, pulumi.Provider(c.commands), c.parent)
 	if err != nil {
 		return nil, err
-	}
-	memberships := pulumi.StringArray{}
-	for _, purpose := range purposes(planned.Role) {
-		memberships = append(memberships, groups[purpose].ID())
 	}
 	// User data counts at the first boot only: changing it later would stop and start the machine for nothing.
 	fixed := []string{"userDataBase64"}
@@ -47,7 +43,7 @@ func (c *cloud) instance(ctx *pulumi.Context, planned topology.Node, image strin
 		SubnetId:                 network.subnet.ID(),
 		PrivateIp:                pulumi.String(planned.Address.String()),
 		AssociatePublicIpAddress: pulumi.Bool(true),
-		VpcSecurityGroupIds:      memberships,
+		VpcSecurityGroupIds:      groups.of(planned.Role),
 		UserDataBase64: pulumi.All(key.private, key.public).ApplyT(func(parts []any) (string, error) {
 			return userData(planned.Name, parts[0].(string), parts[1].(string))
 		}).(pulumi.StringOutput).ToStringPtrOutput(),
@@ -83,7 +79,7 @@ func (c *cloud) instance(ctx *pulumi.Context, planned topology.Node, image strin
 		Reachable:     []pulumi.Resource{network.route},
 		dials:         dialsOfNewMachine,
 		user:          c.settings.SSH.User,
-		port:          22,
+		port:          sshPort,
 		privateKey:    c.settings.SSH.PrivateKey,
 		keyFile:       c.settings.SSH.PrivateKeyFile,
 		commands:      c.commands,

@@ -35,7 +35,7 @@ func TestLeave(t *testing.T) {
 			Platform: settings.Hosts,
 			Hosts:    []settings.Host{{Address: "192.0.2.20", HostKey: "ssh-ed25519 AAAA", User: "ubuntu", Port: 2222}},
 			Nodes:    []topology.Node{{Name: "frontend01", Role: topology.Frontend, Number: 1}},
-		})
+		}, Demands{GiveBack: func(*Node) Script { return Script{Text: "true"} }})
 		return err
 	}, pulumi.WithMocks("swarm-scale", "test", registered))
 	if err != nil {

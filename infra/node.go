@@ -14,12 +14,6 @@ import (
 	"swarm-scale/topology"
 )
 
-// Mark is the label of everything that the stack has an engine keep: by it a machine that is given back is cleared.
-const Mark = "swarm-scale"
-
-// Notes is where the scripts keep what a machine has to remember: a file of that name, and others whose names begin so.
-const Notes = "/etc/docker/.swarm-scale"
-
 // Node is a machine of the cluster, whatever made it.
 type Node struct {
 	topology.Node // its name, role, number and private address
@@ -30,9 +24,11 @@ type Node struct {
 	Identity pulumi.StringOutput
 	// Machine is replaced when the machine behind the node becomes another one, and is deleted before that.
 	Machine pulumi.Resource
-	// Presence goes when the machine leaves the stack, with all that the stack had on it: because the machine itself goes, or
-	// because it is then given back. It is replaced with Machine, and not Machine itself because of how the engine knows what
-	// need not be deleted: while it replaces a resource it counts as gone what is replaced with it, but not the resource.
+	// Presence goes when the machine leaves the stack, and with it all that the stack had on the machine: the machine itself
+	// goes, or it is given back.
+	//
+	// While Pulumi replaces Machine it still deletes what is DeletedWith(Machine), but not what is DeletedWith a resource
+	// replaced alongside it. Presence is that resource.
 	Presence pulumi.Resource
 	// Reachable are the resources that have to be there before SSH can get through, such as the route to the internet.
 	Reachable []pulumi.Resource
@@ -54,8 +50,18 @@ type Machines struct {
 	Nodes []*Node // in the address plan's order
 }
 
+// Demands is what those who use the machines need of them.
+type Demands struct {
+	// Traffic is what has to get through to the nodes.
+	Traffic []Rule
+	// GiveBack returns the script that undoes on a node what its users did there. It runs with "delete" when a machine that
+	// is not the stack's own leaves the stack, and with "create" when it joins: then it refuses a machine on which another
+	// deployment left something.
+	GiveBack func(*Node) Script
+}
+
 // New makes the machines that the settings ask for, on the platform that they name.
-func New(ctx *pulumi.Context, s settings.Settings) (*Machines, error) {
+func New(ctx *pulumi.Context, s settings.Settings, demands Demands) (*Machines, error) {
 	machines := &Machines{}
 	if err := ctx.RegisterComponentResource("swarm-scale:infra:Machines", "machines", machines); err != nil {
 		return nil, err
@@ -66,9 +72,9 @@ func New(ctx *pulumi.Context, s settings.Settings) (*Machines, error) {
 		return nil, err
 	}
 	if s.Platform == settings.AWS {
-		machines.Nodes, err = newAWS(ctx, s, commands, inside)
+		machines.Nodes, err = newAWS(ctx, s, demands.Traffic, commands, inside)
 	} else {
-		machines.Nodes, err = newHosts(ctx, s, commands, inside)
+		machines.Nodes, err = newHosts(ctx, s, demands.GiveBack, commands, inside)
 	}
 	if err != nil {
 		return nil, err
@@ -80,25 +86,11 @@ func New(ctx *pulumi.Context, s settings.Settings) (*Machines, error) {
 	return machines, ctx.RegisterResourceOutputs(machines, pulumi.Map{"publicAddresses": addresses})
 }
 
-// One is the node of a role that only one node has.
-func (m *Machines) One(role topology.Role) *Node { return m.Of(role)[0] }
-
 // Of lists the nodes of a role by their numbers.
 func (m *Machines) Of(role topology.Role) []*Node {
 	var nodes []*Node
 	for _, node := range m.Nodes {
 		if node.Role == role {
-			nodes = append(nodes, node)
-		}
-	}
-	return nodes
-}
-
-// Members lists the nodes that belong to the Swarm cluster.
-func (m *Machines) Members() []*Node {
-	var nodes []*Node
-	for _, node := range m.Nodes {
-		if node.Role.IsMember() {
 			nodes = append(nodes, node)
 		}
 	}
@@ -112,9 +104,7 @@ func (n *Node) User() string { return n.user }
 // On AWS it is not: the internet gateway translates it into the private address.
 func (n *Node) HasOwnPublicAddress() bool { return n.ownPublicAddress }
 
-// Follow are the options of a docker resource that lives on the node: when the machine becomes another one the resource is
-// replaced, and when the machine goes the resource is forgotten without a call to a machine that is no longer there (and
-// that, made anew, would answer that it knows of no such thing).
+// Follow replaces a Docker resource with its machine, and drops it from state without a call when the machine is deleted.
 func (n *Node) Follow() []pulumi.ResourceOption {
 	return []pulumi.ResourceOption{pulumi.DeletedWith(n.Presence), pulumi.ReplaceWith([]pulumi.Resource{n.Machine})}
 }
@@ -144,9 +134,8 @@ func (n *Node) connection() remote.ConnectionArgs {
 	return connection
 }
 
-// The plugin waits 0.1 s before it dials again, then half as long again each time, 5 s at most. Forty dials are three minutes
-// where the connection is refused and ten where nothing answers: a new machine takes one or two. One that exists already
-// has no need of so much patience.
+// How often SSH dials. The plugin waits 0.1 s before it dials again, then half as long again each time, 5 s at most. Forty dials
+// take three minutes where the connection is refused and ten where nothing answers. A new machine needs one or two minutes.
 const (
 	dialsOfNewMachine      = 40
 	dialsOfExistingMachine = 12

@@ -2,6 +2,7 @@ package infra
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/vpc"
@@ -10,109 +11,91 @@ import (
 	"swarm-scale/topology"
 )
 
-// The purposes for which a port may be open. Each is a security group, given to the nodes that need it.
 const (
-	forOperator  = "operator"     // every node: SSH, from the operator's range only
-	forMembers   = "members"      // every node: engines and their overlay, among themselves
-	forManager   = "manager"      // the manager: Consul and the Swarm manager, from the nodes
-	forVoters    = "vote-page"    // the load balancer: the vote page, from anywhere
-	forFrontends = "frontends"    // the frontends: the web containers, from the load balancer
-	forReaders   = "results-page" // the store: the results page, from anywhere
+	anywhere = "0.0.0.0/0"
+	sshPort  = 22
 )
 
-const anywhere = "0.0.0.0/0"
+// securityGroups are the groups of the traffic, each with its rules.
+type securityGroups struct {
+	groups    []Group                       // in the order in which a machine lists them
+	resources map[string]*ec2.SecurityGroup // by the group's name
+}
 
-// purposes are the groups that a role's nodes belong to.
-func purposes(role topology.Role) []string {
-	groups := []string{forOperator, forMembers}
-	switch role {
-	case topology.Manager:
-		groups = append(groups, forManager)
-	case topology.LoadBalancer:
-		groups = append(groups, forVoters)
-	case topology.Frontend:
-		groups = append(groups, forFrontends)
-	case topology.Store:
-		groups = append(groups, forReaders)
+// newSecurityGroups makes a security group for every group that traffic goes to, and one for the operator's SSH.
+func (c *cloud) newSecurityGroups(ctx *pulumi.Context, network *network, traffic []Rule) (*securityGroups, error) {
+	operator := Group{Name: "operator", Description: "SSH from the operator"}
+	all := &securityGroups{groups: []Group{operator, AllNodes()}, resources: map[string]*ec2.SecurityGroup{}}
+	for _, rule := range traffic {
+		if !slices.ContainsFunc(all.groups, func(known Group) bool { return known.Name == rule.To.Name }) {
+			all.groups = append(all.groups, rule.To)
+		}
 	}
-	return groups
-}
-
-// rule lets one kind of traffic in to the nodes of a group.
-type rule struct {
-	name, group string
-	protocol    string // tcp or udp
-	port        int
-	from        string // a CIDR range, or the group whose nodes may
-	description string
-}
-
-// rules is all that may come in; the rest may not.
-func (c *cloud) rules() []rule {
-	return []rule{
-		{"ssh", forOperator, "tcp", 22, c.settings.AWS.OperatorCIDR.String(), "SSH from the operator"},
-		{"engine", forMembers, "tcp", 2375, forMembers, "Docker Engine, among the nodes"},
-		{"overlay-control-tcp", forMembers, "tcp", 7946, forMembers, "overlay control plane, among the nodes"},
-		{"overlay-control-udp", forMembers, "udp", 7946, forMembers, "overlay control plane, among the nodes"},
-		{"overlay-data", forMembers, "udp", 4789, forMembers, "overlay data plane (VXLAN), among the nodes"},
-		{"swarm-manager", forManager, "tcp", 3375, forMembers, "Swarm manager, from the nodes"},
-		{"consul", forManager, "tcp", 8500, forMembers, "Consul, from the nodes"},
-		{"vote-page", forVoters, "tcp", 80, anywhere, "vote page"},
-		{"web-containers", forFrontends, "tcp", 5000, forVoters, "web containers, from the load balancer"},
-		{"results-page", forReaders, "tcp", 80, anywhere, "results page"},
-	}
-}
-
-// securityGroups makes a group for every purpose, with its rules. The result is by purpose.
-func (c *cloud) securityGroups(ctx *pulumi.Context, network *network) (map[string]*ec2.SecurityGroup, error) {
-	groups := map[string]*ec2.SecurityGroup{}
-	for purpose, description := range map[string]string{
-		forOperator:  "SSH from the operator",
-		forMembers:   "Engines and overlay, among the nodes",
-		forManager:   "Consul and Swarm manager, from the nodes",
-		forVoters:    "Vote page, from anywhere",
-		forFrontends: "Web containers, from the load balancer",
-		forReaders:   "Results page, from anywhere",
-	} {
-		group, err := ec2.NewSecurityGroup(ctx, purpose, &ec2.SecurityGroupArgs{
+	for _, group := range all.groups {
+		resource, err := ec2.NewSecurityGroup(ctx, group.Name, &ec2.SecurityGroupArgs{
 			VpcId:       network.vpc.ID(),
-			Description: pulumi.String(description),
-			Tags:        c.tags(purpose),
+			Description: pulumi.String(group.Description),
+			Tags:        c.tags(group.Name),
 		}, c.own()...)
 		if err != nil {
 			return nil, err
 		}
-		groups[purpose] = group
+		all.resources[group.Name] = resource
 	}
-	for _, r := range c.rules() {
-		arguments := &vpc.SecurityGroupIngressRuleArgs{
-			SecurityGroupId: groups[r.group].ID(),
-			IpProtocol:      pulumi.String(r.protocol),
-			FromPort:        pulumi.Int(r.port),
-			ToPort:          pulumi.Int(r.port),
-			Description:     pulumi.String(r.description),
-			Tags:            c.tags(r.name),
-		}
-		if source, isGroup := groups[r.from]; isGroup {
-			arguments.ReferencedSecurityGroupId = source.ID()
-		} else {
-			arguments.CidrIpv4 = pulumi.String(r.from)
-		}
-		if _, err := vpc.NewSecurityGroupIngressRule(ctx, "allow-"+r.name, arguments, c.own()...); err != nil {
+	ssh := Rule{Name: "ssh", To: operator, Protocol: TCP, Port: sshPort, Why: "SSH from the operator"}
+	if err := c.letIn(ctx, all, ssh, c.settings.AWS.OperatorCIDR.String()); err != nil {
+		return nil, err
+	}
+	for _, rule := range traffic {
+		if err := c.letIn(ctx, all, rule, anywhere); err != nil {
 			return nil, err
 		}
 	}
-	// Pulumi's provider takes the rule that AWS gives a new group away, so it has to be said: nodes may reach out, to
-	// pull packages and images.
+	return all, c.letOut(ctx, all)
+}
+
+// of are the IDs of the groups that the machines of a role are in.
+func (g *securityGroups) of(role topology.Role) pulumi.StringArray {
+	ids := pulumi.StringArray{}
+	for _, group := range g.groups {
+		if group.Contains(role) {
+			ids = append(ids, g.resources[group.Name].ID())
+		}
+	}
+	return ids
+}
+
+// letIn makes a rule for the group that the traffic comes from or, where it names none, for the address range.
+func (c *cloud) letIn(ctx *pulumi.Context, groups *securityGroups, rule Rule, addresses string) error {
+	arguments := &vpc.SecurityGroupIngressRuleArgs{
+		SecurityGroupId: groups.resources[rule.To.Name].ID(),
+		IpProtocol:      pulumi.String(rule.Protocol),
+		FromPort:        pulumi.Int(rule.Port),
+		ToPort:          pulumi.Int(rule.Port),
+		Description:     pulumi.String(rule.Why),
+		Tags:            c.tags(rule.Name),
+	}
+	if rule.From == nil {
+		arguments.CidrIpv4 = pulumi.String(addresses)
+	} else {
+		arguments.ReferencedSecurityGroupId = groups.resources[rule.From.Name].ID()
+	}
+	_, err := vpc.NewSecurityGroupIngressRule(ctx, "allow-"+rule.Name, arguments, c.own()...)
+	return err
+}
+
+// letOut lets every node reach out, to pull packages and images. AWS gives a new group such a rule, but Pulumi's provider
+// takes it away.
+func (c *cloud) letOut(ctx *pulumi.Context, groups *securityGroups) error {
 	_, err := vpc.NewSecurityGroupEgressRule(ctx, "allow-out", &vpc.SecurityGroupEgressRuleArgs{
-		SecurityGroupId: groups[forMembers].ID(),
+		SecurityGroupId: groups.resources[AllNodes().Name].ID(),
 		IpProtocol:      pulumi.String("-1"),
 		CidrIpv4:        pulumi.String(anywhere),
 		Description:     pulumi.String("Packages, images and the other nodes"),
 		Tags:            c.tags("allow-out"),
 	}, c.own()...)
 	if err != nil {
-		return nil, fmt.Errorf("letting the nodes reach out: %w", err)
+		return fmt.Errorf("letting the nodes reach out: %w", err)
 	}
-	return groups, nil
+	return nil
 }

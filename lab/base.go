@@ -12,15 +12,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+
+	"swarm-scale/cluster/standalone/install"
 )
 
 // hostContext is what the hosts' image is built from.
 //
 //go:embed host
 var hostContext embed.FS
-
-// engineVersion is the last Docker Engine that has --cluster-store and is packaged for Ubuntu 22.04.
-const engineVersion = "20.10.24"
 
 // complete is a script that says in an image whether hosts need nothing installed there: "complete" or "incomplete".
 const complete = `(set -e
@@ -49,7 +48,10 @@ func (l *Lab) buildHostImage(ctx context.Context) error {
 	if err := os.CopyFS(folder, context); err != nil {
 		return err
 	}
-	return l.build(ctx, hostImage, folder, "--build-arg", "BASE="+l.base, "--build-arg", "ENGINE_VERSION="+engineVersion)
+	if err := os.WriteFile(filepath.Join(folder, "install-engine.sh"), []byte(install.Functions), 0o644); err != nil {
+		return err
+	}
+	return l.build(ctx, hostImage, folder, "--build-arg", "BASE="+l.base, "--build-arg", "ENGINE_VERSION="+install.EngineVersion)
 }
 
 // baseNote is the file that remembers that the base is there because of the lab.

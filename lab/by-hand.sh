@@ -143,11 +143,11 @@ for number in 01 02; do
 done
 for number in 01 02; do
 	step "manager: start frontend$number" run "frontend$number" \
-		"-p 5000:80 -e WEB_VOTE_NUMBER=$number -e VOTER_KEY=$key --name frontend$number --hostname votingapp --domainname local web-vote-app"
+		"-p 5000:80 -e WEB_VOTE_NUMBER=$number -e REDIS_ADDRESS=redis$number:6379 -e VOTER_KEY=$key --name frontend$number --hostname votingapp --domainname local web-vote-app"
 done
 step "manager: start pg" run store "--name pg -e POSTGRES_PASSWORD=$password -p 5432:5432 $(image postgresImage)"
 step "manager: start worker01" run worker01 \
-	"-e WORKER_NUMBER=01 -e FROM_REDIS_HOST=1 -e TO_REDIS_HOST=2 -e POSTGRES_PASSWORD=$password --name worker01 vote-worker"
+	"-e WORKER_NUMBER=01 -e REDIS_ADDRESSES=redis01:6379,redis02:6379 -e POSTGRES_PASSWORD=$password --name worker01 vote-worker"
 step "manager: start results-app" run store "-p 80:80 -e POSTGRES_PASSWORD=$password --name results-app results-app"
 step "until the vote page answers" until_true answers
 sum=$(seconds "$begun")

@@ -10,6 +10,8 @@ import (
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
+
+	"swarm-scale/topology"
 )
 
 func TestKeyIsMadeOnce(t *testing.T) {
@@ -40,7 +42,7 @@ func TestKeyIsMadeOnce(t *testing.T) {
 
 func TestSSHFiles(t *testing.T) {
 	folder := t.TempDir()
-	l := New(Options{Folder: folder, Frontends: 1})
+	l := New(Options{Folder: folder, Counts: topology.Counts{topology.Frontend: 1}})
 	for _, host := range l.Hosts() {
 		var err error
 		if host.HostKey, err = makeKey(l.hostKeyFile(host.Name), host.Name); err != nil {

@@ -23,12 +23,15 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 
+	"swarm-scale/settings"
 	"swarm-scale/topology"
 )
 
@@ -62,9 +65,9 @@ type Options struct {
 	// Folder has the lab's keys, ssh config, images and stack; absolute, or relative to the working directory. Default:
 	// .lab in the folder of this module.
 	Folder string
-	// Frontends and Workers are how many hosts of each kind there are. Default: as many as the lab has had last, or 2
-	// and 1.
-	Frontends, Workers int
+	// Counts is how many hosts of each role there are. A role that is not in it has as many as the lab had last or, in a new
+	// lab, as many as the settings have by default.
+	Counts topology.Counts
 	// Base is the image that hosts are built on. Default: the variable LAB_BASE, or DefaultBase. Where it has a Docker
 	// Engine with Consul support, an SSH server and the user ubuntu, nothing is installed.
 	Base string
@@ -74,13 +77,13 @@ type Options struct {
 
 // Lab is a set of hosts. Its methods are for one goroutine at a time, those of different Hosts are not.
 type Lab struct {
-	folder             string
-	frontends, workers int
-	base               string
-	log                io.Writer
-	docker             docker
-	hosts              []*Host
-	fault              error // what New found wrong; Missing reports it, Up and Grow return it
+	folder string
+	counts topology.Counts
+	base   string
+	log    io.Writer
+	docker docker
+	hosts  []*Host
+	fault  error // what New found wrong; Missing reports it, Up and Grow return it
 }
 
 // New is a lab, up or not. It looks at the files of an earlier one in the same folder, and at nothing else.
@@ -111,23 +114,19 @@ func New(options Options) *Lab {
 		l.fault = err
 		return l
 	}
-	if options.Frontends == 0 {
-		options.Frontends = last.Frontends
-	}
-	if options.Workers == 0 {
-		options.Workers = last.Workers
-	}
-	l.fault = l.plan(options.Frontends, options.Workers)
+	l.fault = l.plan(last, options.Counts)
 	return l
 }
 
-// plan lays the hosts out for that many frontends and workers; those that stay keep their Host.
-func (l *Lab) plan(frontends, workers int) error {
-	nodes, err := topology.New(subnet, frontends, workers)
+// plan lays out so many hosts, where the other counts leave a role out as many as last. Those that stay keep their Host.
+func (l *Lab) plan(last, counts topology.Counts) error {
+	all := maps.Clone(last)
+	maps.Copy(all, counts)
+	nodes, err := topology.New(subnet, all)
 	if err != nil {
 		return err
 	}
-	l.frontends, l.workers = frontends, workers
+	l.counts = all
 	var hosts []*Host
 	for _, node := range nodes {
 		host := l.Host(node.Name)
@@ -160,45 +159,60 @@ func (l *Lab) Host(name string) *Host {
 }
 
 // Config are the settings of a stack that stands on this lab, by their keys without a namespace: the machines with their
-// host keys, how SSH logs in there, and how many frontends and workers there are. Nothing in it is secret. The host keys are
+// host keys, how SSH logs in there, and how many nodes of each role there are. Nothing in it is secret. The host keys are
 // known once the lab is up.
 func (l *Lab) Config() map[string]any {
 	hosts := []any{}
 	for _, host := range l.hosts {
 		hosts = append(hosts, map[string]any{"name": host.Name, "address": host.Address, "hostKey": host.HostKey})
 	}
-	return map[string]any{
+	config := map[string]any{
 		"platform":          "hosts",
 		"hosts":             hosts,
 		"sshUser":           loginUser,
 		"sshPrivateKeyFile": l.keyFile(),
-		"frontends":         l.frontends,
-		"workers":           l.workers,
 	}
+	for role, key := range settings.CountKeys() {
+		config[key] = l.counts.Of(role)
+	}
+	return config
 }
-
-// size is how large a lab is, as it is kept in its folder.
-type size struct{ Frontends, Workers int }
 
 func (l *Lab) planFile() string { return filepath.Join(l.folder, "lab.json") }
 
-func (l *Lab) readPlan() (size, error) {
-	last := size{Frontends: 2, Workers: 1}
+// readPlan is how many hosts of each role the lab had last, from a file with the settings' keys.
+func (l *Lab) readPlan() (topology.Counts, error) {
+	last := topology.Counts{}
+	for role, key := range settings.CountKeys() {
+		last[role], _ = strconv.Atoi(settings.Default(key))
+	}
 	content, err := os.ReadFile(l.planFile())
 	if errors.Is(err, fs.ErrNotExist) {
 		return last, nil
 	}
+	var kept map[string]int
 	if err == nil {
-		err = json.Unmarshal(content, &last)
+		err = json.Unmarshal(content, &kept)
 	}
 	if err != nil {
 		return last, fmt.Errorf("reading how large the lab is: %w: remove the file, or run lab down", err)
+	}
+	for role, key := range settings.CountKeys() {
+		for written, count := range kept {
+			if strings.EqualFold(written, key) { // labs of earlier versions wrote capitals
+				last[role] = count
+			}
+		}
 	}
 	return last, nil
 }
 
 func (l *Lab) writePlan() error {
-	content, err := json.Marshal(size{l.frontends, l.workers})
+	kept := map[string]int{}
+	for role, key := range settings.CountKeys() {
+		kept[key] = l.counts.Of(role)
+	}
+	content, err := json.Marshal(kept)
 	if err != nil {
 		return err
 	}

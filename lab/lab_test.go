@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"swarm-scale/topology"
 )
 
 // TestMain keeps registries out of the tests: whatever is asked of one is refused at once, by this machine.
@@ -35,10 +37,10 @@ func TestHostsAreTheWalkThroughs(t *testing.T) {
 		{"as it is", Options{}, []string{
 			"manager 192.168.33.11", "interlock 192.168.33.12", "frontend01 192.168.33.20", "frontend02 192.168.33.21",
 			"worker01 192.168.33.200", "store 192.168.33.250"}},
-		{"larger", Options{Frontends: 3, Workers: 2}, []string{
+		{"larger", Options{Counts: topology.Counts{topology.Frontend: 3, topology.Worker: 2}}, []string{
 			"manager 192.168.33.11", "interlock 192.168.33.12", "frontend01 192.168.33.20", "frontend02 192.168.33.21",
 			"frontend03 192.168.33.22", "worker01 192.168.33.200", "worker02 192.168.33.201", "store 192.168.33.250"}},
-		{"one frontend", Options{Frontends: 1}, []string{
+		{"one frontend", Options{Counts: topology.Counts{topology.Frontend: 1}}, []string{
 			"manager 192.168.33.11", "interlock 192.168.33.12", "frontend01 192.168.33.20", "worker01 192.168.33.200",
 			"store 192.168.33.250"}},
 	} {
@@ -60,14 +62,14 @@ func TestHostsAreTheWalkThroughs(t *testing.T) {
 
 func TestLabRemembersItsSize(t *testing.T) {
 	folder := t.TempDir()
-	l := New(Options{Folder: folder, Frontends: 4, Workers: 2})
+	l := New(Options{Folder: folder, Counts: topology.Counts{topology.Frontend: 4, topology.Worker: 2}})
 	if err := l.writePlan(); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := places(New(Options{Folder: folder})), places(l); !reflect.DeepEqual(got, want) {
 		t.Errorf("the lab has %q when it is opened again, want %q", got, want)
 	}
-	if got := New(Options{Folder: folder, Frontends: 1}); len(got.Hosts()) != 6 { // one frontend, and the two workers there were
+	if got := New(Options{Folder: folder, Counts: topology.Counts{topology.Frontend: 1}}); len(got.Hosts()) != 6 { // one frontend, and the two workers there were
 		t.Errorf("one frontend of a lab with two workers makes %q", places(got))
 	}
 	if err := os.WriteFile(filepath.Join(folder, "lab.json"), []byte("{"), 0o600); err != nil {
@@ -79,15 +81,15 @@ func TestLabRemembersItsSize(t *testing.T) {
 }
 
 func TestTooManyHostsAreRefused(t *testing.T) {
-	l := New(Options{Folder: t.TempDir(), Frontends: 181})
-	if missing := l.Missing(t.Context()); len(missing) != 1 || !strings.Contains(missing[0], "181 frontends do not fit") {
+	l := New(Options{Folder: t.TempDir(), Counts: topology.Counts{topology.Frontend: 181}})
+	if missing := l.Missing(t.Context()); len(missing) != 1 || !strings.Contains(missing[0], "181 nodes of the role frontend do not fit") {
 		t.Errorf("181 frontends: missing %q", missing)
 	}
 	if err := l.Up(t.Context()); err == nil {
 		t.Error("181 frontends go up")
 	}
 	small := New(Options{Folder: t.TempDir()})
-	if err := small.Grow(t.Context(), 2, 51); err == nil || len(small.Hosts()) != 6 {
+	if err := small.Grow(t.Context(), topology.Counts{topology.Worker: 51}); err == nil || len(small.Hosts()) != 6 {
 		t.Errorf("growing to 51 workers: %v, and the lab has %d hosts, want an error and the 6 there were", err, len(small.Hosts()))
 	}
 }
@@ -97,7 +99,7 @@ func TestConfigDescribesTheLab(t *testing.T) {
 	if _, err := makeKey(filepath.Join(folder, "keys", "store"), "store"); err != nil {
 		t.Fatal(err)
 	}
-	l := New(Options{Folder: folder, Frontends: 1})
+	l := New(Options{Folder: folder, Counts: topology.Counts{topology.Frontend: 1}})
 	config := l.Config()
 	for key, want := range map[string]any{
 		"platform": "hosts", "sshUser": "ubuntu", "frontends": 1, "workers": 1, "sshPrivateKeyFile": filepath.Join(folder, "id_ed25519"),

@@ -14,6 +14,8 @@ import (
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
+
+	"swarm-scale/cluster/standalone/install"
 )
 
 // hostMemory is what a host and its containers need, in MiB, when voters are at it.
@@ -209,7 +211,7 @@ func (l *Lab) missingBase(ctx context.Context) []string {
 	}
 	if err := reaches(ctx, packages); err != nil {
 		return []string{fmt.Sprintf("packages: the base %s has no Docker Engine with Consul support, or no SSH server, and Docker Engine %s cannot be had from %s (%v): "+
-			"connect this machine to the internet, or name a base in the variable LAB_BASE that has them", l.base, engineVersion, packages, err)}
+			"connect this machine to the internet, or name a base in the variable LAB_BASE that has them", l.base, install.EngineVersion, packages, err)}
 	}
 	return nil
 }

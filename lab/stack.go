@@ -20,6 +20,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"swarm-scale/settings"
+	"swarm-scale/topology"
 )
 
 // stackName is the stack's, and so that of its settings file.
@@ -50,7 +51,7 @@ func (s *Stack) passphraseFile() string { return filepath.Join(s.lab.folder, "pa
 
 // Deploy runs pulumi up and says how to vote. Counts that are not zero go before those of the lab: hosts that they leave out
 // stay, with nothing on them.
-func (s *Stack) Deploy(ctx context.Context, frontends, workers int) error {
+func (s *Stack) Deploy(ctx context.Context, counts topology.Counts) error {
 	if err := s.missing(ctx); err != nil {
 		return err
 	}
@@ -62,7 +63,7 @@ func (s *Stack) Deploy(ctx context.Context, frontends, workers int) error {
 	if err := s.create(ctx); err != nil {
 		return err
 	}
-	if err := s.writeSettings(frontends, workers); err != nil {
+	if err := s.writeSettings(counts); err != nil {
 		return fmt.Errorf("writing the stack's settings: %w", err)
 	}
 	if err := s.makeSecrets(ctx); err != nil {
@@ -188,7 +189,7 @@ func (s *Stack) create(ctx context.Context) error {
 }
 
 // writeSettings writes what Pulumi.lab.yaml says, what this lab adds to it, and the secrets there are.
-func (s *Stack) writeSettings(frontends, workers int) error {
+func (s *Stack) writeSettings(counts topology.Counts) error {
 	common, err := os.ReadFile(filepath.Join(s.root, "Pulumi."+stackName+".yaml"))
 	if err != nil {
 		return err
@@ -198,11 +199,10 @@ func (s *Stack) writeSettings(frontends, workers int) error {
 		return err
 	}
 	config := s.lab.Config()
-	if frontends > 0 {
-		config["frontends"] = frontends
-	}
-	if workers > 0 {
-		config["workers"] = workers
+	for role, key := range settings.CountKeys() {
+		if count, ok := counts[role]; ok {
+			config[key] = count
+		}
 	}
 	merged, err := mergeSettings(common, own, config)
 	if err != nil {

@@ -108,7 +108,7 @@ func TestDeployNeedsALab(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := stack.Deploy(t.Context(), 0, 0); err == nil || !strings.Contains(err.Error(), "make lab-up") {
+	if err := stack.Deploy(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "make lab-up") {
 		t.Errorf("without a lab it fails with %v", err)
 	}
 	if err := stack.Destroy(t.Context()); err != nil {

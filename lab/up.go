@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"swarm-scale/topology"
 )
 
 // Up makes the lab, or what is missing of it, and returns when SSH lets in on every host. Hosts that are stopped or frozen
@@ -44,13 +46,13 @@ func (l *Lab) Up(ctx context.Context) error {
 	return nil
 }
 
-// Grow is Up with that many frontends and workers: hosts that are not there are made, those that are too many are taken
+// Grow is Up with so many hosts of the roles that counts has: hosts that are not there are made, those that are too many are taken
 // away with all that is on them.
-func (l *Lab) Grow(ctx context.Context, frontends, workers int) error {
+func (l *Lab) Grow(ctx context.Context, counts topology.Counts) error {
 	if l.fault != nil {
 		return l.fault
 	}
-	if err := l.plan(frontends, workers); err != nil {
+	if err := l.plan(l.counts, counts); err != nil {
 		return err
 	}
 	return l.Up(ctx)

@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"maps"
 	"slices"
 
 	"swarm-scale/topology"
@@ -38,6 +39,15 @@ const (
 	keyInterlockImage       = "interlockImage"
 )
 
+// countKeys has the key of the number of a role's nodes, where that can be set.
+var countKeys = map[topology.Role]string{
+	topology.Frontend: keyFrontends,
+	topology.Worker:   keyWorkers,
+}
+
+// CountKeys has the key of the number of a role's nodes, for the roles whose number can be set.
+func CountKeys() map[topology.Role]string { return maps.Clone(countKeys) }
+
 // instanceTypeKeys has the key of each role's instance type.
 var instanceTypeKeys = map[topology.Role]string{
 	topology.Manager:      "managerInstanceType",
@@ -64,7 +74,7 @@ var defaults = map[string]string{
 	keyOperatorCIDR:         "",
 	keyAllowSSHFromAnywhere: "false",
 	keyAMI:                  "",
-	keyArchitecture:         "amd64",
+	keyArchitecture:         "",
 	keyDiskSize:             "16",
 	keyHosts:                "[]",
 	keySSHUser:              "ubuntu",

@@ -85,15 +85,47 @@ func TestDefaultsAreTheWalkThrough(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.Platform != settings.AWS || s.Frontends != 2 || s.Workers != 1 || s.AWS.Region != "us-west-1" ||
+	if s.Platform != settings.AWS || s.Architecture != "amd64" || s.AWS.Region != "us-west-1" ||
 		s.AWS.VPC.String() != "192.168.0.0/16" || s.AWS.Subnet.String() != "192.168.33.0/24" ||
 		s.AWS.InstanceTypes[topology.Store] != "m3.medium" || s.AWS.InstanceTypes[topology.Frontend] != "t2.micro" ||
 		s.LoadBalancer != settings.HAProxy || s.Ballot != (settings.Ballot{OptionA: "Cats", OptionB: "Dogs"}) ||
 		s.AppendFsync != "always" || s.SSH.User != "ubuntu" || s.SSH.PrivateKeyFile != "" || len(s.Hosts) != 0 {
 		t.Errorf("unexpected defaults: %+v", s)
 	}
-	if len(s.Nodes) != 6 || s.Nodes[5].Address.String() != "192.168.33.250" {
+	if of := count(s); of[topology.Frontend] != 2 || of[topology.Worker] != 1 || len(s.Nodes) != 6 || s.Nodes[5].Address.String() != "192.168.33.250" {
 		t.Errorf("unexpected nodes: %v", s.Nodes)
+	}
+}
+
+// count is how many nodes of each role there are.
+func count(s settings.Settings) map[topology.Role]int {
+	of := map[topology.Role]int{}
+	for _, node := range s.Nodes {
+		of[node.Role]++
+	}
+	return of
+}
+
+// TestArchitecture holds that the instance types tell the architecture, and the setting where there are none.
+func TestArchitecture(t *testing.T) {
+	for kind, want := range map[string]string{
+		"t2.micro": "amd64", "g4dn.xlarge": "amd64", "m7i-flex.large": "amd64", "gr6.4xlarge": "amd64", "c6a.large": "amd64",
+		"a1.medium": "arm64", "t4g.micro": "arm64", "c7gn.large": "arm64", "im4gn.large": "arm64", "r8gd.metal-24xl": "arm64",
+	} {
+		values := onAWS()
+		for _, role := range []string{"manager", "loadBalancer", "frontend", "worker", "store"} {
+			values[role+"InstanceType"] = kind
+		}
+		if s, err := load(values); err != nil || s.Architecture != want {
+			t.Errorf("%s is %s, want %s (%v)", kind, s.Architecture, want, err)
+		}
+	}
+	values := onHosts()
+	for set, want := range map[string]string{"": "amd64", "arm64": "arm64"} {
+		values["architecture"] = set
+		if s, err := load(values); err != nil || s.Architecture != want {
+			t.Errorf("architecture %q on hosts is %s, want %s (%v)", set, s.Architecture, want, err)
+		}
 	}
 }
 
@@ -187,7 +219,11 @@ func TestBrokenConfigs(t *testing.T) {
 			[]string{`swarm-scale:storeInstanceType is "large"`, "such as m3.medium"}, 0},
 		"AMI that is none": {onAWS, map[string]string{"ami": "ubuntu-22.04"}, nil,
 			[]string{`swarm-scale:ami is "ubuntu-22.04"`, "ami-0123456789abcdef0"}, 0},
-		"architecture by its other name": {onAWS, map[string]string{"architecture": "x86_64"}, nil,
+		"architecture of another instance type": {onAWS, map[string]string{"architecture": "arm64"}, nil,
+			[]string{`swarm-scale:architecture is "arm64"`, "not the architecture of t2.micro"}, 0},
+		"instance types of two architectures": {onAWS, map[string]string{"workerInstanceType": "t4g.micro"}, nil,
+			[]string{`swarm-scale:workerInstanceType is "t4g.micro"`, "of one architecture"}, 0},
+		"architecture by its other name": {onHosts, map[string]string{"architecture": "x86_64"}, nil,
 			[]string{`swarm-scale:architecture is "x86_64"`, "amd64 or arm64"}, 0},
 		"disk too small": {onAWS, map[string]string{"diskSize": "4"}, nil, []string{`swarm-scale:diskSize is "4"`, "8 … 1024"}, 0},
 		"SSH user that is none": {onAWS, map[string]string{"sshUser": "Jane Doe"}, nil,
@@ -302,8 +338,8 @@ func FuzzLoad(f *testing.F) {
 			return
 		}
 		// Whatever is accepted has to be usable: as many nodes as asked for, each with an address and a name of its own.
-		if len(s.Nodes) != s.Frontends+s.Workers+3 {
-			t.Errorf("%d nodes for %d frontends and %d workers", len(s.Nodes), s.Frontends, s.Workers)
+		if of := count(s); of[topology.Manager] != 1 || of[topology.Frontend] < 1 || of[topology.Worker] < 1 {
+			t.Errorf("for %q frontends and %q workers the nodes are %v", frontends, workers, s.Nodes)
 		}
 		seen := map[string]bool{}
 		for _, node := range s.Nodes {

@@ -34,18 +34,16 @@ const (
 
 // Settings is everything a stack can be told, complete and checked.
 type Settings struct {
-	Platform  Platform
-	Frontends int // web containers, each with its Redis on a node of its own
-	Workers   int // worker containers, each on a node of its own
+	Platform Platform
 
 	AWS   AWSSettings // meaningful on platform aws
 	Hosts []Host      // one for every node in Nodes, in that order; empty on platform aws
 	SSH   SSHSettings
-	// Nodes are the machines of the cluster in the address plan's order. On platform hosts the addresses are the listed
-	// machines' own.
+	// Nodes are the machines of the cluster in the address plan's order, as many of each role as the settings ask for. On
+	// platform hosts the addresses are the listed machines' own.
 	Nodes []topology.Node
 
-	Architecture string // of the machines, as Go names it: amd64 or arm64
+	Architecture string // of the machines' processors, as Go names it: amd64 or arm64
 	Images       Images
 	LoadBalancer LoadBalancer
 	Ballot       Ballot

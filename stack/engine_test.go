@@ -204,7 +204,7 @@ func TestMachineReplaced(t *testing.T) {
 		},
 		"worker01": {
 			anew:    []string{"swarm-image-worker01", "vote-worker-worker01", "worker01"},
-			updated: []string{"check", "swarm-members", "worker01-engine", "worker01-join", "worker01-ready"},
+			updated: []string{"check", "swarm-members", "worker01-configuration", "worker01-engine", "worker01-join", "worker01-ready"},
 			order: []string{"delete worker01", "create worker01", "update worker01-ready", "update worker01-engine",
 				"create vote-worker-worker01", "create worker01"},
 		},
@@ -308,9 +308,11 @@ func TestScaleUpAndDown(t *testing.T) {
 	if got := steps(grown); len(got["create machine"]) != 9 || len(got["delete machine"]) != 0 {
 		t.Errorf("growing makes machines %v and deletes %v", got["create machine"], got["delete machine"])
 	}
-	// The worker learns of the new queues; no other container is touched.
-	if got := steps(grown)["delete"]; !slices.Equal(got, []string{"worker01"}) {
-		t.Errorf("growing deletes %v, want only the worker, which is told of more queues", got)
+	if got := steps(grown)["delete"]; len(got) > 0 {
+		t.Errorf("growing deletes %v, want nothing", got)
+	}
+	if got := steps(grown)["update"]; !slices.Contains(got, "worker01-configuration") || !slices.Contains(got, "haproxy-configuration") {
+		t.Errorf("growing updates %v, and does not tell the worker and the load balancer of more frontends", got)
 	}
 	unchanged(t, e)
 

@@ -10,12 +10,11 @@ import (
 
 // export says what a person needs once the stack is up.
 func export(ctx *pulumi.Context, machines *infra.Machines, poll *app.App) {
-	balancer, store := machines.One(topology.LoadBalancer), machines.One(topology.Store)
 	ctx.Export("voteUrl", pulumi.String("http://"+app.VoteHost))
-	ctx.Export("resultsUrl", pulumi.Sprintf("http://%s", store.PublicAddress))
+	ctx.Export("resultsUrl", pulumi.Sprintf("http://%s", machines.Of(topology.Store)[0].PublicAddress))
 	ctx.Export("statisticsUrl", poll.StatisticsURL)
-	// For /etc/hosts of whoever wants to open voteUrl before a name server knows it.
-	ctx.Export("hostsFileLine", pulumi.Sprintf("%s %s", balancer.PublicAddress, app.VoteHost))
+	// For /etc/hosts of whoever opens voteUrl before a name server knows it. One load balancer is enough there.
+	ctx.Export("hostsFileLine", pulumi.Sprintf("%s %s", machines.Of(topology.LoadBalancer)[0].PublicAddress, app.VoteHost))
 
 	nodes, ssh, knownHosts := pulumi.Map{}, pulumi.StringMap{}, pulumi.StringArray{}
 	for _, node := range machines.Nodes {

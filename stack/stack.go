@@ -5,12 +5,13 @@ package stack
 import (
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/config"
 
 	"swarm-scale/app"
-	"swarm-scale/cluster"
+	"swarm-scale/cluster/standalone"
 	"swarm-scale/infra"
 	"swarm-scale/settings"
 )
@@ -22,11 +23,14 @@ func Deploy(ctx *pulumi.Context) error {
 	if err != nil {
 		return err
 	}
-	machines, err := infra.New(ctx, s)
+	machines, err := infra.New(ctx, s, infra.Demands{
+		Traffic:  slices.Concat(standalone.Traffic(), app.Traffic()),
+		GiveBack: standalone.GiveBack,
+	})
 	if err != nil {
 		return err
 	}
-	swarm, err := cluster.New(ctx, s, machines)
+	swarm, err := standalone.New(ctx, s, machines)
 	if err != nil {
 		return err
 	}
@@ -38,6 +42,7 @@ func Deploy(ctx *pulumi.Context) error {
 	return nil
 }
 
+// readSettings loads the stack's settings from its configuration.
 func readSettings(ctx *pulumi.Context) (settings.Settings, error) {
 	values := config.New(ctx, settings.Namespace)
 	s, err := settings.Load(settings.Source{

@@ -68,7 +68,7 @@ func TestTree(t *testing.T) {
 		appType + " > docker:index/remoteImage:RemoteImage":                           4,
 		appType + " > docker:index/volume:Volume":                                     3,
 		appType + " > docker:index/container:Container":                               8,
-		appType + " > command:remote:Command":                                         2 + 1 + 1, // retirements, the password, the check
+		appType + " > command:remote:Command":                                         2 + 1 + 1 + 1, // retirements, the worker's queues, the password, the check
 	}
 	for _, key := range slices.Sorted(maps.Keys(want)) {
 		if got[key] != want[key] {
@@ -100,13 +100,13 @@ func TestContainers(t *testing.T) {
 					"command": `["redis-server","--appendonly","yes","--appendfsync","always","--maxmemory","512mb","--maxmemory-policy","noeviction"]`,
 					"volumes": `[{"containerPath":"/data","volumeName":"redis02-data"}]`,
 				}},
-				"frontend01": {"sha256:built", "swarm", []string{"constraint:node==frontend01", "WEB_VOTE_NUMBER=01", "OPTION_A=Cats", "OPTION_B=Dogs", "VOTER_KEY=" + voterKey},
+				"frontend01": {"sha256:built", "swarm", []string{"constraint:node==frontend01", "WEB_VOTE_NUMBER=01", "REDIS_ADDRESS=redis01:6379", "OPTION_A=Cats", "OPTION_B=Dogs", "VOTER_KEY=" + voterKey},
 					"192.168.33.20:5000→80", map[resource.PropertyKey]string{"hostname": `"votingapp"`, "domainname": `"local"`}},
-				"frontend02": {"sha256:built", "swarm", []string{"constraint:node==frontend02", "WEB_VOTE_NUMBER=02", "OPTION_A=Cats", "OPTION_B=Dogs", "VOTER_KEY=" + voterKey},
+				"frontend02": {"sha256:built", "swarm", []string{"constraint:node==frontend02", "WEB_VOTE_NUMBER=02", "REDIS_ADDRESS=redis02:6379", "OPTION_A=Cats", "OPTION_B=Dogs", "VOTER_KEY=" + voterKey},
 					"192.168.33.21:5000→80", map[resource.PropertyKey]string{"wait": "true"}},
 				"pg": {"sha256:pulled", "swarm", []string{"constraint:node==store", "POSTGRES_PASSWORD=" + password}, "192.168.33.250:5432→5432",
 					map[resource.PropertyKey]string{"volumes": `[{"containerPath":"/var/lib/postgresql/data","volumeName":"pg-data"}]`}},
-				"worker01": {"sha256:built", "swarm", []string{"constraint:node==worker01", "WORKER_NUMBER=01", "FROM_REDIS_HOST=1", "TO_REDIS_HOST=2", "POSTGRES_PASSWORD=" + password}, "", nil},
+				"worker01": {"sha256:built", "swarm", []string{"constraint:node==worker01", "WORKER_NUMBER=01", "REDIS_ADDRESSES_FILE=/etc/vote-worker/queues", "POSTGRES_PASSWORD=" + password}, "", nil},
 				"results-app": {"sha256:built", "swarm", []string{"constraint:node==store", "OPTION_A=Cats", "OPTION_B=Dogs", "POSTGRES_PASSWORD=" + password},
 					"192.168.33.250:80→80", nil},
 			} {
@@ -438,7 +438,7 @@ func TestScale(t *testing.T) {
 	if c := find(t, resources, "docker:index/container:Container", "frontend180"); ports(c.inputs) != "192.168.33.199:5000→80" {
 		t.Errorf("frontend180 publishes %s", ports(c.inputs))
 	}
-	if c := find(t, resources, "docker:index/container:Container", "worker50"); !strings.Contains(text(t, c.inputs["envs"]), "TO_REDIS_HOST=180") {
-		t.Errorf("worker50 has %s", text(t, c.inputs["envs"]))
+	if c := find(t, resources, "command:remote:Command", "worker50-configuration"); !strings.Contains(text(t, c.inputs["stdin"]), "redis180:6379\\n") {
+		t.Errorf("worker50 is told %s", text(t, c.inputs["stdin"]))
 	}
 }

@@ -1,8 +1,8 @@
 // Package topology says which nodes a cluster has, what they are called and which private address each one gets.
 //
-// The plan is the walk-through's: an offset from the start of the subnet for every role, so that 192.168.33.0/24 gives the
-// manager 192.168.33.11, the first frontend 192.168.33.20 and the store 192.168.33.250. It is pure arithmetic: nothing here
-// talks to a cloud.
+// The plan is the walk-through's: every role has a range of offsets from the start of the subnet, so that 192.168.33.0/24
+// gives the manager 192.168.33.11, the first frontend 192.168.33.20 and the store 192.168.33.250. It is pure arithmetic:
+// nothing here talks to a cloud.
 package topology
 
 import (
@@ -12,90 +12,127 @@ import (
 	"slices"
 )
 
-// Role is what a node is there for. A role decides the containers that run on the node, its firewall and its size.
+// Role is what a node is there for. A role decides the workloads that run on the node, its firewall and its size.
 type Role string
 
 // The roles of the walk-through's six nodes.
 const (
-	Manager      Role = "manager"   // Consul and the Swarm manager; not a member of the cluster
-	LoadBalancer Role = "interlock" // the load balancer; not a member of the cluster
+	Manager      Role = "manager"   // schedules for the others and keeps the cluster's state
+	LoadBalancer Role = "interlock" // the load balancer
 	Frontend     Role = "frontend"  // one web container and its Redis
 	Worker       Role = "worker"    // one worker container
 	Store        Role = "store"     // PostgreSQL and the results page
 )
 
-// Offsets from the first address of the subnet, as in the walk-through's table of nodes.
-const (
-	managerOffset       = 11
-	loadBalancerOffset  = 12
-	firstFrontendOffset = 20
-	firstWorkerOffset   = 200
-	storeOffset         = 250
-)
+// Spec is a role's row in the address plan.
+type Spec struct {
+	Role Role
+	// First and Next are offsets from the subnet's first address: First is the role's first node's, Next the second one's,
+	// from which the others follow one by one.
+	First, Next int
+	// Most is how many nodes of the role the plan has room for. A cluster has at least one.
+	Most int
+	// Numbered roles number all their nodes: frontend01, frontend02. The others leave the first one's number out: store,
+	// store02. A node's name never changes, because resources are known by it.
+	Numbered bool
+}
 
-// MaxFrontends is how many frontends fit between the first frontend's offset and the first worker's: .20 to .199.
-const MaxFrontends = firstWorkerOffset - firstFrontendOffset
+// Roles is the address plan, in the order in which nodes are listed. The first offsets are the walk-through's.
+func Roles() []Spec {
+	return []Spec{
+		{Role: Manager, First: 11, Next: 13, Most: 5},
+		{Role: LoadBalancer, First: 12, Next: 17, Most: 4},
+		{Role: Frontend, First: 20, Next: 21, Most: 180, Numbered: true},
+		{Role: Worker, First: 200, Next: 201, Most: 50, Numbered: true},
+		{Role: Store, First: 250, Next: 251, Most: 4},
+	}
+}
 
-// MaxWorkers is how many workers fit between the first worker's offset and the store's: .200 to .249.
-const MaxWorkers = storeOffset - firstWorkerOffset
+// Counts is how many nodes of each role a cluster has. A role that is not in it has one.
+type Counts map[Role]int
+
+// Of is how many nodes of the role there are.
+func (c Counts) Of(role Role) int {
+	if count, ok := c[role]; ok {
+		return count
+	}
+	return 1
+}
 
 // Node is one machine of the plan.
 type Node struct {
 	Name    string     // host name, unique in the cluster: manager, interlock, frontend01, worker01, store
 	Role    Role       // what the node is there for
-	Number  int        // 1, 2, 3 … among the nodes of a numbered role; 0 where a role has one node only
+	Number  int        // 1, 2, 3 … among the nodes of its role
+	Zone    int        // 1, 2, 3 …: nodes of one zone can be lost together
 	Address netip.Addr // private address, inside the subnet of the plan
 }
 
-// IsMember reports whether the node belongs to the Swarm cluster, that is, whether containers are scheduled on it through
-// the Swarm manager. The manager and the load balancer stand outside, as in the walk-through.
-func (r Role) IsMember() bool { return r == Frontend || r == Worker || r == Store }
-
-// Suffix is a numbered node's number as names carry it: at least two digits, "01", "02", … "100".
+// Suffix is a number as names carry it: at least two digits, "01", "02", … "100".
 func Suffix(number int) string { return fmt.Sprintf("%02d", number) }
 
-// Names lists the nodes of a cluster in the plan's order, without addresses: manager, load balancer, frontends, workers,
-// store.
-func Names(frontends, workers int) []Node {
-	nodes := []Node{{Name: string(Manager), Role: Manager}, {Name: string(LoadBalancer), Role: LoadBalancer}}
-	for number := 1; number <= frontends; number++ {
-		nodes = append(nodes, Node{Name: string(Frontend) + Suffix(number), Role: Frontend, Number: number})
+// name is what the role's node of that number is called.
+func (s Spec) name(number int) string {
+	if number == 1 && !s.Numbered {
+		return string(s.Role)
 	}
-	for number := 1; number <= workers; number++ {
-		nodes = append(nodes, Node{Name: string(Worker) + Suffix(number), Role: Worker, Number: number})
+	return string(s.Role) + Suffix(number)
+}
+
+// offset is where the role's node of that number is, from the subnet's first address.
+func (s Spec) offset(number int) int {
+	if number == 1 {
+		return s.First
 	}
-	return append(nodes, Node{Name: string(Store), Role: Store})
+	return s.Next + number - 2
+}
+
+// Names lists the nodes of a cluster in the plan's order, without addresses: managers, load balancers, frontends, workers,
+// stores.
+func Names(counts Counts) []Node {
+	var nodes []Node
+	for _, spec := range Roles() {
+		for number := 1; number <= counts.Of(spec.Role); number++ {
+			nodes = append(nodes, Node{Name: spec.name(number), Role: spec.Role, Number: number, Zone: 1})
+		}
+	}
+	return nodes
+}
+
+// Room lists every node that the plan has room for, without addresses.
+func Room() []Node {
+	most := Counts{}
+	for _, spec := range Roles() {
+		most[spec.Role] = spec.Most
+	}
+	return Names(most)
 }
 
 // New gives every node of a cluster its private address inside the subnet. The result is in the order of Names.
 //
 // The error joins one fault for everything that does not fit: too few or too many nodes of a role, and addresses that lie
 // outside the subnet or that AWS keeps for itself there.
-func New(subnet netip.Prefix, frontends, workers int) ([]Node, error) {
-	if err := CheckCounts(frontends, workers); err != nil {
+func New(subnet netip.Prefix, counts Counts) ([]Node, error) {
+	var faults []error
+	offsets := map[string]int{}
+	for _, spec := range Roles() {
+		count := counts.Of(spec.Role)
+		if count < 1 || count > spec.Most {
+			faults = append(faults, fmt.Errorf("%d nodes of the role %s do not fit the address plan: it has room for 1 to %d", count, spec.Role, spec.Most))
+			continue
+		}
+		for number := 1; number <= count; number++ {
+			offsets[spec.name(number)] = spec.offset(number)
+		}
+	}
+	if err := errors.Join(faults...); err != nil {
 		return nil, err
 	}
-	nodes := Names(frontends, workers)
+	nodes := Names(counts)
 	for i, node := range nodes {
-		nodes[i].Address = nth(subnet, offset(node))
+		nodes[i].Address = nth(subnet, offsets[node.Name])
 	}
 	return nodes, Check(subnet, nodes)
-}
-
-// CheckCounts reports whether the plan has room for that many frontends and workers. A cluster needs at least one of each.
-func CheckCounts(frontends, workers int) error {
-	return errors.Join(
-		checkCount("frontends", frontends, MaxFrontends, firstFrontendOffset),
-		checkCount("workers", workers, MaxWorkers, firstWorkerOffset),
-	)
-}
-
-func checkCount(what string, count, most, first int) error {
-	if count >= 1 && count <= most {
-		return nil
-	}
-	return fmt.Errorf("%d %s do not fit the address plan: it has room for 1 to %d, at .%d to .%d of the subnet",
-		count, what, most, first, first+most-1)
 }
 
 // Check verifies a list of nodes against a subnet: every address inside it, none that AWS reserves (the first four and the
@@ -136,21 +173,6 @@ func describe(address netip.Addr) string {
 		return "(none: the address range ends before it)"
 	}
 	return address.String()
-}
-
-func offset(node Node) int {
-	switch node.Role {
-	case Manager:
-		return managerOffset
-	case LoadBalancer:
-		return loadBalancerOffset
-	case Frontend:
-		return firstFrontendOffset + node.Number - 1
-	case Worker:
-		return firstWorkerOffset + node.Number - 1
-	default:
-		return storeOffset
-	}
 }
 
 // nth is the address that many steps after the first one of the subnet. It is invalid where the address family ends before.

@@ -10,22 +10,26 @@ import (
 	"swarm-scale/topology"
 )
 
+func counts(frontends, workers int) topology.Counts {
+	return topology.Counts{topology.Frontend: frontends, topology.Worker: workers}
+}
+
 func TestWalkThroughAddresses(t *testing.T) {
-	nodes, err := topology.New(netip.MustParsePrefix("192.168.33.0/24"), 2, 1)
+	nodes, err := topology.New(netip.MustParsePrefix("192.168.33.0/24"), counts(2, 1))
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []string{
-		"manager manager 0 192.168.33.11 member=false",
-		"interlock interlock 0 192.168.33.12 member=false",
-		"frontend01 frontend 1 192.168.33.20 member=true",
-		"frontend02 frontend 2 192.168.33.21 member=true",
-		"worker01 worker 1 192.168.33.200 member=true",
-		"store store 0 192.168.33.250 member=true",
+		"manager manager 1 192.168.33.11",
+		"interlock interlock 1 192.168.33.12",
+		"frontend01 frontend 1 192.168.33.20",
+		"frontend02 frontend 2 192.168.33.21",
+		"worker01 worker 1 192.168.33.200",
+		"store store 1 192.168.33.250",
 	}
 	var got []string
 	for _, node := range nodes {
-		got = append(got, fmt.Sprintf("%s %s %d %s member=%t", node.Name, node.Role, node.Number, node.Address, node.Role.IsMember()))
+		got = append(got, fmt.Sprintf("%s %s %d %s", node.Name, node.Role, node.Number, node.Address))
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
@@ -48,9 +52,9 @@ func TestNew(t *testing.T) {
 		"host bits are ignored": {subnet: "10.1.2.99/24", frontends: 1, workers: 1, last: map[string]string{"manager": "10.1.2.11"}},
 		"one too many of each": {
 			subnet: "192.168.33.0/24", frontends: 181, workers: 51,
-			faults: []string{"181 frontends", "1 to 180", ".20 to .199", "51 workers", "1 to 50", ".200 to .249"},
+			faults: []string{"181 nodes of the role frontend", "1 to 180", "51 nodes of the role worker", "1 to 50"},
 		},
-		"none of either": {subnet: "192.168.33.0/24", faults: []string{"0 frontends", "0 workers"}},
+		"none of either": {subnet: "192.168.33.0/24", faults: []string{"0 nodes of the role frontend", "0 nodes of the role worker"}},
 		"too small a subnet": {
 			subnet: "192.168.33.0/25", frontends: 1, workers: 1,
 			faults: []string{"worker01: address 192.168.33.200 is outside the subnet 192.168.33.0/25", "store: address 192.168.33.250"},
@@ -65,7 +69,7 @@ func TestNew(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			nodes, err := topology.New(netip.MustParsePrefix(test.subnet), test.frontends, test.workers)
+			nodes, err := topology.New(netip.MustParsePrefix(test.subnet), counts(test.frontends, test.workers))
 			checkFaults(t, err, test.faults)
 			for name, address := range test.last {
 				at := slices.IndexFunc(nodes, func(node topology.Node) bool { return node.Name == name })
@@ -74,6 +78,37 @@ func TestNew(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestFirstOfARoleStays holds that more nodes of a role leave the first one its name and its address.
+func TestFirstOfARoleStays(t *testing.T) {
+	nodes, err := topology.New(netip.MustParsePrefix("192.168.33.0/24"), topology.Counts{topology.Manager: 3, topology.LoadBalancer: 2, topology.Store: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, node := range nodes {
+		got = append(got, fmt.Sprintf("%s %s", node.Name, node.Address))
+	}
+	want := []string{
+		"manager 192.168.33.11", "manager02 192.168.33.13", "manager03 192.168.33.14", "interlock 192.168.33.12", "interlock02 192.168.33.17",
+		"frontend01 192.168.33.20", "worker01 192.168.33.200", "store 192.168.33.250", "store02 192.168.33.251",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// TestPlanHasNoOverlap holds that the largest cluster of the plan fits a /24, every node with a name and an address of its own.
+func TestPlanHasNoOverlap(t *testing.T) {
+	most := topology.Counts{}
+	for _, spec := range topology.Roles() {
+		most[spec.Role] = spec.Most
+	}
+	nodes, err := topology.New(netip.MustParsePrefix("192.168.33.0/24"), most)
+	if err != nil || len(nodes) != len(topology.Room()) {
+		t.Errorf("%d nodes, of which there is room for %d: %v", len(nodes), len(topology.Room()), err)
 	}
 }
 

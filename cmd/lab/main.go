@@ -10,12 +10,15 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
 	"swarm-scale/lab"
 	"swarm-scale/lab/mirror"
+	"swarm-scale/settings"
+	"swarm-scale/topology"
 )
 
 const usage = `Six machines on one that has Docker, with the stack of Pulumi.lab.yaml on them.
@@ -51,13 +54,20 @@ func run(ctx context.Context, arguments []string, output io.Writer) error {
 	if len(arguments) == 0 {
 		return flag.ErrHelp
 	}
-	var frontends, workers int
+	counts := topology.Counts{}
 	var images, listen string
 	set := flag.NewFlagSet("lab "+arguments[0], flag.ContinueOnError)
 	switch arguments[0] {
 	case "up", "deploy":
-		set.IntVar(&frontends, "frontends", 0, "`number` of frontends (default: as many as last time, or 2)")
-		set.IntVar(&workers, "workers", 0, "`number` of workers (default: as many as last time, or 1)")
+		for role, key := range settings.CountKeys() {
+			set.Func(key, "`number` of "+key+" (default: as many as last time)", func(text string) error {
+				count, err := strconv.Atoi(text)
+				if err == nil && count > 0 { // 0 is what make gives where nothing is asked for
+					counts[role] = count
+				}
+				return err
+			})
+		}
 	case "mirror":
 		set.StringVar(&images, "images", "/images", "`folder` of the images, an OCI image layout")
 		set.StringVar(&listen, "listen", ":5000", "`address` and port to serve at")
@@ -67,7 +77,7 @@ func run(ctx context.Context, arguments []string, output io.Writer) error {
 	}
 	switch arguments[0] {
 	case "up":
-		return lab.New(lab.Options{Frontends: frontends, Workers: workers, Log: output}).Up(ctx)
+		return lab.New(lab.Options{Counts: counts, Log: output}).Up(ctx)
 	case "down":
 		return lab.New(lab.Options{Log: output}).Down(ctx)
 	case "status":
@@ -80,7 +90,7 @@ func run(ctx context.Context, arguments []string, output io.Writer) error {
 		if arguments[0] == "destroy" {
 			return stack.Destroy(ctx)
 		}
-		return stack.Deploy(ctx, frontends, workers)
+		return stack.Deploy(ctx, counts)
 	case "mirror":
 		return serve(ctx, images, listen)
 	default:

@@ -2,14 +2,12 @@
 # Installs what a machine of the lab needs and its base does not have.
 #
 # Variables: ENGINE_VERSION  the Docker Engine to install where there is none that fits
+#            BASE            the base, for messages
 set -euo pipefail
 export DEBIAN_FRONTEND=noninteractive
 
-# The cluster keeps its state in Consul: the engine has to be one with a client for it.
-engine_fits() {
-	local binary
-	binary=$(command -v dockerd) && grep -aqF 'docker/libkv/store/consul' "$binary"
-}
+# shellcheck source=SCRIPTDIR/../../cluster/standalone/install/install-engine.sh
+. "$(dirname "${BASH_SOURCE[0]}")/install-engine.sh"
 
 missing=()
 for pair in sshd:openssh-server sudo:sudo ip:iproute2 iptables:iptables curl:curl pkill:procps; do
@@ -21,22 +19,7 @@ if [ "${#missing[@]}" -gt 0 ]; then
 	apt-get -q -y install --no-install-recommends ca-certificates "${missing[@]}"
 fi
 
-if ! engine_fits; then
-	# shellcheck source=/dev/null
-	. /etc/os-release
-	install -d -m 0755 /etc/apt/keyrings
-	curl -fsSL --retry 5 "https://download.docker.com/linux/$ID/gpg" -o /etc/apt/keyrings/docker.asc
-	echo "deb [arch=$(dpkg --print-architecture) signed-by=/etc/apt/keyrings/docker.asc] https://download.docker.com/linux/$ID $VERSION_CODENAME stable" \
-		>/etc/apt/sources.list.d/docker.list
-	apt-get -q update
-	version=$(apt-cache madison docker-ce | awk -v wanted=":$ENGINE_VERSION~" 'index($3, wanted) { print $3; exit }')
-	[ -n "$version" ] || {
-		echo "Docker's repository has no Docker Engine $ENGINE_VERSION for $PRETTY_NAME: use ubuntu:22.04 as the base" >&2
-		exit 1
-	}
-	apt-get -q -y install --no-install-recommends "docker-ce=$version" "docker-ce-cli=$version" containerd.io
-	engine_fits
-fi
+NODE_NAME=$BASE have_engine
 
 # Its init script raises limits, and ends where that is refused, as it is in a container: there they are given from outside.
 sed -i 's/^\([[:space:]]*\)ulimit .*/\1:/' /etc/init.d/docker

@@ -10,8 +10,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"swarm-scale/test/e2e/crowd"
 	"swarm-scale/lab"
+	"swarm-scale/test/e2e/crowd"
 	"swarm-scale/topology"
 )
 

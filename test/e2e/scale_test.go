@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"swarm-scale/topology"
 )
 
 // moreAndFewer goes from two frontends to four and from one worker to two, and back, under voters.
@@ -11,7 +13,7 @@ func moreAndFewer(s *step) {
 	s.ready()
 	campaign := s.voters.Start(s.ctx, 6, 30*time.Millisecond)
 	defer campaign.Stop()
-	s.must(s.lab.Grow(s.ctx, 4, 2))
+	s.must(s.lab.Grow(s.ctx, topology.Counts{topology.Frontend: 4, topology.Worker: 2}))
 	s.resize()
 	result := s.up()
 	s.await("four frontends to answer", wellTime, s.well)
@@ -29,7 +31,7 @@ func moreAndFewer(s *step) {
 		}
 	}
 	// The machines go only now: before, the stack has to empty their queues.
-	s.must(s.lab.Grow(s.ctx, 2, 1))
+	s.must(s.lab.Grow(s.ctx, topology.Counts{topology.Frontend: 2, topology.Worker: 1}))
 	s.must(s.pulumi.Set(map[string]any{"hosts": s.lab.Config()["hosts"]}))
 	s.await("two frontends to answer", wellTime, s.well)
 	seen := campaign.Stop()

@@ -17,9 +17,9 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 	"golang.org/x/sync/errgroup"
 
-	"swarm-scale/test/e2e/crowd"
 	"swarm-scale/lab"
 	"swarm-scale/stack"
+	"swarm-scale/test/e2e/crowd"
 	"swarm-scale/test/harness"
 	"swarm-scale/topology"
 )
@@ -351,7 +351,7 @@ func (s *system) expected() map[string][]string {
 func (s *system) members() []string {
 	var names []string
 	for _, host := range s.lab.Hosts() {
-		if host.Role.IsMember() {
+		if host.Role != topology.Manager && host.Role != topology.LoadBalancer {
 			names = append(names, host.Name)
 		}
 	}

@@ -90,9 +90,9 @@ func (s *step) container(address, node, name string, got container) {
 		want.ports = map[string]string{"6379/tcp": "6379"}
 	case strings.HasPrefix(name, "frontend"):
 		want.ports, want.hostName = map[string]string{"80/tcp": "5000"}, "votingapp.local"
-		want.env = append(want.env, "WEB_VOTE_NUMBER="+number)
+		want.env = append(want.env, "WEB_VOTE_NUMBER="+number, "REDIS_ADDRESS=redis"+number+":6379")
 	case strings.HasPrefix(name, "worker"):
-		want.env = append(want.env, "WORKER_NUMBER="+number, "FROM_REDIS_HOST=1", "TO_REDIS_HOST="+strings.TrimLeft(s.frontends()[len(s.frontends())-1][8:], "0"))
+		want.env = append(want.env, "WORKER_NUMBER="+number, "REDIS_ADDRESSES_FILE=/etc/vote-worker/queues")
 	case name == "pg":
 		want.ports = map[string]string{"5432/tcp": "5432"}
 		want.env = append(want.env, "POSTGRES_PASSWORD="+postgresPassword)

@@ -9,8 +9,9 @@ import (
 	"time"
 
 	"swarm-scale/app"
-	"swarm-scale/test/e2e/crowd"
 	"swarm-scale/lab"
+	"swarm-scale/test/e2e/crowd"
+	"swarm-scale/topology"
 )
 
 // TestWholeSystem is the run: from a fresh lab to an empty one, in this order. `make e2e` starts it, and go test's -run
@@ -42,7 +43,7 @@ func TestWholeSystem(t *testing.T) {
 		keep = os.Getenv("E2E_KEEP") != ""
 	}
 	s := &system{balancer: "haproxy", log: log}
-	s.lab = lab.New(lab.Options{Folder: folder, Frontends: 2, Workers: 1, Log: log})
+	s.lab = lab.New(lab.Options{Folder: folder, Counts: topology.Counts{topology.Frontend: 2, topology.Worker: 1}, Log: log})
 	if lines := missing(t.Context(), s.lab); len(lines) > 0 {
 		for _, line := range lines {
 			t.Log("missing: " + line)

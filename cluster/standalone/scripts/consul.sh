@@ -13,21 +13,21 @@ if [ "$1" = delete ]; then
 	exit 0
 fi
 
-# A single server talks to itself over the loopback: its data names its address, and the container's own may be another
-# one at the next start.
+# A single server talks to itself over the loopback. Its data names its address, and the container's own may change with the
+# next start.
 #
-# It is on the host's own network. The engine under it asks Consul before it starts any container: behind a published port
-# the address of a dead one does not refuse but lets every question time out, and it takes a minute for Consul to be back.
+# It is on the host's own network. The engine under it asks Consul before it starts any container. Behind a published port
+# nothing refuses the question while Consul is down, so it times out, and Consul takes a minute to be back.
 own volume create --label swarm-scale consul-data >/dev/null
-# The multiplier is the one for production: with the default one, a lone server takes 5 s to elect itself.
+# 1 is the multiplier for production. With the default, a lone server takes 5 s to elect itself.
 keep_container consul "$CONSUL_IMAGE" --hostname consul --network host \
 	--volume consul-data:/consul/data "$CONSUL_IMAGE" \
 	agent -server -bootstrap -bind 127.0.0.1 -client "$PRIVATE_ADDRESS" -data-dir /consul/data \
 	-hcl 'disable_update_check = true' -hcl 'performance { raft_multiplier = 1 }'
-# The answer is the leader's address in quotes, and an empty pair of quotes while there is none.
-await consul "http://$PRIVATE_ADDRESS:8500/v1/status/leader" '"..*"'
-echo "consul: $CONSUL_IMAGE serves at $PRIVATE_ADDRESS:8500"
-# Whoever keeps what the store says has to know when it begins with nothing: the first to find no generation sets it.
-generation="http://$PRIVATE_ADDRESS:8500/v1/kv/swarm-scale/generation"
+# The answer is the leader's address in quotes; the quotes are empty while there is none.
+await consul "http://$PRIVATE_ADDRESS:$CONSUL_PORT/v1/status/leader" '"..*"'
+echo "consul: $CONSUL_IMAGE serves at $PRIVATE_ADDRESS:$CONSUL_PORT"
+# Engines cache what Consul says, so they have to know when it began with nothing: then there is no generation, and this sets one.
+generation="http://$PRIVATE_ADDRESS:$CONSUL_PORT/v1/kv/swarm-scale/generation"
 curl -fsS --max-time 5 -X PUT --data "$(cat /proc/sys/kernel/random/uuid)" "$generation?cas=0" >/dev/null
 echo "generation: $(curl -fsS --max-time 5 "$generation?raw")"

@@ -1,4 +1,4 @@
-package cluster
+package standalone
 
 import (
 	"errors"
@@ -13,6 +13,9 @@ import (
 	"sync/atomic"
 	"testing"
 )
+
+// allMembersScript is what the manager runs once the members are to be there.
+var allMembersScript = ports() + discoveryScript + membersScript + gossipScript + placesScript
 
 // run has bash run a script as a node would, with these variables and, in front of PATH, a folder of stand-ins.
 func run(t *testing.T, script, action, standIns string, variables ...string) (string, error) {
@@ -97,8 +100,8 @@ esac
 	if err := os.WriteFile(filepath.Join(standIns, "docker"), []byte(docker), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	output, err := run(t, discoveryScript+membersScript, "create", standIns, "MANAGER="+manager.Listener.Addr().String(), "MEMBERS=frontend01 frontend02", "WAIT=30",
-		"STORE="+store, "ENGINES="+engine, "NETWORK=mynet", "NOTES="+notes, "MACHINES=frontend01: a\nfrontend02: b")
+	output, err := run(t, allMembersScript, "create", standIns, "MANAGER="+manager.Listener.Addr().String(), "MEMBERS=frontend01 frontend02", "WAIT=30",
+		"CONSUL="+store, "ENGINES="+engine, "NETWORK=mynet", "NOTES="+notes, "MACHINES=frontend01: a\nfrontend02: b")
 	if !strings.Contains(output, "the manager looks at all machines anew") {
 		t.Errorf("the manager goes on with what it knew of another machine:\n%s", output)
 	}
@@ -112,9 +115,9 @@ esac
 		t.Errorf("the first engine was asked %d times to announce itself anew:\n%s", deletions.Load(), output)
 	}
 	// An engine that is not announced is named.
-	output, err = run(t, discoveryScript+membersScript, "create", standIns, "MANAGER="+manager.Listener.Addr().String(), "MEMBERS=frontend01", "WAIT=1",
-		"STORE="+store, "ENGINES=127.0.0.2:2375", "NETWORK=mynet", "NOTES="+notes, "MACHINES=frontend01: a")
-	if err == nil || !strings.Contains(output, "the engine at 127.0.0.2 is not announced in the store") {
+	output, err = run(t, allMembersScript, "create", standIns, "MANAGER="+manager.Listener.Addr().String(), "MEMBERS=frontend01", "WAIT=1",
+		"CONSUL="+store, "ENGINES=127.0.0.2:2375", "NETWORK=mynet", "NOTES="+notes, "MACHINES=frontend01: a")
+	if err == nil || !strings.Contains(output, "the engine at 127.0.0.2 is not announced in Consul") {
 		t.Errorf("%v\n%s", err, output)
 	}
 }
@@ -144,8 +147,8 @@ func TestPlacesStayWithoutAList(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(standIns, "docker"), []byte(docker), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	output, err := run(t, discoveryScript+membersScript, "create", standIns, "MANAGER="+manager.Listener.Addr().String(), "MEMBERS=frontend01", "WAIT=30",
-		"STORE="+store.Listener.Addr().String(), "ENGINES=127.0.0.1:2375", "NETWORK=mynet", "NOTES="+filepath.Join(t.TempDir(), "notes"), "MACHINES=frontend01: a")
+	output, err := run(t, allMembersScript, "create", standIns, "MANAGER="+manager.Listener.Addr().String(), "MEMBERS=frontend01", "WAIT=30",
+		"CONSUL="+store.Listener.Addr().String(), "ENGINES=127.0.0.1:2375", "NETWORK=mynet", "NOTES="+filepath.Join(t.TempDir(), "notes"), "MACHINES=frontend01: a")
 	if err != nil || strings.Contains(output, "asked:") || !strings.Contains(output, "does not list the engines, so mynet keeps its places") {
 		t.Errorf("%v\n%s", err, output)
 	}
@@ -161,7 +164,7 @@ func TestMissingMembersAreNamed(t *testing.T) {
 		"no manager answers": {"127.0.0.1:1", "frontend01 frontend02 worker01 store"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			output, err := run(t, discoveryScript+membersScript, "create", "", "MANAGER="+test.manager, "MEMBERS=frontend01 frontend02 worker01 store", "WAIT=1", "STORE=", "ENGINES=", "NETWORK=mynet", "NOTES="+filepath.Join(t.TempDir(), "notes"), "MACHINES=")
+			output, err := run(t, allMembersScript, "create", "", "MANAGER="+test.manager, "MEMBERS=frontend01 frontend02 worker01 store", "WAIT=1", "CONSUL=", "ENGINES=", "NETWORK=mynet", "NOTES="+filepath.Join(t.TempDir(), "notes"), "MACHINES=")
 			if err == nil || !strings.Contains(output, "does not report healthy: "+test.missing+"\n") {
 				t.Errorf("%v\n%s", err, output)
 			}
@@ -258,7 +261,7 @@ esac
 	if err := errors.Join(os.MkdirAll(namespaces, 0o700), os.WriteFile(first, nil, 0o600), os.WriteFile(second, nil, 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	output, err := run(t, restartScript+discoveryScript+tendContainersScript, "", folder, "NAMESPACES="+namespaces)
+	output, err := run(t, ports()+restartScript+discoveryScript+tendContainersScript, "", folder, "NAMESPACES="+namespaces)
 	if _, err := os.Stat(notes); err == nil {
 		t.Error("the engine keeps its notes on a network that is gone")
 	}
@@ -292,8 +295,8 @@ func TestContainersAreLeftAlone(t *testing.T) {
 	notes, generation := filepath.Join(t.TempDir(), "notes"), "first"
 	join := func(action, image string) string {
 		t.Helper()
-		output, err := run(t, restartScript+containerScript+discoveryScript+joinScript, action, folder, "SWARM_IMAGE="+image, "GENERATION="+generation, "NOTES="+notes, "PRIVATE_ADDRESS=192.168.33.20",
-			"DISCOVERY=consul://192.168.33.11:8500/", "STORE="+store, "NODE_NAME=frontend01")
+		output, err := run(t, ports()+restartScript+containerScript+discoveryScript+joinScript, action, folder, "SWARM_IMAGE="+image, "GENERATION="+generation, "NOTES="+notes, "PRIVATE_ADDRESS=192.168.33.20",
+			"DISCOVERY=consul://192.168.33.11:8500/", "CONSUL="+store, "NODE_NAME=frontend01")
 		if err != nil {
 			t.Fatalf("%v\n%s", err, output)
 		}

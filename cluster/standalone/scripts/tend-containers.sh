@@ -1,7 +1,14 @@
 #!/usr/bin/env bash
-# Runs on a node for as long as its engine does, as the service swarm-scale-containers, and does what the engine does not do
-# by itself: starts the containers that it could not start, joins it to the others, and mends what it gets wrong about overlay
-# networks.
+# Tends a node's containers for as long as its engine runs, as the service swarm-scale-containers. Each part mends one thing
+# that engine 20.10 gets wrong about overlay networks, or does not do by itself:
+#
+#   start_failed  The engine tries once, at its own start, to start a container. After a power cut the network may come later.
+#   announce      Engines that start together do not find each other.
+#   free_place    A container that is gone, or was started in vain, keeps its name's place on the network.
+#   mend_ways     An engine takes its own containers for another node's, and sends what is for them out of the node.
+#   help_out      A container does not find another one's name, or has no way to its address.
+#
+# It is a script because each part is a few calls of docker, ip and bridge, and needs nothing on the node but those.
 #
 # Variables: NAMESPACES  where the engine keeps its network namespaces, if elsewhere
 set -euo pipefail
@@ -12,7 +19,7 @@ failed() {
 		xargs -r docker inspect --format '{{if .State.Error}}{{.Id}} {{.Name}}: {{.State.Error}}{{end}}' | grep . || true
 }
 
-# The engine tries once, when it starts; a container that never ran has no use of its restart policy.
+# start_failed starts the containers that the engine could not start. The restart policy does not cover one that never ran.
 start_failed() {
 	local mended=no containers data
 	for _ in $(seq 300); do
@@ -22,17 +29,17 @@ start_failed() {
 		echo "tend-containers: not started:"
 		echo "$containers"
 		if [ "$mended" = no ] && grep -q 'network sandbox' <<<"$containers"; then
-			# After a power cut the engine wants to go on with the overlay network as its own notes have it and, not finding
-			# that, can neither use the network nor forget the notes. They hold nothing that it does not make anew, apart from
-			# networks that somebody else made on this machine.
+			# After a power cut the engine's own notes name an overlay network that it does not find, and it can neither use
+			# the network nor forget the notes. The engine makes all of them anew, but for networks that somebody else made on
+			# this machine.
 			mended=yes
 			data=$(docker info --format '{{.DockerRootDir}}')
 			stop_engine
 			rm -f "${data:?}/network/files/local-kv.db"
 			start_engine
 		else
-			# When all machines come back together, this one may be there before the key-value store, without which there is no
-			# overlay network: then it helps to try again.
+			# When all machines come back together, this one may be there before Consul, without which there is no overlay
+			# network. Then it helps to try again.
 			cut -d ' ' -f 1 <<<"$containers" | xargs docker start >/dev/null || true
 			sleep 3
 		fi
@@ -41,39 +48,40 @@ start_failed() {
 	return 1
 }
 
-# An engine that learns of others in the store joins the first that listens. Those that start together find few or none, and
-# then keep apart, alone or in groups between which the overlay network does not carry. So the engine beside the store is
-# announced anew once all of them listen: whoever has found nobody yet takes that for another chance. Only that one, since
-# engines that join each other are a group to which no other chance comes.
+# announce announces the engine beside Consul once more when all engines listen; the others do nothing.
+#
+# An engine that learns of others joins the first that listens. Engines that start together find few or none, and keep apart, in
+# groups between which the overlay network does not carry. One that has found nobody tries again when an engine is announced.
+# Only one engine may be announced: engines that join each other are a group, and a group does not try again.
 announce() {
-	local known store engines engine missing
+	local known consul engines engine missing
 	for _ in $(seq 60); do
 		known=$(docker info --format '{{.ClusterStore}} {{.ClusterAdvertise}}' 2>/dev/null) || return 1
-		read -r store own <<<"$known"
-		store=${store#consul://}
-		if [ "${store%:*}" != "${own%:*}" ]; then return; fi
-		engines=$(announced "$store") || engines=
+		read -r consul own <<<"$known"
+		consul=${consul#consul://}
+		if [ "${consul%:*}" != "${own%:*}" ]; then return; fi
+		engines=$(announced "$consul") || engines=
 		missing=no
 		for engine in $engines; do listens "$engine" || missing=yes; done
 		if grep -qxF "$own" <<<"$engines" && [ "$missing" = no ]; then break; fi
 		sleep 1
 	done
-	if announce_anew "$store" "$own"; then
+	if announce_anew "$consul" "$own"; then
 		echo "tend-containers: the engine is announced anew"
 	fi
 }
 
-# free_place CONTAINER frees what a container holds of overlay networks although it does not run: one that could not be started
-# does, for instance since its port was taken, and the engine would refuse its successor because of the name. The engine beside
-# the store is asked to, which knows the name and not the container.
+# free_place CONTAINER frees the places that a container keeps on overlay networks although it does not run: it is gone, or could
+# not be started, for instance because its port was taken. The engine would refuse a successor of that name. The engine beside
+# Consul is asked to free it, because that one knows the name and not the container.
 free_place() {
-	local network places store
-	store=$(docker info --format '{{.ClusterStore}}')
-	store=${store#consul://}
+	local network places consul
+	consul=$(docker info --format '{{.ClusterStore}}')
+	consul=${consul#consul://}
 	for network in $(docker network ls --filter driver=overlay --format '{{.Name}}'); do
 		places=$(docker network inspect --format '{{range .Containers}}{{println .Name}}{{end}}' "$network" 2>/dev/null) || continue
 		if grep -qxF "$1" <<<"$places" && does_not_run "$1"; then
-			docker --host "tcp://${store%:*}:2375" network disconnect --force "$network" "$1" &&
+			docker --host "tcp://${consul%:*}:$ENGINE_PORT" network disconnect --force "$network" "$1" &&
 				echo "tend-containers: $network has forgotten $1, which does not run"
 		fi
 	done
@@ -86,13 +94,12 @@ does_not_run() {
 	[ "$state" = "created failed" ]
 }
 
-# mend_ways OWN-ADDRESS keeps the node's own containers from being looked for elsewhere, and others from being looked for here.
-# When a container looks for another one on its node, the engine asks the other engines, too, answers itself, and notes itself
-# as the tunnel's way to that container. It forgets that no more, not even when the address goes to a container elsewhere.
+# mend_ways OWN-ADDRESS takes this node out of the tunnel's forwarding entries.
 #
-# Such a way is taken out of the tunnel: where the address is another node's by now the engine asks once more. And the bridge
-# must not learn from what the tunnel answers for the node's own containers: one that has just been started, and hears nothing,
-# would never say anything that could teach it better.
+# When a container looks for another one on its node, the engine also asks the other engines, answers itself, and enters itself
+# as the tunnel's way to that container. The entry stays, even when the address goes to a container elsewhere. Without it the
+# engine asks once more. The bridge must not learn from what the tunnel answers for the node's own containers: a container that
+# has just started hears nothing, and so never sends what would correct the bridge.
 mend_ways() {
 	local namespace container
 	for namespace in "${NAMESPACES:-/var/run/docker/netns}"/*-*; do
@@ -106,10 +113,11 @@ mend_ways() {
 	done
 }
 
-# help_out CONTAINER does what helps a container that has not worked for half a minute since it does not find another one. Where
-# it does not find the name, the container is started anew: an engine that has lost sight of the names in the store looks there
-# again for a container that it starts. Where there is no way to the address, the engine is: it keeps apart from the one that
-# has the other container, and joins it when it starts. That at most every ten minutes; the other one may as well be down.
+# help_out CONTAINER helps a container that has been unhealthy for half a minute because it does not reach another one.
+#
+# Where it does not find the name, the container is restarted: an engine that has lost the names looks them up in Consul when it
+# starts a container. Where it finds no way to the address, the engine is restarted: it keeps apart from the engine that has the
+# other container, and joins it at its start. That is done at most every ten minutes, because the other one may just be down.
 help_out() {
 	local health
 	sleep 30
@@ -140,7 +148,7 @@ engine_log() {
 	fi
 }
 
-# made lists the containers that were made and do not run yet. By the engine's socket, since this is asked all the time.
+# made lists the containers that were made and do not run yet. It asks the engine's socket, because it asks every two seconds.
 made() {
 	curl -fsS --max-time 5 --unix-socket /var/run/docker.sock --get --data-urlencode 'filters={"label":["swarm-scale"],"status":["created"]}' \
 		--data all=1 http://engine/containers/json | grep -o '"Names":\["/[^"]*' | sed 's|.*/||'
@@ -153,7 +161,7 @@ docker events --filter type=container --filter label=swarm-scale --filter event=
 	--format '{{.Actor.Attributes.name}} {{.Action}}' | while :; do
 	status=0
 	read -r -t 2 container event || status=$?
-	if [ "$status" -gt 128 ]; then # nothing for two seconds; of what is wrong here there are no events
+	if [ "$status" -gt 128 ]; then # nothing for two seconds; no event tells of these faults
 		mend_ways "${own%:*}" || true
 		for container in $(made); do
 			if does_not_run "$container"; then free_place "$container" || true; fi

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What the scripts share that have to start an engine once more. Stands in front of each of them.
+# What scripts share that restart an engine. Stands in front of each of them.
 
 stop_engine() {
 	if [ -d /run/systemd/system ]; then
@@ -13,7 +13,7 @@ start_engine() {
 	if [ -d /run/systemd/system ]; then systemctl start docker; else service docker start; fi
 }
 
-# Not the service's own "restart": where the engine was never started, some end after the stop and say nothing.
+# Not the service's own "restart": where the engine was never started, some stop it and say nothing.
 restart_engine() {
 	stop_engine
 	start_engine
@@ -28,12 +28,12 @@ await_engine() {
 	return 1
 }
 
-# follow_store GENERATION NOTES restarts the engine if its key-value store is not the one it knew: it keeps what the store once
-# said of networks and addresses, and would have none of what a store says that began anew. NOTES is where the node keeps what it has to remember.
-follow_store() {
+# follow_consul GENERATION NOTES restarts the engine if Consul began with nothing since the engine last followed it. The engine
+# caches networks and ignores those of a recreated Consul. NOTES is where the node keeps what it has to remember.
+follow_consul() {
 	local known=$2-store
 	if [ -s "$known" ] && [ "$(cat "$known")" != "$1" ]; then
-		echo "the key-value store began anew: the engine is started once more"
+		echo "Consul began with nothing: the engine is restarted"
 		restart_engine
 		await_engine
 	fi

@@ -5,7 +5,7 @@
 # With "create" as its argument, which is when a stack takes the machine, it only looks whether an earlier one left something.
 #
 # Variables: NODE_NAME   the node's name
-#            MARK        the label of what is the stack's
+#            LABEL       the label of what is the stack's
 #            NOTES       where the node keeps what it has to remember
 #            LOGIN_USER  the user that SSH logs in as
 #            SWARM_SCALE_MACHINE  the machine's identity
@@ -33,15 +33,15 @@ if [ "$1" = create ]; then
 	# A machine with another identity than the one noted had its host key changed: the same stack goes on with its data.
 	if [ "$(cat "$ours" 2>/dev/null || true)" != "$SWARM_SCALE_MACHINE" ]; then exit 0; fi
 	left=$(
-		docker ps --all --filter "label=$MARK" --format 'container {{.Names}}'
-		docker volume ls --filter "label=$MARK" --format 'volume {{.Name}}'
+		docker ps --all --filter "label=$LABEL" --format 'container {{.Names}}'
+		docker volume ls --filter "label=$LABEL" --format 'volume {{.Name}}'
 	) || exit 0
 	if [ -n "$left" ]; then
 		cat >&2 <<END
 give-back: $NODE_NAME still has what another deployment left there: it was off when that was destroyed, or that one's state is lost.
 $(paste -sd , <<<"$left" | sed 's/,/, /g')
 If none of it is needed, votes on the volumes included, clear it there, and run "pulumi up" again:
-  sudo rm $ours; sudo docker ps -aq --filter label=$MARK | xargs -r sudo docker rm -fv; sudo docker volume ls -q --filter label=$MARK | xargs -r sudo docker volume rm
+  sudo rm $ours; sudo docker ps -aq --filter label=$LABEL | xargs -r sudo docker rm -fv; sudo docker volume ls -q --filter label=$LABEL | xargs -r sudo docker volume rm
 END
 		exit 1
 	fi
@@ -53,9 +53,9 @@ if [ ! -e "$ours" ]; then
 	exit 0
 fi
 if docker info >/dev/null 2>&1; then
-	mapfile -t containers < <(docker ps --all --quiet --filter "label=$MARK")
+	mapfile -t containers < <(docker ps --all --quiet --filter "label=$LABEL")
 	images=$(
-		docker image ls --quiet --no-trunc --filter "label=$MARK"
+		docker image ls --quiet --no-trunc --filter "label=$LABEL"
 		[ "${#containers[@]}" -eq 0 ] || docker inspect --format '{{.Image}}' "${containers[@]}"
 	)
 	# By name, since an image with two names is not removed by its id.
@@ -63,11 +63,11 @@ if docker info >/dev/null 2>&1; then
 		[ -z "$image" ] || docker image inspect --format '{{range .RepoTags}}{{println .}}{{else}}{{println .Id}}{{end}}' "$image"
 	done | grep . || true)
 	[ "${#containers[@]}" -eq 0 ] || docker rm --force --volumes "${containers[@]}" >/dev/null
-	mapfile -t volumes < <(docker volume ls --quiet --filter "label=$MARK")
+	mapfile -t volumes < <(docker volume ls --quiet --filter "label=$LABEL")
 	take volume "${volumes[@]}"
 	take image "${images[@]}"
 else
-	echo "give-back: the engine of $NODE_NAME does not run: its containers and images of the label $MARK are still there" >&2
+	echo "give-back: the engine of $NODE_NAME does not run: its containers and images of the label $LABEL are still there" >&2
 fi
 
 if as_user docker context inspect swarm >/dev/null 2>&1; then

@@ -1,0 +1,45 @@
+package app
+
+import (
+	"fmt"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"swarm-scale/cluster"
+	"swarm-scale/infra"
+	"swarm-scale/settings"
+)
+
+// The login of the load balancers' statistics page, as the walk-through has it.
+const (
+	statisticsPath    = "/haproxy?stats"
+	statisticsUser    = "stats"
+	interlockPassword = "interlock"
+)
+
+// newLoadBalancers runs a load balancer on each of the nodes.
+func (a *App) newLoadBalancers(ctx *pulumi.Context, nodes []*infra.Node, fronts []front) ([]*cluster.Running, error) {
+	describe, password := a.haproxy, statisticsPassword(a.settings.VoterKey)
+	if a.settings.LoadBalancer == settings.Interlock {
+		describe, password = a.interlock, interlockPassword
+	}
+	var balancers []*cluster.Running
+	for _, node := range nodes {
+		workload, err := describe(fronts, password)
+		if err != nil {
+			return nil, fmt.Errorf("the load balancer on %s: %w", node.Name, err)
+		}
+		workload.Node = node
+		// Both kinds have one resource name: to change the kind is to replace the resource, so that the port is free.
+		workload.Resource = numbered("load-balancer", node)
+		workload.Ports = []cluster.Port{{Inside: httpPort, Outside: httpPort, Public: true}}
+		balancer, err := a.run(ctx, workload)
+		if err != nil {
+			return nil, err
+		}
+		balancers = append(balancers, balancer)
+	}
+	url := "http://" + statisticsUser + ":" + password + "@" + VoteHost + statisticsPath
+	a.StatisticsURL = pulumi.ToSecret(pulumi.String(url)).(pulumi.StringOutput)
+	return balancers, nil
+}

@@ -1,0 +1,27 @@
+package app
+
+import (
+	"swarm-scale/infra"
+	"swarm-scale/topology"
+)
+
+// Ports at which nodes publish workloads.
+const (
+	httpPort     = 80   // the vote page on load balancers, the results page on stores
+	frontendPort = 5000 // the web container on frontends
+	redisPort    = 6379
+	postgresPort = 5432
+)
+
+// Traffic is what the application's workloads are asked from other nodes and from outside. Workloads on the cluster's network
+// need no rule to reach each other.
+func Traffic() []infra.Rule {
+	balancers := infra.Group{Name: "vote-page", Description: "Vote page, from anywhere", Roles: []topology.Role{topology.LoadBalancer}}
+	frontends := infra.Group{Name: "frontends", Description: "Web containers, from the load balancer", Roles: []topology.Role{topology.Frontend}}
+	stores := infra.Group{Name: "results-page", Description: "Results page, from anywhere", Roles: []topology.Role{topology.Store}}
+	return []infra.Rule{
+		{Name: "vote-page", To: balancers, Protocol: infra.TCP, Port: httpPort, Why: "vote page"},
+		{Name: "web-containers", To: frontends, From: &balancers, Protocol: infra.TCP, Port: frontendPort, Why: "web containers, from the load balancer"},
+		{Name: "results-page", To: stores, Protocol: infra.TCP, Port: httpPort, Why: "results page"},
+	}
+}

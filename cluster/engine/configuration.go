@@ -1,0 +1,36 @@
+package engine
+
+import (
+	_ "embed"
+	"path"
+
+	"al.essio.dev/pkg/shellescape"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"swarm-scale/cluster"
+	"swarm-scale/infra"
+)
+
+//go:embed scripts/configuration.sh
+var configurationScript string
+
+// folder is where the node has a workload's configuration. The workload sees the folder, and not the file: a file that is
+// replaced while it is mounted stays the old one.
+func folder(w cluster.Workload) string { return "/etc/swarm-scale/" + w.Name }
+
+// configure writes the workload's configuration on its node, and has the workload follow it if it runs.
+func (e Engine) configure(ctx *pulumi.Context, w cluster.Workload, parent pulumi.ResourceOption) (pulumi.Resource, error) {
+	return w.Node.Run(ctx, w.Name+"-configuration", infra.Script{
+		Text: configurationScript,
+		Variables: map[string]pulumi.StringInput{
+			"CONTAINER": pulumi.String(w.Name),
+			"FOLDER":    pulumi.String(folder(w)),
+			"FILE":      pulumi.String(path.Base(w.Config.Path)),
+			"INSIDE":    pulumi.String(path.Dir(w.Config.Path)),
+			"CONTENT":   w.Config.Content,
+			"CHECK":     pulumi.String(shellescape.QuoteCommand(w.Config.Check)),
+			"RELOAD":    pulumi.String(shellescape.QuoteCommand(w.Config.Reload)),
+		},
+		When: infra.OnCreateAndDelete,
+	}, parent, pulumi.DependsOn(e.Ready))
+}

@@ -1,0 +1,117 @@
+package engine
+
+import (
+	"path"
+	"slices"
+
+	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"swarm-scale/cluster"
+)
+
+// Times of a container's life, in seconds.
+const (
+	stopGrace = 30  // to finish what it does before it is killed: a worker its batch, PostgreSQL its shutdown
+	awaitTime = 120 // to become healthy
+)
+
+// Run starts a workload on the node's own engine, outside of any cluster. Its ports are open to everybody.
+func (e Engine) Run(ctx *pulumi.Context, w cluster.Workload, parent pulumi.Resource) (*cluster.Running, error) {
+	inside := pulumi.Parent(parent)
+	needs, err := e.Prepare(ctx, w, inside)
+	if err != nil {
+		return nil, err
+	}
+	arguments := Arguments(w, needs)
+	for _, port := range w.Ports {
+		arguments.Ports = append(arguments.Ports.(docker.ContainerPortArray), docker.ContainerPortArgs{Internal: pulumi.Int(port.Inside), External: pulumi.Int(port.Outside)})
+	}
+	return Start(ctx, w, arguments, needs, e.on(w.Node, inside)...)
+}
+
+// Start makes a workload's container.
+func Start(ctx *pulumi.Context, w cluster.Workload, arguments *docker.ContainerArgs, needs Needs, options ...pulumi.ResourceOption) (*cluster.Running, error) {
+	container, err := docker.NewContainer(ctx, w.ResourceName(), arguments, append(options,
+		pulumi.DependsOn(slices.Concat(needs.After, cluster.Containers(w.Update.After))),
+		// A name and a port can belong to one container at a time.
+		pulumi.DeleteBeforeReplace(true),
+	)...)
+	if err != nil {
+		return nil, err
+	}
+	running := &cluster.Running{Workload: w, Container: container, ID: container.ID().ToStringOutput()}
+	if needs.Volume != nil {
+		running.Data = needs.Volume
+	}
+	return running, nil
+}
+
+// Arguments are what the docker provider is told of a workload, apart from its ports and its network.
+func Arguments(w cluster.Workload, needs Needs) *docker.ContainerArgs {
+	arguments := &docker.ContainerArgs{
+		Name:                pulumi.String(w.Name),
+		Image:               needs.Image,
+		Restart:             pulumi.String("unless-stopped"),
+		DestroyGraceSeconds: pulumi.Int(stopGrace),
+		// Otherwise the provider removes a stopped container when it only looks at it, even in a preview.
+		MustRun: pulumi.Bool(false),
+		// The engine writes its own defaults into a container that says nothing of logs, and they then look like a change.
+		LogDriver: pulumi.String(LogDriver),
+		LogOpts:   pulumi.StringMap{"max-size": pulumi.String(LogSize), "max-file": pulumi.String(LogFiles)},
+		Labels:    docker.ContainerLabelArray{docker.ContainerLabelArgs{Label: pulumi.String(Label), Value: pulumi.String("")}},
+		Ports:     docker.ContainerPortArray{},
+	}
+	if environment := Environment(w); len(environment) > 0 {
+		arguments.Envs = environment
+	}
+	if len(w.Command) > 0 {
+		arguments.Command = pulumi.ToStringArray(w.Command)
+	}
+	volumes := docker.ContainerVolumeArray{}
+	if w.Volume != nil {
+		volumes = append(volumes, docker.ContainerVolumeArgs{VolumeName: needs.Volume.Name, ContainerPath: pulumi.String(w.Volume.Path)})
+	}
+	if w.Config != nil {
+		volumes = append(volumes, docker.ContainerVolumeArgs{
+			HostPath:      pulumi.String(folder(w)),
+			ContainerPath: pulumi.String(path.Dir(w.Config.Path)),
+			ReadOnly:      pulumi.Bool(true),
+		})
+	}
+	if len(volumes) > 0 {
+		arguments.Volumes = volumes
+	}
+	if w.Host.Host != "" {
+		arguments.Hostname, arguments.Domainname = pulumi.String(w.Host.Host), pulumi.String(w.Host.Domain)
+	}
+	if w.ReadOnly {
+		arguments.ReadOnly = pulumi.Bool(true)
+	}
+	if len(w.HealthCheck) > 0 {
+		arguments.Healthcheck = docker.ContainerHealthcheckArgs{
+			Tests:       pulumi.ToStringArray(append([]string{"CMD"}, w.HealthCheck...)),
+			Interval:    pulumi.String("2s"),
+			Timeout:     pulumi.String("2s"),
+			StartPeriod: pulumi.String("30s"),
+			Retries:     pulumi.Int(3),
+		}
+	}
+	if w.Update.Await {
+		arguments.Wait = pulumi.Bool(true)
+		arguments.WaitTimeout = pulumi.Int(awaitTime)
+	}
+	return arguments
+}
+
+// Environment is the workload's environment, its secrets last.
+func Environment(w cluster.Workload) pulumi.StringArray {
+	environment := pulumi.StringArray{}
+	for _, variable := range w.Environment {
+		environment = append(environment, pulumi.String(variable.Name+"="+variable.Value))
+	}
+	for _, secret := range w.Secrets {
+		environment = append(environment, pulumi.ToSecret(pulumi.String(secret.Name+"="+secret.Value.Reveal())).(pulumi.StringOutput))
+	}
+	return environment
+}

@@ -1,0 +1,78 @@
+// Package engine is a node's own Docker Engine, as every kind of cluster uses it: it pulls and builds images, keeps volumes
+// and configuration, and runs the containers of nodes that are no members.
+package engine
+
+import (
+	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"swarm-scale/cluster"
+	"swarm-scale/infra"
+)
+
+// Label is on everything that the stack has an engine keep. By it a machine that is given back is cleared.
+const Label = "swarm-scale"
+
+// What engines do with the logs of containers: a file has LogSize at most, and LogFiles are kept.
+const (
+	LogDriver = "json-file"
+	LogSize   = "10m"
+	LogFiles  = "3"
+)
+
+// Engine is a node's own Docker Engine.
+type Engine struct {
+	Provider *docker.Provider
+	Ready    []pulumi.Resource // has to be there before the engine is used
+}
+
+// NewProvider is docker as the user who logs in on the node finds it there.
+func NewProvider(ctx *pulumi.Context, name string, node *infra.Node, parent pulumi.ResourceOption) (*docker.Provider, error) {
+	return docker.NewProvider(ctx, name, &docker.ProviderArgs{
+		Host:    node.DockerHost(),
+		SshOpts: node.SSHOptions(),
+		// The check dials every machine before anything else is done, and a preview has to survive machines that it cannot
+		// reach. An operation that cannot reach its machine says so itself.
+		DisableDockerDaemonCheck: pulumi.Bool(true),
+	}, parent)
+}
+
+// Needs is what a workload needs on its node before it starts.
+type Needs struct {
+	Image  pulumi.StringInput
+	Volume *docker.Volume    // nil: none
+	After  []pulumi.Resource // has to be there first
+}
+
+// Prepare makes what the workload needs.
+func (e Engine) Prepare(ctx *pulumi.Context, w cluster.Workload, parent pulumi.ResourceOption) (needs Needs, err error) {
+	if needs.Image, err = e.Image(ctx, w.Node, w.Image, parent); err != nil {
+		return needs, err
+	}
+	if w.Volume != nil {
+		if needs.Volume, err = e.volume(ctx, w.Node, w.Volume.Name, parent); err != nil {
+			return needs, err
+		}
+	}
+	if w.Config != nil {
+		written, err := e.configure(ctx, w, parent)
+		if err != nil {
+			return needs, err
+		}
+		needs.After = append(needs.After, written)
+	}
+	return needs, nil
+}
+
+// on are the options of a resource that the node's engine keeps.
+func (e Engine) on(node *infra.Node, parent pulumi.ResourceOption, options ...pulumi.ResourceOption) []pulumi.ResourceOption {
+	return append(append(node.Follow(), pulumi.Provider(e.Provider), parent, pulumi.DependsOn(e.Ready)), options...)
+}
+
+// volume makes a volume. It stays until the stack or the machine goes.
+func (e Engine) volume(ctx *pulumi.Context, node *infra.Node, name string, parent pulumi.ResourceOption) (*docker.Volume, error) {
+	return docker.NewVolume(ctx, name, &docker.VolumeArgs{
+		Name:   pulumi.String(name),
+		Labels: docker.VolumeLabelArray{docker.VolumeLabelArgs{Label: pulumi.String(Label), Value: pulumi.String("")}},
+	}, e.on(node, parent, pulumi.DeleteBeforeReplace(true))...)
+}

@@ -1,0 +1,41 @@
+package engine
+
+import (
+	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"swarm-scale/cluster"
+	"swarm-scale/infra"
+)
+
+// Image has the node's engine pull or build an image, and returns its ID. Through a Swarm manager every node would pull it.
+func (e Engine) Image(ctx *pulumi.Context, node *infra.Node, image cluster.Image, parent pulumi.ResourceOption) (pulumi.StringOutput, error) {
+	if image.Context != "" {
+		return e.build(ctx, node, image, parent)
+	}
+	pulled, err := docker.NewRemoteImage(ctx, image.Name+"-image-"+node.Name, &docker.RemoteImageArgs{
+		Name: pulumi.String(image.Reference),
+	}, e.on(node, parent)...)
+	if err != nil {
+		return pulumi.StringOutput{}, err
+	}
+	return pulled.ImageId, nil
+}
+
+// build has the node's engine build an image. The ID changes when, and only when, what is built has changed.
+func (e Engine) build(ctx *pulumi.Context, node *infra.Node, image cluster.Image, parent pulumi.ResourceOption) (pulumi.StringOutput, error) {
+	built, err := docker.NewImage(ctx, image.Name+"-"+node.Name, &docker.ImageArgs{
+		ImageName: pulumi.String(image.Name),
+		SkipPush:  pulumi.Bool(true),
+		Build: docker.DockerBuildArgs{
+			Context:        pulumi.String(image.Context),
+			Dockerfile:     pulumi.String(image.Context + "/Dockerfile"),
+			Platform:       pulumi.String(image.Platform),
+			BuilderVersion: docker.BuilderVersionBuilderBuildKit,
+		},
+	}, e.on(node, parent)...)
+	if err != nil {
+		return pulumi.StringOutput{}, err
+	}
+	return built.RepoDigest, nil
+}

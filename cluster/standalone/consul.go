@@ -1,0 +1,34 @@
+package standalone
+
+import (
+	_ "embed"
+	"strings"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"swarm-scale/infra"
+)
+
+//go:embed scripts/consul.sh
+var consulScript string
+
+// newConsul runs Consul, the key-value store in which nodes are announced and overlay networks are kept. It returns the
+// generation of Consul's data: another text each time Consul begins with nothing.
+func (c *swarm) newConsul(ctx *pulumi.Context) (pulumi.StringOutput, error) {
+	node := c.first()
+	running, err := node.Run(ctx, "consul", infra.Script{
+		Text: ports() + containerScript + consulScript,
+		Variables: map[string]pulumi.StringInput{
+			"CONSUL_IMAGE":    pulumi.String(c.settings.Images.Consul),
+			"PRIVATE_ADDRESS": pulumi.String(node.Address.String()),
+		},
+		When: infra.OnCreateAndDelete,
+	}, c.inside, pulumi.DependsOn(c.engines[node.Name].Ready))
+	if err != nil {
+		return pulumi.StringOutput{}, err
+	}
+	return running.Stdout.ApplyT(func(output string) string {
+		_, generation, _ := strings.Cut(output, "generation: ")
+		return strings.TrimSpace(generation)
+	}).(pulumi.StringOutput), nil
+}

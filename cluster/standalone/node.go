@@ -1,0 +1,77 @@
+package standalone
+
+import (
+	_ "embed"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"swarm-scale/cluster/engine"
+	"swarm-scale/cluster/standalone/install"
+	"swarm-scale/infra"
+)
+
+// notes is where a node keeps what it has to remember: a file of that name, and others whose names begin so.
+const notes = "/etc/docker/.swarm-scale"
+
+var (
+	//go:embed scripts/ready.sh
+	readyScript string
+	//go:embed scripts/engine.sh
+	engineScript string
+	//go:embed scripts/restart.sh
+	restartScript string
+	//go:embed scripts/discovery.sh
+	discoveryScript string
+	//go:embed scripts/give-back.sh
+	giveBackScript string
+	//go:embed scripts/tend-containers.sh
+	tendContainersScript string
+)
+
+// newEngine waits for a node and gives it an engine that keeps its state in Consul.
+func (c *swarm) newEngine(ctx *pulumi.Context, node *infra.Node) (engine.Engine, error) {
+	ready, err := node.Run(ctx, node.Name+"-ready", infra.Script{
+		Text: readyScript,
+		Variables: map[string]pulumi.StringInput{
+			"NODE_NAME":       pulumi.String(node.Name),
+			"PRIVATE_ADDRESS": pulumi.String(node.Address.String()),
+		},
+	}, c.inside)
+	if err != nil {
+		return engine.Engine{}, err
+	}
+	configured, err := node.Run(ctx, node.Name+"-engine", infra.Script{
+		Text: ports() + restartScript + install.Functions + engineScript,
+		Variables: map[string]pulumi.StringInput{
+			"NODE_NAME":       pulumi.String(node.Name),
+			"PRIVATE_ADDRESS": pulumi.String(node.Address.String()),
+			"CLUSTER_STORE":   pulumi.String("consul://" + c.consul()),
+			"ENGINE_VERSION":  pulumi.String(install.EngineVersion),
+			"LOGIN_USER":      pulumi.String(node.User()),
+			"LOG_SIZE":        pulumi.String(engine.LogSize),
+			"LOG_FILES":       pulumi.String(engine.LogFiles),
+			"NOTES":           pulumi.String(notes),
+
+			"TEND_CONTAINERS": pulumi.String("#!/usr/bin/env bash\n" + ports() + restartScript + discoveryScript + tendContainersScript),
+		},
+	}, c.inside, pulumi.DependsOn([]pulumi.Resource{ready}))
+	if err != nil {
+		return engine.Engine{}, err
+	}
+	provider, err := engine.NewProvider(ctx, node.Name, node, c.inside)
+	if err != nil {
+		return engine.Engine{}, err
+	}
+	return engine.Engine{Provider: provider, Ready: []pulumi.Resource{configured}}, nil
+}
+
+// GiveBack undoes what the cluster did to a node. With "create" as its argument it only looks whether another deployment left
+// something there.
+func GiveBack(node *infra.Node) infra.Script {
+	return infra.Script{Text: giveBackScript, Variables: map[string]pulumi.StringInput{
+		"NODE_NAME":  pulumi.String(node.Name),
+		"LABEL":      pulumi.String(engine.Label),
+		"NOTES":      pulumi.String(notes),
+		"LOGIN_USER": pulumi.String(node.User()),
+	}}
+}

@@ -1,0 +1,36 @@
+package standalone
+
+import (
+	"fmt"
+
+	"swarm-scale/infra"
+	"swarm-scale/topology"
+)
+
+// Ports of the cluster. The first three are the walk-through's; the other two are the engine's own choice.
+const (
+	consulPort  = 8500 // on the manager
+	managerPort = 3375 // on the manager
+	enginePort  = 2375 // on every node
+	gossipPort  = 7946 // on every node
+	vxlanPort   = 4789 // on every node
+)
+
+// ports gives the scripts the ports. It stands in front of each of them.
+func ports() string {
+	return fmt.Sprintf("CONSUL_PORT=%d MANAGER_PORT=%d ENGINE_PORT=%d GOSSIP_PORT=%d\n", consulPort, managerPort, enginePort, gossipPort)
+}
+
+// Traffic is what the cluster's parts say to each other.
+func Traffic() []infra.Rule {
+	nodes := infra.AllNodes()
+	manager := infra.Group{Name: "manager", Description: "Consul and Swarm manager, from the nodes", Roles: []topology.Role{topology.Manager}}
+	return []infra.Rule{
+		{Name: "engine", To: nodes, From: &nodes, Protocol: infra.TCP, Port: enginePort, Why: "Docker Engine, among the nodes"},
+		{Name: "overlay-control-tcp", To: nodes, From: &nodes, Protocol: infra.TCP, Port: gossipPort, Why: "overlay control plane, among the nodes"},
+		{Name: "overlay-control-udp", To: nodes, From: &nodes, Protocol: infra.UDP, Port: gossipPort, Why: "overlay control plane, among the nodes"},
+		{Name: "overlay-data", To: nodes, From: &nodes, Protocol: infra.UDP, Port: vxlanPort, Why: "overlay data plane (VXLAN), among the nodes"},
+		{Name: "swarm-manager", To: manager, From: &nodes, Protocol: infra.TCP, Port: managerPort, Why: "Swarm manager, from the nodes"},
+		{Name: "consul", To: manager, From: &nodes, Protocol: infra.TCP, Port: consulPort, Why: "Consul, from the nodes"},
+	}
+}

@@ -1,0 +1,100 @@
+// Package standalone is the walk-through's cluster: engines that share a Consul, a standalone Swarm manager outside of the
+// cluster, an agent on every member that announces it, and an overlay network. Standalone Swarm and an engine that works with
+// it get no more security fixes.
+package standalone
+
+import (
+	"fmt"
+
+	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"swarm-scale/cluster"
+	"swarm-scale/cluster/engine"
+	"swarm-scale/infra"
+	"swarm-scale/settings"
+	"swarm-scale/topology"
+)
+
+// swarm is the cluster of a stack.
+type swarm struct {
+	pulumi.ResourceState
+
+	settings settings.Settings
+	nodes    []*infra.Node
+	managers []*infra.Node // the first one has Consul, and takes orders
+	engines  map[string]engine.Engine
+	inside   pulumi.ResourceOption
+
+	generation pulumi.StringOutput // of Consul's data
+	provider   *docker.Provider    // the Swarm manager
+	overlay    *docker.Network
+}
+
+var _ cluster.Cluster = (*swarm)(nil)
+
+// New bootstraps the cluster. All engines are set up side by side. Then, each as soon as the engine that it needs is there,
+// Consul starts and Swarm's image is pulled; then the manager and the members' agents start. The longest chain does not grow
+// with the number of members.
+func New(ctx *pulumi.Context, s settings.Settings, machines *infra.Machines) (cluster.Cluster, error) {
+	c := &swarm{settings: s, nodes: machines.Nodes, managers: machines.Of(topology.Manager), engines: map[string]engine.Engine{}}
+	if err := ctx.RegisterComponentResource("swarm-scale:cluster:StandaloneSwarm", "swarm", c); err != nil {
+		return nil, err
+	}
+	c.inside = pulumi.Parent(c)
+	for _, node := range c.nodes {
+		own, err := c.newEngine(ctx, node)
+		if err != nil {
+			return nil, err
+		}
+		c.engines[node.Name] = own
+	}
+	var err error
+	if c.generation, err = c.newConsul(ctx); err != nil {
+		return nil, err
+	}
+	members, err := c.newMembers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if c.provider, err = engine.NewProvider(ctx, "swarm", c.first(), c.inside); err != nil {
+		return nil, err
+	}
+	if c.overlay, err = c.newOverlay(ctx, members); err != nil {
+		return nil, err
+	}
+	return c, ctx.RegisterResourceOutputs(c, pulumi.Map{"network": c.overlay.Name})
+}
+
+// first is the manager that has Consul, and that takes orders.
+func (c *swarm) first() *infra.Node { return c.managers[0] }
+
+// isMember reports whether Swarm places containers on the role's nodes.
+func isMember(role topology.Role) bool {
+	return role != topology.Manager && role != topology.LoadBalancer
+}
+
+// members are the nodes on which Swarm places containers.
+func (c *swarm) members() []*infra.Node {
+	var members []*infra.Node
+	for _, node := range c.nodes {
+		if isMember(node.Role) {
+			members = append(members, node)
+		}
+	}
+	return members
+}
+
+// ManagerURL implements cluster.Cluster.
+func (c *swarm) ManagerURL() string {
+	return fmt.Sprintf("tcp://%s:%d", c.first().Address, managerPort)
+}
+
+// consul is the address and port of the key-value store.
+func (c *swarm) consul() string { return fmt.Sprintf("%s:%d", c.first().Address, consulPort) }
+
+// discovery is where nodes are announced and found, as Swarm writes it.
+func (c *swarm) discovery() string { return "consul://" + c.consul() + "/" }
+
+// engineAddress is where a node's engine is announced to the others.
+func engineAddress(node *infra.Node) string { return fmt.Sprintf("%s:%d", node.Address, enginePort) }

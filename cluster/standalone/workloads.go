@@ -1,0 +1,69 @@
+package standalone
+
+import (
+	_ "embed"
+
+	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"swarm-scale/cluster"
+	"swarm-scale/cluster/engine"
+	"swarm-scale/infra"
+)
+
+//go:embed scripts/workloads.sh
+var workloadsScript string
+
+// Run implements cluster.Cluster. A member's container is started by the Swarm manager, which a constraint leaves no choice.
+func (c *swarm) Run(ctx *pulumi.Context, w cluster.Workload, parent pulumi.Resource) (*cluster.Running, error) {
+	own := c.engines[w.Node.Name]
+	if !isMember(w.Node.Role) {
+		return own.Run(ctx, w, parent)
+	}
+	inside := pulumi.Parent(parent)
+	needs, err := own.Prepare(ctx, w, inside)
+	if err != nil {
+		return nil, err
+	}
+	arguments := engine.Arguments(w, needs)
+	arguments.Envs = append(pulumi.ToStringArray([]string{"constraint:node==" + w.Node.Name}), engine.Environment(w)...)
+	// Through the manager, networks_advanced fails to disconnect a default network that it does not have.
+	arguments.NetworkMode = c.overlay.Name.ToStringPtrOutput()
+	ports, options := published(w)
+	arguments.Ports = ports
+	needs.After = append(needs.After, c.overlay)
+	return engine.Start(ctx, w, arguments, needs, append(append(options, w.Node.Follow()...),
+		pulumi.Provider(c.provider), inside,
+		// Before a network can go, its containers must.
+		pulumi.ReplaceWith([]pulumi.Resource{c.overlay, w.Node.Machine}),
+	)...)
+}
+
+// published are the ports that a member publishes for the workload.
+func published(w cluster.Workload) (docker.ContainerPortArray, []pulumi.ResourceOption) {
+	ports, options := docker.ContainerPortArray{}, []pulumi.ResourceOption{}
+	for _, port := range w.Ports {
+		arguments := docker.ContainerPortArgs{Internal: pulumi.Int(port.Inside), External: pulumi.Int(port.Outside)}
+		if port.Public && w.Node.HasOwnPublicAddress() {
+			// The port has to be on the public address, too. The manager reports another address than was asked for, and that
+			// must not count as a change.
+			options = append(options, pulumi.IgnoreChanges([]string{"ports"}))
+		} else {
+			// The manager reports the node's own address whatever is asked for. With any other one here, every `pulumi up`
+			// would replace the container.
+			arguments.Ip = pulumi.String(w.Node.Address.String())
+		}
+		ports = append(ports, arguments)
+	}
+	return ports, options
+}
+
+// Script implements cluster.Cluster.
+func (c *swarm) Script(ctx *pulumi.Context, name string, about *cluster.Running, script infra.Script, options ...pulumi.ResourceOption) (pulumi.Resource, error) {
+	node, host := c.first(), c.ManagerURL()
+	if about != nil {
+		node, host = about.Node, "unix:///var/run/docker.sock"
+	}
+	script.Text = "WORKLOADS_HOST=" + host + "\n" + workloadsScript + script.Text
+	return node.Run(ctx, name, script, options...)
+}

@@ -1,0 +1,136 @@
+package settings
+
+import (
+	"fmt"
+	"net/netip"
+	"regexp"
+	"strings"
+
+	"swarm-scale/topology"
+)
+
+// Bounds of AWS's settings.
+const (
+	minDiskSize        = 8    // GiB: the size of Canonical's own image
+	maxDiskSize        = 1024 // GiB
+	maxInstanceTypeLen = 32
+)
+
+var (
+	regionPattern       = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]$`)
+	zonePattern         = regexp.MustCompile(`^[a-z]{2}(-[a-z0-9]+)+-[0-9][a-z]$`)
+	amiPattern          = regexp.MustCompile(`^ami-([0-9a-f]{8}|[0-9a-f]{17})$`)
+	instanceTypePattern = regexp.MustCompile(`^[a-z][a-z0-9-]*\.[a-z0-9-]+$`)
+	// gravitonPattern is an instance type on an arm64 processor. A family's name is its series, its generation and its
+	// options; "g" among the options is AWS's own Graviton (EC2 user guide, "Instance type naming conventions").
+	gravitonPattern = regexp.MustCompile(`^(a1|[a-z]+[0-9]+[a-z]*g[a-z]*)\.`)
+)
+
+func (r *reader) aws() AWSSettings {
+	a := AWSSettings{
+		Region:           r.matching(keyRegion, regionPattern, "is not a region", "set it to one such as us-west-1"),
+		AvailabilityZone: r.matching(keyAvailabilityZone, zonePattern, "is not an availability zone", "set it to one such as us-west-1b, or leave it away"),
+		VPC:              r.network(keyVPC),
+		Subnet:           r.network(keySubnet),
+		KeyPair:          r.text(keyKeyPair),
+		OperatorCIDR:     r.operatorCIDR(),
+		AMI:              r.matching(keyAMI, amiPattern, "is not an image of EC2", "set it to one such as ami-0123456789abcdef0, or leave it away for the newest Ubuntu 22.04"),
+		InstanceTypes:    map[topology.Role]string{},
+		DiskSize:         r.number(keyDiskSize, minDiskSize, maxDiskSize),
+	}
+	if a.KeyPair == "" {
+		r.fault(keyKeyPair, "", "is not set", "name an EC2 key pair of %s: pulumi config set keyPair NAME (aws ec2 describe-key-pairs lists them)", a.Region)
+	}
+	if a.AvailabilityZone != "" && a.Region != "" && !strings.HasPrefix(a.AvailabilityZone, a.Region) {
+		r.fault(keyAvailabilityZone, a.AvailabilityZone, "is not in the region "+a.Region, "choose a zone of that region, or leave it away")
+	}
+	if a.VPC.IsValid() && a.Subnet.IsValid() && (!a.VPC.Contains(a.Subnet.Addr()) || a.Subnet.Bits() < a.VPC.Bits()) {
+		r.fault(keySubnet, a.Subnet.String(), fmt.Sprintf("is not inside vpcCidr %s", a.VPC), "choose a part of that range, such as its first /24")
+	}
+	for _, spec := range topology.Roles() {
+		key := instanceTypeKeys[spec.Role]
+		kind := r.matching(key, instanceTypePattern, "is not an instance type", "set it to one such as "+defaults[key])
+		if len(kind) > maxInstanceTypeLen {
+			r.fault(key, kind, "is not an instance type", "set it to one such as %s", defaults[key])
+		}
+		a.InstanceTypes[spec.Role] = kind
+	}
+	return a
+}
+
+// network reads an address range that a VPC or a subnet can have: IPv4, /16 to /28 (VPC user guide), no host bits set.
+func (r *reader) network(key string) netip.Prefix {
+	value := r.text(key)
+	prefix, err := netip.ParsePrefix(value)
+	switch {
+	case err != nil || !prefix.Addr().Is4():
+		r.fault(key, value, "is not an IPv4 range", "write it as %s", defaults[key])
+		return netip.Prefix{}
+	case prefix.Masked() != prefix:
+		r.fault(key, value, "has bits set behind its prefix length", "write it as %s", prefix.Masked())
+	case prefix.Bits() < 16 || prefix.Bits() > 28:
+		r.fault(key, value, "is not of a size that AWS allows", "use a prefix length from /16 to /28")
+	}
+	return prefix.Masked()
+}
+
+// operatorCIDR reads from where SSH is let in: an IPv4 range, the whole internet only with allowSshFromAnywhere.
+func (r *reader) operatorCIDR() netip.Prefix {
+	anywhere := r.boolean(keyAllowSSHFromAnywhere)
+	value := r.text(keyOperatorCIDR)
+	if value == "" {
+		r.fault(keyOperatorCIDR, "", "is not set", "give the range from which you log in: pulumi config set operatorCidr YOUR-ADDRESS/32")
+		return netip.Prefix{}
+	}
+	prefix, err := netip.ParsePrefix(value)
+	switch {
+	case err != nil || !prefix.Addr().Is4():
+		r.fault(keyOperatorCIDR, value, "is not an IPv4 range", "write it as ADDRESS/32, such as 203.0.113.7/32")
+	case prefix.Masked() != prefix:
+		r.fault(keyOperatorCIDR, value, "has bits set behind its prefix length", "write it as %s, or as %s/32 for one address", prefix.Masked(), prefix.Addr())
+	case prefix.Bits() == 0 && !anywhere:
+		r.fault(keyOperatorCIDR, value, "opens SSH to the whole internet", "give your own range, or say that you mean it: pulumi config set allowSshFromAnywhere true")
+	}
+	return prefix
+}
+
+// addresses gives the nodes their places in the subnet.
+func (r *reader) addresses(subnet netip.Prefix, counts topology.Counts) []topology.Node {
+	if !subnet.IsValid() {
+		return nil // the subnet's own fault says so
+	}
+	nodes, err := topology.New(subnet, counts)
+	if err != nil {
+		r.fault(keySubnet, subnet.String(), "does not hold every node", "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
+	}
+	return nodes
+}
+
+// The architectures that the programs can be built for, as Go names them.
+const (
+	amd64 = "amd64"
+	arm64 = "arm64"
+)
+
+// architectureOf is the architecture of the machines' processors, which their types tell. The programs are built for one:
+// it records a fault for each type that differs from the first role's, and for the setting architecture if it does.
+func (r *reader) architectureOf(types map[topology.Role]string) string {
+	of := func(kind string) string {
+		if gravitonPattern.MatchString(kind) {
+			return arm64
+		}
+		return amd64
+	}
+	first := types[topology.Roles()[0].Role]
+	architecture := of(first)
+	for _, spec := range topology.Roles() {
+		if kind := types[spec.Role]; of(kind) != architecture {
+			r.fault(instanceTypeKeys[spec.Role], kind, "is "+of(kind)+", and "+first+" is "+architecture,
+				"choose instance types of one architecture: the programs are built for one")
+		}
+	}
+	if set := r.text(keyArchitecture); set != "" && set != architecture {
+		r.fault(keyArchitecture, set, "is not the architecture of "+first, "leave it away: on aws the instance types tell")
+	}
+	return architecture
+}

@@ -1,0 +1,98 @@
+package settings
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/crypto/ssh"
+
+	"swarm-scale/topology"
+)
+
+const defaultSSHPort = 22
+
+var hostNamePattern = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,62})(\.[A-Za-z0-9]([A-Za-z0-9-]{0,62}))*$`)
+
+// hosts are the listed machines in the order of the nodes that they become. A machine for a node that the counts do not ask
+// for is a spare: it is checked and left alone.
+func (r *reader) hosts(nodes []topology.Node, user string) ([]Host, []topology.Node) {
+	var listed []Host
+	decoder := json.NewDecoder(strings.NewReader(r.text(keyHosts)))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&listed); err != nil {
+		r.fault(keyHosts, "", "is not a list of machines ("+err.Error()+")",
+			"give every machine as {name, address, hostKey} and, where they differ from the default, privateAddress, port and user")
+		return nil, nil
+	}
+	places := make([]topology.Node, len(listed))
+	for i := range listed {
+		places[i] = r.host(fmt.Sprintf("%s[%d]", keyHosts, i), &listed[i], user)
+	}
+	if err := topology.CheckUnique(slices.DeleteFunc(slices.Clone(places), func(node topology.Node) bool {
+		return node.Name == "" || !node.Address.IsValid()
+	})); err != nil {
+		r.fault(keyHosts, "", "names something twice", "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
+	}
+	var chosen []Host
+	for i, node := range nodes {
+		at := slices.IndexFunc(listed, func(host Host) bool { return host.Name == node.Name })
+		if at < 0 {
+			r.fault(keyHosts, "", "has no machine named "+node.Name, "add one, or ask for fewer frontends or workers")
+			continue
+		}
+		chosen = append(chosen, listed[at])
+		nodes[i].Address = places[at].Address
+	}
+	return chosen, nodes
+}
+
+// host fills in one machine's defaults, checks it, and returns the name and address of the node that it becomes.
+func (r *reader) host(key string, host *Host, user string) topology.Node {
+	node := topology.Node{Name: host.Name}
+	if !slices.ContainsFunc(topology.Room(), func(known topology.Node) bool { return known.Name == host.Name }) {
+		r.fault(key+".name", host.Name, "is not a node of the cluster", "use manager, interlock, store, frontend01 and on, or worker01 and on")
+	}
+	if host.User == "" {
+		host.User = user
+	}
+	if !userPattern.MatchString(host.User) {
+		r.fault(key+".user", host.User, "is not a user name", "set it to the user that SSH logs in as")
+	}
+	if host.Port == 0 {
+		host.Port = defaultSSHPort
+	}
+	if host.Port < 1 || host.Port > 65535 {
+		r.fault(key+".port", strconv.Itoa(host.Port), "is not a TCP port", "set it to 1 … 65535, or leave it away for %d", defaultSSHPort)
+	}
+	if _, err := netip.ParseAddr(host.Address); err != nil && !hostNamePattern.MatchString(host.Address) {
+		r.fault(key+".address", host.Address, "is neither an address nor a host name", "set it to where SSH reaches the machine")
+	}
+	if host.PrivateAddress == "" {
+		host.PrivateAddress = host.Address
+	}
+	address, err := netip.ParseAddr(host.PrivateAddress)
+	if err != nil || !address.Is4() {
+		r.fault(key+".privateAddress", host.PrivateAddress, "is not an IPv4 address", "set it to the address by which the other machines reach this one")
+	}
+	node.Address = address
+	host.HostKey = strings.TrimSpace(host.HostKey)
+	if public, _, _, rest, err := ssh.ParseAuthorizedKey([]byte(host.HostKey)); err != nil || len(rest) > 0 {
+		r.fault(key+".hostKey", host.HostKey, "is not an SSH host key", "set it to the line that `ssh-keyscan -t ed25519 %s` prints, without the name in front", host.Address)
+	} else {
+		host.HostKey = strings.TrimSpace(string(ssh.MarshalAuthorizedKey(public)))
+	}
+	return node
+}
+
+// architectureOfHosts is what the setting says. Nothing else tells before the machines are asked.
+func (r *reader) architectureOfHosts() string {
+	if r.text(keyArchitecture) == "" {
+		return amd64
+	}
+	return r.oneOf(keyArchitecture, amd64, arm64)
+}

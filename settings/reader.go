@@ -1,0 +1,79 @@
+package settings
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/distribution/reference"
+)
+
+// reader reads settings one by one and keeps the faults that it finds.
+type reader struct {
+	source Source
+	faults []error
+}
+
+func (r *reader) fault(key, value, problem, remedy string, arguments ...any) {
+	r.faults = append(r.faults, Fault{Key: key, Value: value, Problem: problem, Remedy: fmt.Sprintf(remedy, arguments...)})
+}
+
+// text is a setting's text without surrounding space; where that is empty, the default.
+func (r *reader) text(key string) string {
+	if value, ok := r.source.Value(key); ok && strings.TrimSpace(value) != "" {
+		return strings.TrimSpace(value)
+	}
+	return defaults[key]
+}
+
+// oneOf returns the text, or records a fault and returns the empty string unless it is one of the choices.
+func (r *reader) oneOf(key string, choices ...string) string {
+	value := r.text(key)
+	if !slices.Contains(choices, value) {
+		r.fault(key, value, "is not known here", "set it to %s", strings.Join(choices, " or "))
+		return ""
+	}
+	return value
+}
+
+// number returns 0 and records a fault unless the text is an integer in [least, most].
+func (r *reader) number(key string, least, most int) int {
+	value := r.text(key)
+	number, err := strconv.Atoi(value)
+	if err != nil || number < least || number > most {
+		r.fault(key, value, "is not a whole number in range", "set it to %d … %d", least, most)
+		return 0
+	}
+	return number
+}
+
+func (r *reader) boolean(key string) bool {
+	return r.oneOf(key, "true", "false") == "true"
+}
+
+// matching records a fault unless the text is empty or fits the pattern. It returns the text either way.
+func (r *reader) matching(key string, pattern *regexp.Regexp, problem, remedy string) string {
+	value := r.text(key)
+	if value != "" && !pattern.MatchString(value) {
+		r.fault(key, value, problem, "%s", remedy)
+	}
+	return value
+}
+
+// image records a fault unless the text is an image reference with a tag other than latest, or with a digest.
+func (r *reader) image(key string) string {
+	value := r.text(key)
+	named, err := reference.ParseNormalizedNamed(value)
+	if err != nil {
+		r.fault(key, value, "is not an image name", "write it as name:version, such as %s", defaults[key])
+		return value
+	}
+	_, digested := named.(reference.Digested)
+	tagged, isTagged := named.(reference.Tagged)
+	if !digested && (!isTagged || tagged.Tag() == "latest") {
+		r.fault(key, value, "does not say which version", "pin one, such as %s, so that what runs changes only when you say so", defaults[key])
+	}
+	return value
+}
