@@ -18,6 +18,7 @@ import (
 	"github.com/distribution/reference"
 	"golang.org/x/crypto/ssh"
 
+	"swarm-scale/poll"
 	"swarm-scale/topology"
 )
 
@@ -36,7 +37,6 @@ const (
 	minPasswordLength  = 12   // characters
 	maxPasswordLength  = 128  // characters
 	minVoterKeyBytes   = 32   // bytes once decoded: as many as HMAC-SHA256 gives back
-	maxOptionLength    = 40   // characters: what a phone's button shows on two lines
 	minDiskSize        = 8    // GiB: the size of Canonical's own image
 	maxDiskSize        = 1024 // GiB
 	walkThroughSecret  = "pg8675309"
@@ -155,22 +155,16 @@ func (r *reader) image(key string) string {
 	return value
 }
 
+// ballot checks the options by the programs' own rule, so that what is accepted here is accepted there.
 func (r *reader) ballot() Ballot {
-	b := Ballot{OptionA: r.option(keyOptionA), OptionB: r.option(keyOptionB)}
-	if strings.EqualFold(b.OptionA, b.OptionB) {
-		r.fault(keyOptionB, b.OptionB, "is the same as optionA", "give the ballot two different options")
+	b := Ballot{OptionA: r.text(keyOptionA), OptionB: r.text(keyOptionB)}
+	_, err := poll.NewBallot(b.OptionA, b.OptionB)
+	faults, _ := errors.AsType[poll.LabelFaults](err)
+	for _, fault := range faults {
+		key := map[poll.Choice]string{poll.A: keyOptionA, poll.B: keyOptionB}[fault.Option]
+		r.fault(key, fault.Label, fault.Problem, "%s", fault.Remedy)
 	}
 	return b
-}
-
-func (r *reader) option(key string) string {
-	value := r.text(key)
-	if !utf8.ValidString(value) || strings.ContainsFunc(value, func(c rune) bool { return !unicode.IsPrint(c) }) {
-		r.fault(key, value, "has characters that cannot be printed", "use plain text, such as %s", defaults[key])
-	} else if utf8.RuneCountInString(value) > maxOptionLength {
-		r.fault(key, value, "is too long for a button", "use at most %d characters", maxOptionLength)
-	}
-	return value
 }
 
 // secret is a setting that has to be kept encrypted and that has no default.

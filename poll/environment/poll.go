@@ -1,7 +1,8 @@
 package environment
 
 import (
-	"fmt"
+	"errors"
+	"strings"
 
 	"swarm-scale/poll"
 )
@@ -9,8 +10,9 @@ import (
 // Ballot reads OPTION_A and OPTION_B, the labels of the two options: Cats and Dogs if not set.
 func Ballot(r *Reader) poll.Ballot {
 	ballot, err := poll.NewBallot(r.Text("OPTION_A", "Cats"), r.Text("OPTION_B", "Dogs"))
-	if err != nil {
-		r.Fault(fmt.Errorf("OPTION_A and OPTION_B: %w", err))
+	faults, _ := errors.AsType[poll.LabelFaults](err)
+	for _, fault := range faults {
+		r.faultf("OPTION_%s is %.80q, which %s: %s", strings.ToUpper(fault.Option.String()), fault.Label, fault.Problem, fault.Remedy)
 	}
 	return ballot
 }

@@ -172,7 +172,7 @@ func TestWrongSettings(t *testing.T) {
 			"WEB_VOTE_NUMBER is not set", "for instance 01", "VOTER_KEY is not set", "openssl rand -base64 32"}},
 		{"vote app, all wrong", "web-vote-app", nil, []string{"WEB_VOTE_NUMBER=1", "VOTER_KEY=c2hvcnQ=", "OPTION_A=Cats",
 			"OPTION_B=Cats", "LISTEN_ADDRESS=80", "METRICS_ADDRESS=:99999", "REDIS_ADDRESS=redis01"}, []string{
-			`WEB_VOTE_NUMBER is "1"`, "VOTER_KEY (not shown) has 5 bytes, want at least 32", `both options are called "Cats"`,
+			`WEB_VOTE_NUMBER is "1"`, "VOTER_KEY (not shown) has 5 bytes, want at least 32", `OPTION_B is "Cats", which is the same`,
 			`LISTEN_ADDRESS is "80"`, `METRICS_ADDRESS is ":99999"`, `REDIS_ADDRESS is "redis01"`}},
 		{"vote app, key not base64", "web-vote-app", nil, []string{"WEB_VOTE_NUMBER=01", "VOTER_KEY=hush-hush!"}, []string{
 			"VOTER_KEY (not shown, 10 characters) is not base64"}},
@@ -196,7 +196,7 @@ func TestWrongSettings(t *testing.T) {
 		{"drain, unknown flag", "vote-worker", []string{"drain", "--force", "3"}, nil, []string{"usage: vote-worker drain"}},
 		{"results, nothing set", "results-app", nil, nil, []string{"POSTGRES_PASSWORD is not set"}},
 		{"results, all wrong", "results-app", nil, []string{"OPTION_A=" + strings.Repeat("x", 41), "POSTGRES_PORT=http",
-			"METRICS_ADDRESS=9090"}, []string{"41 characters", `POSTGRES_PORT is "http"`, `METRICS_ADDRESS is "9090"`}},
+			"METRICS_ADDRESS=9090"}, []string{"longer than 40 characters", `POSTGRES_PORT is "http"`, `METRICS_ADDRESS is "9090"`}},
 		{"results, unknown command", "results-app", []string{"drain", "3"}, nil, []string{"does not know"}},
 	}
 	for _, test := range tests {
