@@ -22,7 +22,8 @@ import (
 
 // drainAndStop empties the queues it is told, all at once, and says how many votes each had. It is for queues that are
 // about to be taken away. It returns service.ExitOK only if everything in all of them is committed.
-func drainAndStop(ctx context.Context, arguments []string, lookup func(string) string, stdout, stderr io.Writer) int {
+func drainAndStop(ctx context.Context, call service.Call) int {
+	env, stdout, stderr := call.Environment, call.Stdout, call.Stderr
 	flags := flag.NewFlagSet(program+" drain", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.Usage = func() {
@@ -31,12 +32,11 @@ func drainAndStop(ctx context.Context, arguments []string, lookup func(string) s
 		flags.PrintDefaults()
 	}
 	timeout := flags.Duration("timeout", 5*time.Minute, "give up after this time")
-	if err := flags.Parse(arguments); errors.Is(err, flag.ErrHelp) {
+	if err := flags.Parse(call.Arguments); errors.Is(err, flag.ErrHelp) {
 		return service.ExitOK
 	} else if err != nil {
 		return service.ExitSettings
 	}
-	env := environment.NewReader(lookup)
 	settings := readCommon(env)
 	settings.redis = readQueues(env, flags.Args())
 	if *timeout <= 0 {

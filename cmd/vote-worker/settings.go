@@ -21,9 +21,8 @@ type settings struct {
 	metrics  string               // METRICS_ADDRESS: where Prometheus and the health page are; :9090 if not set
 }
 
-// readSettings reads and checks what the standing worker needs; the error has every fault.
-func readSettings(lookup func(string) string) (settings, error) {
-	env := environment.NewReader(lookup)
+// readSettings reads and checks what the standing worker needs.
+func readSettings(env *environment.Reader) settings {
 	s := readCommon(env)
 	if env.Set("REDIS_ADDRESSES") {
 		s.redis = env.Addresses("REDIS_ADDRESSES")
@@ -31,7 +30,7 @@ func readSettings(lookup func(string) string) (settings, error) {
 		s.redis = redisRange(env)
 	}
 	s.metrics = env.Listen("METRICS_ADDRESS", defaultMetrics)
-	return s, env.Err()
+	return s
 }
 
 // readCommon reads what `drain` needs too.

@@ -25,9 +25,8 @@ type settings struct {
 	metrics      string      // METRICS_ADDRESS: where Prometheus is; :9090 if not set
 }
 
-// readSettings reads and checks all of them; the error has every fault.
-func readSettings(lookup func(string) string) (settings, error) {
-	env := environment.NewReader(lookup)
+// readSettings reads and checks all of them.
+func readSettings(env *environment.Reader) settings {
 	var s settings
 	var number string
 	s.name, number = env.Member("frontend", "WEB_VOTE_NUMBER", "this frontend and its redis")
@@ -41,7 +40,7 @@ func readSettings(lookup func(string) string) (settings, error) {
 	s.listen = env.Listen("LISTEN_ADDRESS", defaultListen)
 	s.metrics = env.Listen("METRICS_ADDRESS", defaultMetrics)
 	environment.CheckListeners(env, s.listen, s.metrics)
-	return s, env.Err()
+	return s
 }
 
 // container is the name that the page shows.
