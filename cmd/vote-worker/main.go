@@ -1,10 +1,10 @@
 // Command vote-worker moves votes from the queues in Redis to PostgreSQL.
 //
-//	vote-worker                                  drain the queues of redis FROM_REDIS_HOST to TO_REDIS_HOST, for ever
-//	vote-worker drain [--timeout 5m] 3 [4 ...]   empty the queues of redis03 (and redis04 ...) to the last entry, say how
-//	                                             many votes that were, and exit 0 only if all of it is committed
-//	vote-worker healthcheck                      exit 0 if the program that runs on this machine is healthy; for a
-//	                                             container's HEALTHCHECK
+//	vote-worker                                        take votes from the queues of REDIS_ADDRESSES as they come
+//	vote-worker drain [--timeout 5m] redis03:6379 ...  take what these queues hold until they are empty, say how many votes
+//	                                                   that were, and exit 0 only if all of it is committed
+//	vote-worker healthcheck                            exit 0 if the program that runs on this machine is healthy; for a
+//	                                                   container's HEALTHCHECK
 //
 // It is set up by environment variables; see settings.go.
 package main
@@ -16,13 +16,13 @@ const program = "vote-worker"
 func main() {
 	service.Program[settings]{
 		Name:      program,
-		Does:      "drain the queues, for ever",
+		Does:      "take votes from the queues as they come",
 		Read:      readSettings,
 		Container: settings.name,
 		Serve:     work,
 		Health:    service.Page{Variable: "METRICS_ADDRESS", Standard: defaultMetrics, Path: "/readyz"},
 		Commands: []service.Command{
-			{Usage: "drain [--timeout 5m] NUMBER ...", Does: "empty the queues of these redis and exit", Run: drainAndStop},
+			{Usage: drainUsage, Does: "take what these queues hold until they are empty", Run: drainAndStop},
 		},
 	}.Main()
 }

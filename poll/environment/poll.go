@@ -19,10 +19,11 @@ func Ballot(r *Reader) poll.Ballot {
 
 // Database is where the votes are stored.
 type Database struct {
-	Host           string // POSTGRES_HOST: pg if not set
-	Port           int    // POSTGRES_PORT: 5432 if not set
-	User, Database string // POSTGRES_USER, POSTGRES_DATABASE: postgres if not set
-	Password       string // POSTGRES_PASSWORD: required
+	Host     string // POSTGRES_HOST: pg if not set
+	Port     int    // POSTGRES_PORT: 5432 if not set
+	User     string // postgres, the user that the official image makes
+	Database string // POSTGRES_DATABASE: postgres if not set
+	Password string // POSTGRES_PASSWORD: required
 }
 
 // ReadDatabase reads the POSTGRES_ variables.
@@ -30,9 +31,9 @@ func ReadDatabase(r *Reader) Database {
 	return Database{
 		Host:     r.Host("POSTGRES_HOST", "pg"),
 		Port:     r.Number("POSTGRES_PORT", 5432, 1, 65535),
-		User:     r.Text("POSTGRES_USER", "postgres"),
+		User:     "postgres",
 		Database: r.Text("POSTGRES_DATABASE", "postgres"),
-		Password: r.Secret("POSTGRES_PASSWORD", "the password of the database"),
+		Password: r.Secret("POSTGRES_PASSWORD", "the password of the database's user postgres"),
 	}
 }
 
