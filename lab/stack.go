@@ -17,7 +17,7 @@ import (
 	"slices"
 	"strings"
 
-	"gopkg.in/yaml.v3"
+	"go.yaml.in/yaml/v3"
 
 	"swarm-scale/settings"
 	"swarm-scale/topology"

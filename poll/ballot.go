@@ -3,12 +3,13 @@ package poll
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 )
 
-// Choice is one of the two options on the ballot, by its identifier: 'a' or 'b'. The zero value is no choice at all.
+// Choice is one of the two options on the ballot, by its identifier: 'a' or 'b'. The zero value is None.
 type Choice byte
 
 // The options of the ballot. None is what a voter who has not voted yet has chosen.
@@ -49,38 +50,62 @@ func (c Choice) String() string {
 // maxLabel is how many characters a label may have: longer ones do not fit a button on a phone.
 const maxLabel = 40
 
-// Ballot is the question: two options, known to the system by their identifiers and to people by these labels.
+// Ballot is the question: two options, each with an identifier for the system and a label for people.
 type Ballot struct {
 	labelA, labelB string
 }
 
-// NewBallot makes a ballot of two labels. Surrounding space is dropped. The error names every fault: an empty label, one
-// of more than 40 characters, one with characters that cannot be printed, and two that are the same.
+// LabelFault is one thing that is wrong with the label of one option. It does not say where the label comes from: whoever
+// read it adds the name of the setting.
+type LabelFault struct {
+	Option  Choice
+	Label   string // without surrounding space
+	Problem string // "is longer than 40 characters"
+	Remedy  string // "shorten it"
+}
+
+// Error is one line: option, label, problem, remedy.
+func (f LabelFault) Error() string {
+	return fmt.Sprintf("label of option %s is %.80q, which %s: %s", f.Option, f.Label, f.Problem, f.Remedy)
+}
+
+// LabelFaults is everything that is wrong with the labels of a ballot.
+type LabelFaults []LabelFault
+
+// Error is one line for each fault.
+func (f LabelFaults) Error() string {
+	lines := make([]string, len(f))
+	for i, fault := range f {
+		lines[i] = fault.Error()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// NewBallot makes a ballot of two labels. Surrounding space is dropped. An error is a LabelFaults with every fault: a label
+// that is empty, is longer than 40 characters, has characters that cannot be printed, or differs from the other in case only.
 func NewBallot(labelA, labelB string) (Ballot, error) {
 	labelA, labelB = strings.TrimSpace(labelA), strings.TrimSpace(labelB)
-	faults := []error{checkLabel("first", labelA), checkLabel("second", labelB)}
-	if labelA == labelB && labelA != "" {
-		faults = append(faults, fmt.Errorf("both options are called %q: give them different names", labelA))
+	faults := slices.Concat(checkLabel(A, labelA), checkLabel(B, labelB))
+	if labelA != "" && strings.EqualFold(labelA, labelB) {
+		faults = append(faults, LabelFault{B, labelB, "is the same as the other option's", "give the two options different labels"})
 	}
-	if err := errors.Join(faults...); err != nil {
-		return Ballot{}, err
+	if len(faults) > 0 {
+		return Ballot{}, faults
 	}
 	return Ballot{labelA: labelA, labelB: labelB}, nil
 }
 
-func checkLabel(which, label string) error {
-	switch {
-	case label == "":
-		return fmt.Errorf("the %s option has no name: give it one, for instance Cats", which)
-	case !utf8.ValidString(label):
-		return fmt.Errorf("the %s option's name %q is not valid UTF-8: encode it so", which, label)
-	case utf8.RuneCountInString(label) > maxLabel:
-		return fmt.Errorf("the %s option's name %q has %d characters: use at most %d",
-			which, label, utf8.RuneCountInString(label), maxLabel)
-	case strings.ContainsFunc(label, func(r rune) bool { return !unicode.IsPrint(r) }):
-		return fmt.Errorf("the %s option's name %q has a character that cannot be printed: leave it out", which, label)
+func checkLabel(option Choice, label string) (faults LabelFaults) {
+	if label == "" {
+		faults = append(faults, LabelFault{option, label, "is empty", "give the option a label, such as Cats"})
 	}
-	return nil
+	if utf8.RuneCountInString(label) > maxLabel {
+		faults = append(faults, LabelFault{option, label, fmt.Sprintf("is longer than %d characters", maxLabel), "shorten it, so that it fits a button"})
+	}
+	if !utf8.ValidString(label) || strings.ContainsFunc(label, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		faults = append(faults, LabelFault{option, label, "has characters that cannot be printed", "use plain text, such as Cats"})
+	}
+	return faults
 }
 
 // Label is what people call the option; the empty string for None.

@@ -2,6 +2,7 @@ package poll_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -9,48 +10,62 @@ import (
 )
 
 func TestNewBallot(t *testing.T) {
-	tests := []struct {
-		name, a, b string
-		faults     []string // none: a good ballot
-	}{
-		{"plain", "Cats", "Dogs", nil},
-		{"trimmed", "  Cats ", "\tDogs", nil},
-		{"other scripts", "猫", "犬 <b>", nil},
-		{"forty characters", strings.Repeat("猫", 40), "Dogs", nil},
-		{"empty", "", "Dogs", []string{"the first option has no name"}},
-		{"both empty", " ", "", []string{"the first option has no name", "the second option has no name"}},
-		{"same", "Cats", " Cats", []string{`both options are called "Cats"`}},
-		{"too long", strings.Repeat("c", 41), "Dogs", []string{"has 41 characters: use at most 40"}},
-		{"line break", "Cats\nand", "Dogs", []string{"cannot be printed"}},
-		{"not UTF-8", "Cats", "\xff", []string{"not valid UTF-8"}},
+	for name, labels := range map[string][2]string{
+		"plain":            {"Cats", "Dogs"},
+		"space around":     {"  Cats ", "\tDogs"},
+		"other scripts":    {"猫", "犬 <b>"},
+		"forty characters": {strings.Repeat("猫", 40), "Dogs"},
+	} {
+		ballot, err := poll.NewBallot(labels[0], labels[1])
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		want := map[poll.Choice]string{poll.A: strings.TrimSpace(labels[0]), poll.B: strings.TrimSpace(labels[1]), poll.None: ""}
+		for choice, label := range want {
+			if got := ballot.Label(choice); got != label {
+				t.Errorf("%s: the label of %q is %q, want %q", name, choice, got, label)
+			}
+		}
 	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			ballot, err := poll.NewBallot(test.a, test.b)
-			if test.faults == nil {
-				if err != nil {
-					t.Fatal(err)
-				}
-				if got, want := ballot.Label(poll.A), strings.TrimSpace(test.a); got != want {
-					t.Errorf("the first label is %q, want %q", got, want)
-				}
-				if got, want := ballot.Label(poll.B), strings.TrimSpace(test.b); got != want {
-					t.Errorf("the second label is %q, want %q", got, want)
-				}
-				if got := ballot.Label(poll.None); got != "" {
-					t.Errorf("no choice has the label %q", got)
-				}
-				return
+}
+
+func TestNewBallotReportsEveryFault(t *testing.T) {
+	type fault struct {
+		option  poll.Choice
+		problem string
+	}
+	const empty, long, unprintable, same = "is empty", "is longer than 40 characters", "has characters that cannot be printed",
+		"is the same as the other option's"
+	for name, test := range map[string]struct {
+		a, b string
+		want []fault
+	}{
+		"empty":             {"", "Dogs", []fault{{poll.A, empty}}},
+		"both empty":        {" ", "", []fault{{poll.A, empty}, {poll.B, empty}}},
+		"same":              {"Cats", " Cats", []fault{{poll.B, same}}},
+		"same but for case": {"Cats", "cATS", []fault{{poll.B, same}}},
+		"too long":          {strings.Repeat("c", 41), "Dogs", []fault{{poll.A, long}}},
+		"line break":        {"Cats\nand", "Dogs", []fault{{poll.A, unprintable}}},
+		"not UTF-8":         {"Cats", "\xff", []fault{{poll.B, unprintable}}},
+		"too long, not UTF-8, same": {strings.Repeat("\xff", 41), strings.Repeat("\xff", 41),
+			[]fault{{poll.A, long}, {poll.A, unprintable}, {poll.B, long}, {poll.B, unprintable}, {poll.B, same}}},
+	} {
+		_, err := poll.NewBallot(test.a, test.b)
+		faults, ok := errors.AsType[poll.LabelFaults](err)
+		if !ok {
+			t.Errorf("%s: the error is %v, want a LabelFaults", name, err)
+			continue
+		}
+		var got []fault
+		for _, f := range faults {
+			got = append(got, fault{f.Option, f.Problem})
+			if want := strings.TrimSpace(map[poll.Choice]string{poll.A: test.a, poll.B: test.b}[f.Option]); f.Label != want || f.Remedy == "" {
+				t.Errorf("%s: the fault is %+v, want the label %q and a remedy", name, f, want)
 			}
-			if err == nil {
-				t.Fatal("no error")
-			}
-			for _, fault := range test.faults {
-				if !strings.Contains(err.Error(), fault) {
-					t.Errorf("the error is %q, want %q in it", err, fault)
-				}
-			}
-		})
+		}
+		if !slices.Equal(got, test.want) {
+			t.Errorf("%s: the faults are %v, want %v", name, got, test.want)
+		}
 	}
 }
 

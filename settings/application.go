@@ -3,10 +3,13 @@ package settings
 import (
 	"bytes"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"swarm-scale/poll"
 )
 
 // Bounds of the application's settings.
@@ -14,26 +17,19 @@ const (
 	minPasswordLength = 12 // characters
 	maxPasswordLength = 128
 	minVoterKeyBytes  = 32 // once decoded: the length of an HMAC-SHA256
-	maxOptionLength   = 40 // characters: what a phone's button shows on two lines
 	walkThroughSecret = "pg8675309"
 )
 
+// ballot checks the options by the programs' own rule, so that what is accepted here is accepted there.
 func (r *reader) ballot() Ballot {
-	b := Ballot{OptionA: r.option(keyOptionA), OptionB: r.option(keyOptionB)}
-	if strings.EqualFold(b.OptionA, b.OptionB) {
-		r.fault(keyOptionB, b.OptionB, "is the same as optionA", "give the ballot two different options")
+	b := Ballot{OptionA: r.text(keyOptionA), OptionB: r.text(keyOptionB)}
+	_, err := poll.NewBallot(b.OptionA, b.OptionB)
+	faults, _ := errors.AsType[poll.LabelFaults](err)
+	for _, fault := range faults {
+		key := map[poll.Choice]string{poll.A: keyOptionA, poll.B: keyOptionB}[fault.Option]
+		r.fault(key, fault.Label, fault.Problem, "%s", fault.Remedy)
 	}
 	return b
-}
-
-func (r *reader) option(key string) string {
-	value := r.text(key)
-	if !utf8.ValidString(value) || strings.ContainsFunc(value, func(c rune) bool { return !unicode.IsPrint(c) }) {
-		r.fault(key, value, "has characters that cannot be printed", "use plain text, such as %s", defaults[key])
-	} else if utf8.RuneCountInString(value) > maxOptionLength {
-		r.fault(key, value, "is too long for a button", "use at most %d characters", maxOptionLength)
-	}
-	return value
 }
 
 // secret reads a setting that has no default and must be kept encrypted.

@@ -18,9 +18,8 @@ type settings struct {
 	metrics  string               // METRICS_ADDRESS: where Prometheus is; :9090 if not set
 }
 
-// readSettings reads and checks all of them; the error has every fault.
-func readSettings(lookup func(string) string) (settings, error) {
-	env := environment.NewReader(lookup)
+// readSettings reads and checks all of them.
+func readSettings(env *environment.Reader) settings {
 	s := settings{
 		database: environment.ReadDatabase(env),
 		ballot:   environment.Ballot(env),
@@ -28,5 +27,5 @@ func readSettings(lookup func(string) string) (settings, error) {
 		metrics:  env.Listen("METRICS_ADDRESS", defaultMetrics),
 	}
 	environment.CheckListeners(env, s.listen, s.metrics)
-	return s, env.Err()
+	return s
 }

@@ -7,38 +7,41 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
-	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"swarm-scale/poll/drain"
-	"swarm-scale/poll/environment"
 	"swarm-scale/poll/postgres"
 	"swarm-scale/poll/redis"
 	"swarm-scale/poll/service"
 )
 
+// drainUsage is the subcommand with its arguments.
+const drainUsage = "drain [--timeout 5m] ADDRESS ..."
+
 // drainAndStop empties the queues it is told, all at once, and says how many votes each had. It is for queues that are
 // about to be taken away. It returns service.ExitOK only if everything in all of them is committed.
-func drainAndStop(ctx context.Context, arguments []string, lookup func(string) string, stdout, stderr io.Writer) int {
+func drainAndStop(ctx context.Context, call service.Call) int {
+	env, stdout, stderr := call.Environment, call.Stdout, call.Stderr
 	flags := flag.NewFlagSet(program+" drain", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.Usage = func() {
-		fmt.Fprintf(stderr, "usage: %s drain [--timeout 5m] NUMBER ...\n"+
-			"  NUMBER is that of a redis, for instance 3 for redis03, or host:port\n", program)
+		fmt.Fprintf(stderr, "usage: %s %s\n  ADDRESS is host:port of a queue's redis, for instance redis03:6379\n", program, drainUsage)
 		flags.PrintDefaults()
 	}
 	timeout := flags.Duration("timeout", 5*time.Minute, "give up after this time")
-	if err := flags.Parse(arguments); errors.Is(err, flag.ErrHelp) {
+	if err := flags.Parse(call.Arguments); errors.Is(err, flag.ErrHelp) {
 		return service.ExitOK
 	} else if err != nil {
 		return service.ExitSettings
 	}
-	env := environment.NewReader(lookup)
 	settings := readCommon(env)
-	settings.redis = readQueues(env, flags.Args())
+	settings.queues = env.AddressList("drain", strings.Join(flags.Args(), " "))
+	if flags.NArg() == 0 {
+		env.Fault(errors.New("drain has no address: name the queues to drain, for instance `drain redis03:6379`"))
+	}
 	if *timeout <= 0 {
 		env.Fault(fmt.Errorf("--timeout is %s: give a time above zero, for instance 5m", *timeout))
 	}
@@ -55,39 +58,17 @@ func drainAndStop(ctx context.Context, arguments []string, lookup func(string) s
 	return service.ExitOK
 }
 
-// readQueues turns the numbers of redis into their addresses.
-func readQueues(env *environment.Reader, arguments []string) []string {
-	if len(arguments) == 0 {
-		env.Fault(fmt.Errorf("no queue is named: give the numbers of the redis to empty, for instance `drain 3`"))
-	}
-	seen := map[string]bool{}
-	var addresses []string
-	for _, argument := range arguments {
-		address := argument
-		if number, err := strconv.Atoi(argument); err == nil && number >= 1 && number <= maxRedis {
-			address = redisAddress(number)
-		} else if host, port, err := net.SplitHostPort(argument); err != nil || host == "" || port == "" {
-			env.Fault(fmt.Errorf("%.80q is not the number of a redis: give one from 1 to %d, or host:port", argument, maxRedis))
-		}
-		if !seen[address] {
-			addresses = append(addresses, address)
-		}
-		seen[address] = true
-	}
-	return addresses
-}
-
 // emptyAll empties all queues side by side and prints a line for each.
 func emptyAll(ctx context.Context, settings settings, timeout time.Duration, log *slog.Logger, stdout io.Writer) error {
-	store, err := postgres.NewStore(postgres.Address(settings.database), program+" drain", len(settings.redis))
+	store, err := postgres.NewStore(postgres.Address(settings.database), program+" drain", len(settings.queues))
 	if err != nil {
 		return err
 	}
 	defer store.Close()
-	results := make([]string, len(settings.redis))
-	faults := make([]error, len(settings.redis))
+	results := make([]string, len(settings.queues))
+	faults := make([]error, len(settings.queues))
 	var group errgroup.Group
-	for i, address := range settings.redis {
+	for i, address := range settings.queues {
 		group.Go(func() error {
 			// Its own name, so that it does not take the standing worker's entries for its own.
 			backlog, err := redis.NewBacklog(address, settings.name()+"-drain")

@@ -17,13 +17,13 @@ const memoryLimit = 96 << 20
 // work is the standing worker: it drains its queues until ctx is done.
 func work(ctx context.Context, settings settings, log *slog.Logger) error {
 	service.LimitMemory(memoryLimit)
-	store, err := postgres.NewStore(postgres.Address(settings.database), program, len(settings.redis))
+	store, err := postgres.NewStore(postgres.Address(settings.database), program, len(settings.queues))
 	if err != nil {
 		return err
 	}
 	defer store.Close()
 	var backlogs []poll.Backlog
-	for _, address := range settings.redis {
+	for _, address := range settings.queues {
 		backlog, err := redis.NewBacklog(address, settings.name())
 		if err != nil {
 			return err

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"errors"
-
 	"swarm-scale/poll"
 	"swarm-scale/poll/environment"
 	"swarm-scale/poll/http"
@@ -13,35 +11,30 @@ const (
 	defaultMetrics = ":9090"
 )
 
-// settings are the program's environment variables.
+// settings are the program's environment variables. Each may come from a file instead; see package environment.
 type settings struct {
-	// WEB_VOTE_NUMBER: two digits or more, "01"; the number of this frontend and of its redis. "auto" for frontends that are
-	// started alike and share a redis: they go by the names of their hosts.
-	name         string      // frontend01
-	redisAddress string      // REDIS_ADDRESS: host:port; redis<number>:6379 if not set
-	voterKey     []byte      // VOTER_KEY: base64 of at least 32 bytes, the same on all frontends; signs voters' cookies
-	ballot       poll.Ballot // OPTION_A, OPTION_B: the labels; Cats and Dogs if not set
-	listen       string      // LISTEN_ADDRESS: where voters are answered; :80 if not set
-	metrics      string      // METRICS_ADDRESS: where Prometheus is; :9090 if not set
+	// WEB_VOTE_NUMBER: the number of this frontend, two digits or more, such as 01; or auto, for frontends that are started
+	// with the same variables: the name then has the host's name for a number.
+	name     string      // frontend01, which the page shows
+	queue    string      // REDIS_ADDRESS: host:port of the Redis that has this frontend's queue
+	voterKey []byte      // VOTER_KEY: base64 of at least 32 bytes, the same on all frontends; signs voters' cookies
+	ballot   poll.Ballot // OPTION_A, OPTION_B: the labels; Cats and Dogs if not set
+	listen   string      // LISTEN_ADDRESS: where voters are answered; :80 if not set
+	metrics  string      // METRICS_ADDRESS: where Prometheus is answered; :9090 if not set
 }
 
-// readSettings reads and checks all of them; the error has every fault.
-func readSettings(lookup func(string) string) (settings, error) {
-	env := environment.NewReader(lookup)
-	var s settings
-	var number string
-	s.name, number = env.Member("frontend", "WEB_VOTE_NUMBER", "this frontend and its redis")
-	s.redisAddress = env.Address("REDIS_ADDRESS", "redis"+number+":6379")
-	if env.Text("WEB_VOTE_NUMBER", "") == environment.Auto && !env.Set("REDIS_ADDRESS") {
-		env.Fault(errors.New("REDIS_ADDRESS is not set, and WEB_VOTE_NUMBER is \"auto\": set it to the redis that the frontends " +
-			"share, for instance redis:6379"))
+// readSettings reads and checks all of them.
+func readSettings(env *environment.Reader) settings {
+	s := settings{
+		name:     env.Member("frontend", "WEB_VOTE_NUMBER", "this frontend"),
+		queue:    env.Address("REDIS_ADDRESS", "the redis that has this frontend's queue"),
+		voterKey: env.Key("VOTER_KEY", "the secret that signs voters' cookies, the same on all frontends", http.KeySize),
+		ballot:   environment.Ballot(env),
+		listen:   env.Listen("LISTEN_ADDRESS", defaultListen),
+		metrics:  env.Listen("METRICS_ADDRESS", defaultMetrics),
 	}
-	s.voterKey = env.Key("VOTER_KEY", "the secret that signs voters' cookies, the same on all frontends", http.KeySize)
-	s.ballot = environment.Ballot(env)
-	s.listen = env.Listen("LISTEN_ADDRESS", defaultListen)
-	s.metrics = env.Listen("METRICS_ADDRESS", defaultMetrics)
 	environment.CheckListeners(env, s.listen, s.metrics)
-	return s, env.Err()
+	return s
 }
 
 // container is the name that the page shows.

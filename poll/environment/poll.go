@@ -1,7 +1,8 @@
 package environment
 
 import (
-	"fmt"
+	"errors"
+	"strings"
 
 	"swarm-scale/poll"
 )
@@ -9,18 +10,20 @@ import (
 // Ballot reads OPTION_A and OPTION_B, the labels of the two options: Cats and Dogs if not set.
 func Ballot(r *Reader) poll.Ballot {
 	ballot, err := poll.NewBallot(r.Text("OPTION_A", "Cats"), r.Text("OPTION_B", "Dogs"))
-	if err != nil {
-		r.Fault(fmt.Errorf("OPTION_A and OPTION_B: %w", err))
+	faults, _ := errors.AsType[poll.LabelFaults](err)
+	for _, fault := range faults {
+		r.faultf("OPTION_%s is %.80q, which %s: %s", strings.ToUpper(fault.Option.String()), fault.Label, fault.Problem, fault.Remedy)
 	}
 	return ballot
 }
 
 // Database is where the votes are stored.
 type Database struct {
-	Host           string // POSTGRES_HOST: pg if not set
-	Port           int    // POSTGRES_PORT: 5432 if not set
-	User, Database string // POSTGRES_USER, POSTGRES_DATABASE: postgres if not set
-	Password       string // POSTGRES_PASSWORD: required
+	Host     string // POSTGRES_HOST: pg if not set
+	Port     int    // POSTGRES_PORT: 5432 if not set
+	User     string // postgres, the user that the official image makes
+	Database string // POSTGRES_DATABASE: postgres if not set
+	Password string // POSTGRES_PASSWORD: required
 }
 
 // ReadDatabase reads the POSTGRES_ variables.
@@ -28,9 +31,9 @@ func ReadDatabase(r *Reader) Database {
 	return Database{
 		Host:     r.Host("POSTGRES_HOST", "pg"),
 		Port:     r.Number("POSTGRES_PORT", 5432, 1, 65535),
-		User:     r.Text("POSTGRES_USER", "postgres"),
+		User:     "postgres",
 		Database: r.Text("POSTGRES_DATABASE", "postgres"),
-		Password: r.Secret("POSTGRES_PASSWORD", "the password of the database"),
+		Password: r.Secret("POSTGRES_PASSWORD", "the password of the database's user postgres"),
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed" // the scripts
 	"fmt"
+	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -51,22 +52,30 @@ func NewBacklog(address, worker string) (*Backlog, error) {
 	if err != nil {
 		return nil, err
 	}
-	name, _, _ := strings.Cut(address, ":")
-	if name == "" || name == "localhost" || name[0] >= '0' && name[0] <= '9' || name[0] == '[' {
-		name = address // development: several queues on one host
-	}
 	return &Backlog{
 		client:      client,
 		address:     address,
-		name:        name,
+		name:        nameOf(address),
 		worker:      worker,
 		acknowledge: rueidis.NewLuaScript(acknowledgeSource),
 		setAside:    rueidis.NewLuaScript(setAsideSource),
 	}, nil
 }
 
-// Name implements poll.Backlog: the host's name, or the whole address where the host alone does not say which queue.
+// Name implements poll.Backlog.
 func (b *Backlog) Name() string { return b.name }
+
+// standardPort is where Redis listens unless it is told otherwise.
+const standardPort = "6379"
+
+// nameOf is the host of an address if the port is Redis's standard one, and the whole address otherwise. So no two
+// addresses have the same name.
+func nameOf(address string) string {
+	if host, port, err := net.SplitHostPort(address); err == nil && port == standardPort {
+		return host
+	}
+	return address
+}
 
 // Prepare implements poll.Backlog: it makes the group, from the first entry on, and with it the stream.
 func (b *Backlog) Prepare(ctx context.Context) error {

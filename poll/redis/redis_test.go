@@ -476,6 +476,20 @@ func TestNextEndsWithItsContext(t *testing.T) {
 	}
 }
 
+func TestBacklogName(t *testing.T) {
+	for address, want := range map[string]string{"redis01:6379": "redis01", "redis01:6380": "redis01:6380", "10.0.0.1:6379": "10.0.0.1",
+		"127.0.0.1:16379": "127.0.0.1:16379", "[::1]:6379": "::1", "localhost:7000": "localhost:7000"} {
+		backlog, err := redis.NewBacklog(address, "worker01")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := backlog.Name(); got != want {
+			t.Errorf("the queue at %s has the name %q, want %q", address, got, want)
+		}
+		backlog.Close()
+	}
+}
+
 func TestWrongAddress(t *testing.T) {
 	for _, address := range []string{"", "redis01", "redis01:6379:1"} {
 		if _, err := redis.NewQueue(address); err == nil || !strings.Contains(err.Error(), "host:port") {

@@ -10,8 +10,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -31,35 +29,9 @@ const (
 // `docker stop` kills.
 const stopTimeout = 8 * time.Second
 
-// UntilSignal is a context that is done when the program is told to stop, by SIGTERM (docker stop) or SIGINT (Ctrl-C). A
-// second signal ends the program at once.
-func UntilSignal() (context.Context, context.CancelFunc) {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	context.AfterFunc(ctx, stop)
-	return ctx, stop
-}
-
 // Log is the program's log: one JSON object per line.
 func Log(to io.Writer, program string) *slog.Logger {
 	return slog.New(slog.NewJSONHandler(to, nil)).With("program", program)
-}
-
-// Run is what the programs do between their settings and their end: reads the settings from the environment, serves with
-// them until ctx is done, and returns the exit code. The name that the container of these settings goes by is on every line
-// of the log, which goes to stderr.
-func Run[S any](ctx context.Context, program string, lookup func(string) string, stderr io.Writer,
-	read func(lookup func(string) string) (S, error), container func(S) string, serve func(context.Context, S, *slog.Logger) error) int {
-	settings, err := read(lookup)
-	if err != nil {
-		return SettingsFault(stderr, program, err)
-	}
-	log := Log(stderr, program).With("container", container(settings))
-	if err := serve(ctx, settings, log); err != nil {
-		log.Error("stopped by a failure", "error", err.Error())
-		return ExitFailure
-	}
-	log.Info("stopped")
-	return ExitOK
 }
 
 // SettingsFault tells a person what is wrong with the settings, one fault per line, and returns the exit code for it.

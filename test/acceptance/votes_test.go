@@ -169,34 +169,40 @@ func TestWrongSettings(t *testing.T) {
 		says                   []string
 	}{
 		{"vote app, nothing set", "web-vote-app", nil, nil, []string{
-			"WEB_VOTE_NUMBER is not set", "for instance 01", "VOTER_KEY is not set", "openssl rand -base64 32"}},
+			"WEB_VOTE_NUMBER is not set", "for instance 01", "REDIS_ADDRESS is not set", "VOTER_KEY is not set", "openssl rand -base64 32"}},
 		{"vote app, all wrong", "web-vote-app", nil, []string{"WEB_VOTE_NUMBER=1", "VOTER_KEY=c2hvcnQ=", "OPTION_A=Cats",
 			"OPTION_B=Cats", "LISTEN_ADDRESS=80", "METRICS_ADDRESS=:99999", "REDIS_ADDRESS=redis01"}, []string{
-			`WEB_VOTE_NUMBER is "1"`, "VOTER_KEY (not shown) has 5 bytes, want at least 32", `both options are called "Cats"`,
+			`WEB_VOTE_NUMBER is "1"`, "VOTER_KEY (not shown) has 5 bytes, want at least 32", `OPTION_B is "Cats", which is the same`,
 			`LISTEN_ADDRESS is "80"`, `METRICS_ADDRESS is ":99999"`, `REDIS_ADDRESS is "redis01"`}},
 		{"vote app, key not base64", "web-vote-app", nil, []string{"WEB_VOTE_NUMBER=01", "VOTER_KEY=hush-hush!"}, []string{
 			"VOTER_KEY (not shown, 10 characters) is not base64"}},
 		{"vote app, one address for two", "web-vote-app", nil, []string{"WEB_VOTE_NUMBER=01", "VOTER_KEY=" + programtest.VoterKey,
 			"METRICS_ADDRESS=:80"}, []string{`LISTEN_ADDRESS and METRICS_ADDRESS are both ":80"`}},
-		{"vote app, a number of its host and no redis", "web-vote-app", nil, []string{"WEB_VOTE_NUMBER=auto",
-			"VOTER_KEY=" + programtest.VoterKey}, []string{"REDIS_ADDRESS is not set", "redis:6379"}},
-		{"worker, nothing set", "vote-worker", nil, nil, []string{"WORKER_NUMBER is not set", "FROM_REDIS_HOST is not set",
-			"TO_REDIS_HOST is not set", "POSTGRES_PASSWORD is not set"}},
-		{"worker, all wrong", "vote-worker", nil, []string{"WORKER_NUMBER=one", "FROM_REDIS_HOST=3", "TO_REDIS_HOST=2",
+		{"vote app, no redis", "web-vote-app", nil, []string{"WEB_VOTE_NUMBER=01", "VOTER_KEY=" + programtest.VoterKey},
+			[]string{"REDIS_ADDRESS is not set", "redis01:6379"}},
+		{"vote app, a secret that is set twice", "web-vote-app", nil, []string{"WEB_VOTE_NUMBER=01", "VOTER_KEY=hush-hush",
+			"VOTER_KEY_FILE=/run/secrets/voter-key"}, []string{"VOTER_KEY and VOTER_KEY_FILE are both set"}},
+		{"worker, nothing set", "vote-worker", nil, nil, []string{"WORKER_NUMBER is not set", "REDIS_ADDRESSES is not set",
+			"POSTGRES_PASSWORD is not set"}},
+		{"worker, all wrong", "vote-worker", nil, []string{"WORKER_NUMBER=one", "REDIS_ADDRESSES=redis01",
 			"POSTGRES_HOST=pg:5432", "POSTGRES_PORT=0", "POSTGRES_PASSWORD=hush-hush"}, []string{`WORKER_NUMBER is "one"`,
-			"FROM_REDIS_HOST is 3 and TO_REDIS_HOST is 2", `POSTGRES_HOST is "pg:5432"`, `POSTGRES_PORT is "0"`}},
+			`REDIS_ADDRESSES has "redis01"`, `POSTGRES_HOST is "pg:5432"`, `POSTGRES_PORT is "0"`}},
 		{"worker, addresses", "vote-worker", nil, []string{"WORKER_NUMBER=01", "POSTGRES_PASSWORD=x",
-			"REDIS_ADDRESSES=redis01:6379,redis01:6379, :1"}, []string{"twice", `REDIS_ADDRESSES is ":1"`}},
+			"REDIS_ADDRESSES=redis01:6379,redis01:6379, :1"}, []string{"twice", `REDIS_ADDRESSES has ":1"`}},
+		{"worker, numbers of queues", "vote-worker", nil, []string{"WORKER_NUMBER=01", "POSTGRES_PASSWORD=x", "FROM_REDIS_HOST=1",
+			"TO_REDIS_HOST=2"}, []string{`FROM_REDIS_HOST is "1"`, `TO_REDIS_HOST is "2"`, "REDIS_ADDRESSES"}},
+		{"worker, a password that is not there", "vote-worker", nil, []string{"WORKER_NUMBER=01", "REDIS_ADDRESSES=redis01:6379",
+			"POSTGRES_PASSWORD_FILE=/run/secrets/none"}, []string{`POSTGRES_PASSWORD_FILE is "/run/secrets/none"`, "or set POSTGRES_PASSWORD"}},
 		{"worker, unknown command", "vote-worker", []string{"dance"}, nil, []string{`does not know ["dance"]`}},
 		{"drain, no queue", "vote-worker", []string{"drain"}, []string{"WORKER_NUMBER=01", "POSTGRES_PASSWORD=x"},
-			[]string{"no queue is named", "`drain 3`"}},
-		{"drain, wrong queues", "vote-worker", []string{"drain", "--timeout", "-1s", "0", "redis03"},
-			[]string{"WORKER_NUMBER=01"}, []string{`"0" is not the number`, `"redis03" is not the number`,
+			[]string{"drain has no address", "`drain redis03:6379`"}},
+		{"drain, wrong queues", "vote-worker", []string{"drain", "--timeout", "-1s", "3", "redis03"},
+			[]string{"WORKER_NUMBER=01"}, []string{`drain has "3"`, `drain has "redis03"`,
 				"POSTGRES_PASSWORD is not set", "--timeout is -1s"}},
-		{"drain, unknown flag", "vote-worker", []string{"drain", "--force", "3"}, nil, []string{"usage: vote-worker drain"}},
+		{"drain, unknown flag", "vote-worker", []string{"drain", "--force", "redis03:6379"}, nil, []string{"usage: vote-worker drain"}},
 		{"results, nothing set", "results-app", nil, nil, []string{"POSTGRES_PASSWORD is not set"}},
 		{"results, all wrong", "results-app", nil, []string{"OPTION_A=" + strings.Repeat("x", 41), "POSTGRES_PORT=http",
-			"METRICS_ADDRESS=9090"}, []string{"41 characters", `POSTGRES_PORT is "http"`, `METRICS_ADDRESS is "9090"`}},
+			"METRICS_ADDRESS=9090"}, []string{"longer than 40 characters", `POSTGRES_PORT is "http"`, `METRICS_ADDRESS is "9090"`}},
 		{"results, unknown command", "results-app", []string{"drain", "3"}, nil, []string{"does not know"}},
 	}
 	for _, test := range tests {
@@ -234,7 +240,7 @@ func TestAddressIsTaken(t *testing.T) {
 		t.Errorf("the worker: %d %s", code, said)
 	}
 	code, _, said = programtest.RunToEnd(t, "web-vote-app", nil, []string{"WEB_VOTE_NUMBER=01", "VOTER_KEY=" + programtest.VoterKey,
-		"LISTEN_ADDRESS=" + free, "METRICS_ADDRESS=" + address})
+		"REDIS_ADDRESS=127.0.0.1:1", "LISTEN_ADDRESS=" + free, "METRICS_ADDRESS=" + address})
 	if code != 1 || !strings.Contains(said, address) {
 		t.Errorf("the vote app: %d %s", code, said)
 	}
