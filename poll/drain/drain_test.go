@@ -19,6 +19,7 @@ import (
 	"swarm-scale/poll/drain"
 	"swarm-scale/poll/postgres"
 	"swarm-scale/poll/redis"
+	"swarm-scale/test/eventually"
 	"swarm-scale/test/postgrestest"
 	"swarm-scale/test/redistest"
 )
@@ -138,26 +139,11 @@ func run(t *testing.T, store poll.Store, options drain.Options, backlogs ...poll
 	return worker, stop
 }
 
-func eventually(t *testing.T, what string, check func() error) {
-	t.Helper()
-	deadline := time.Now().Add(patience)
-	for {
-		err := check()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("not within %s: %s: %v", patience, what, err)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-}
-
 // wantDrained waits until the store has this tally and the queue is empty.
 func (b *bench) wantDrained(want poll.Tally) {
 	b.t.Helper()
 	backlog := b.backlog("test")
-	eventually(b.t, fmt.Sprintf("the tally is %+v and the queue is empty", want), func() error {
+	eventually.Succeeds(b.t, patience, fmt.Sprintf("the tally is %+v and the queue is empty", want), func() error {
 		got, err := b.scoreboard.Tally(b.t.Context())
 		if err != nil {
 			return err
@@ -306,7 +292,7 @@ func (b *bench) killWhileWriting(victim *crash) {
 	b.t.Helper()
 	waiting := `FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%INSERT INTO votes%'
 		AND datname = current_database() AND pid <> pg_backend_pid()`
-	eventually(b.t, "the worker has written and waits for the tally", func() error {
+	eventually.Succeeds(b.t, patience, "the worker has written and waits for the tally", func() error {
 		var workers int
 		err := b.eye.QueryRow(b.t.Context(), "SELECT count(*) "+waiting).Scan(&workers)
 		if err == nil && workers == 0 {
@@ -343,7 +329,7 @@ func TestQueuesDoNotWaitForEachOther(t *testing.T) {
 	if took := time.Since(started); took > 5*time.Second {
 		t.Errorf("it took %s", took)
 	}
-	eventually(t, "the worker says which queues it cannot drain", func() error {
+	eventually.Succeeds(t, patience, "the worker says which queues it cannot drain", func() error {
 		err := worker.Ready()
 		if err == nil || !strings.Contains(err.Error(), gone.Address) || strings.Contains(err.Error(), b.server.Address) {
 			return fmt.Errorf("it says %w", err)
@@ -391,7 +377,7 @@ func TestUnreadableEntryThatCannotBeSetAside(t *testing.T) {
 	b.append(20, poll.A)
 	b.server.Do(t, "CONFIG", "SET", "maxmemory", "1")
 	run(t, b.store, quick(), b.backlog("worker01"))
-	eventually(t, "the votes are stored", func() error {
+	eventually.Succeeds(t, patience, "the votes are stored", func() error {
 		if got, err := b.scoreboard.Tally(t.Context()); err != nil || got.A != 20 {
 			return fmt.Errorf("the tally is %+v (%v)", got, err)
 		}
@@ -448,10 +434,10 @@ func TestDatabaseComesBack(t *testing.T) {
 		}
 		return nil
 	}
-	eventually(t, "the queue is empty", empty)
+	eventually.Succeeds(t, patience, "the queue is empty", empty)
 	server.Kill()
 	b.append(10, poll.B)
-	eventually(t, "the worker says that the database is away", func() error {
+	eventually.Succeeds(t, patience, "the worker says that the database is away", func() error {
 		if worker.Ready() == nil {
 			return errors.New("it says that it is ready")
 		}
@@ -464,12 +450,12 @@ func TestDatabaseComesBack(t *testing.T) {
 		t.Errorf("%d entries are queued (%v), want all 10", size, err)
 	}
 	server.Restart(t)
-	eventually(t, "the queue is empty again", empty)
+	eventually.Succeeds(t, patience, "the queue is empty again", empty)
 	var votes int
 	if err := server.Connect(t, "postgres").QueryRow(t.Context(), "SELECT count(*) FROM votes").Scan(&votes); err != nil || votes != 20 {
 		t.Errorf("%d votes are stored (%v), want 20", votes, err)
 	}
-	eventually(t, "the worker is ready", worker.Ready)
+	eventually.Succeeds(t, patience, "the worker is ready", worker.Ready)
 }
 
 // A worker that is told to stop finishes the batch in its hands.

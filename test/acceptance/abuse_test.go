@@ -10,15 +10,17 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"swarm-scale/poll"
+	"swarm-scale/test/eventually"
 )
 
 // One voter who presses both buttons a hundred times at once, on both frontends, is one voter.
 func TestOneVoterInManyTabs(t *testing.T) {
 	t.Parallel()
 	s := startSystem(t)
-	v := newVoter(t)
-	v.look(s.frontends[0])
-	cookie := v.client.Jar.Cookies(siteAddress(t))[0]
+	v := s.newVoter(t, s.frontends[0])
+	cookie := v.Cookie()
 	var group sync.WaitGroup
 	for i := range 100 {
 		group.Go(func() {
@@ -43,7 +45,7 @@ func TestOneVoterInManyTabs(t *testing.T) {
 	}
 	group.Wait()
 	// And then decides.
-	v.mustVote(s.frontends[1], "b")
+	mustVote(t, v, s.frontends[1], poll.B)
 	s.wantResults(t, 0, 1)
 }
 
@@ -91,7 +93,7 @@ func TestTenThousandConnections(t *testing.T) {
 		})
 	}
 	group.Wait()
-	eventually(t, "the frontend has them all", func() error {
+	eventually.Succeeds(t, patience, "the frontend has them all", func() error {
 		if got := metric(t, frontend, "process_open_fds"); got < connections {
 			return fmt.Errorf("it has %v files open", got)
 		}
@@ -100,9 +102,8 @@ func TestTenThousandConnections(t *testing.T) {
 	slowest := time.Duration(0)
 	for range voters {
 		started := time.Now()
-		v := newVoter(t)
-		v.look(frontend)
-		v.mustVote(frontend, "a")
+		v := s.newVoter(t, frontend)
+		mustVote(t, v, frontend, poll.A)
 		slowest = max(slowest, time.Since(started))
 	}
 	if slowest > 2*time.Second {
@@ -124,9 +125,8 @@ func TestTenThousandConnections(t *testing.T) {
 func TestHalfAVote(t *testing.T) {
 	t.Parallel()
 	s := startWithoutWorker(t)
-	v := newVoter(t)
-	v.look(s.frontends[0])
-	cookie := v.client.Jar.Cookies(siteAddress(t))[0]
+	v := s.newVoter(t, s.frontends[0])
+	cookie := v.Cookie()
 	var group sync.WaitGroup
 	for _, body := range []string{"Content-Length: 6\r\n\r\nvote=", "Content-Length: 600\r\n\r\nvote=a",
 		"Transfer-Encoding: chunked\r\n\r\n6\r\nvote=a\r\n"} {

@@ -16,6 +16,9 @@ import (
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+
+	"swarm-scale/poll"
+	"swarm-scale/test/eventually"
 )
 
 // The sizes of a screen: a laptop's and a small phone's, in CSS pixels.
@@ -287,10 +290,9 @@ func TestVotePageWithoutJavaScript(t *testing.T) {
 	if share := text(t, tab, "[data-option=b] .share"); share != "100.0%" {
 		t.Errorf("the share of Dogs is %q, want 100.0%%", share)
 	}
-	newVoter := newVoter(t)
-	newVoter.look(s.frontends[0])
-	newVoter.mustVote(s.frontends[0], "a")
-	eventually(t, "the page shows the new vote by itself", func() error {
+	v := s.newVoter(t, s.frontends[0])
+	mustVote(t, v, s.frontends[0], poll.A)
+	eventually.Succeeds(t, patience, "the page shows the new vote by itself", func() error {
 		share, err := chromedp.Run(tab, chromedp.Evaluate[string](`document.querySelector("[data-option=b] .share").innerText`))
 		if err != nil { // the page is just being loaded
 			return err
@@ -317,7 +319,7 @@ func TestVotePageWhileQueueIsDown(t *testing.T) {
 	}
 	keepScreenshot(t, tab, "queue-down-phone")
 	s.redis[0].Restart(t)
-	eventually(t, "the same page takes the vote", func() error {
+	eventually.Succeeds(t, patience, "the same page takes the vote", func() error {
 		press(t, tab, "button.b")
 		if got := text(t, tab, ".notice"); !strings.HasPrefix(got, "Thank you!") {
 			return fmt.Errorf("it says %q", got)
@@ -345,15 +347,14 @@ func TestResultsPageMovesByItself(t *testing.T) {
 	}
 	ask[bool](t, tab, `window.sameVisit = true`)
 	for i := range 4 {
-		v := newVoter(t)
-		v.look(s.frontends[i%2])
-		choice := "a"
+		v := s.newVoter(t, s.frontends[i%2])
+		choice := poll.A
 		if i == 3 {
-			choice = "b"
+			choice = poll.B
 		}
-		v.mustVote(s.frontends[i%2], choice)
+		mustVote(t, v, s.frontends[i%2], choice)
 	}
-	eventually(t, "the bars move", func() error {
+	eventually.Succeeds(t, patience, "the bars move", func() error {
 		if a, b := width("a"), width("b"); a != 75 || b != 25 {
 			return fmt.Errorf("they are %v%% and %v%% wide", a, b)
 		}
@@ -386,14 +387,14 @@ func TestResultsPageMovesByItself(t *testing.T) {
 
 	// The results app goes away and comes back: the page says so, and finds it again.
 	s.results.Kill()
-	eventually(t, "the page says that it has lost the connection", func() error {
+	eventually.Succeeds(t, patience, "the page says that it has lost the connection", func() error {
 		if got := text(t, tab, "#trouble"); !strings.Contains(got, "connection to the results is lost") {
 			return fmt.Errorf("it says %q", got)
 		}
 		return nil
 	})
 	s.results.Launch(t)
-	eventually(t, "the page is live again", func() error {
+	eventually.Succeeds(t, patience, "the page is live again", func() error {
 		if got := text(t, tab, "#status"); !strings.HasPrefix(got, "Live") {
 			return fmt.Errorf("its status is %q", got)
 		}

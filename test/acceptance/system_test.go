@@ -1,43 +1,27 @@
 package acceptance
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/cookiejar"
-	"net/url"
 	"os"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"swarm-scale/poll"
+	"swarm-scale/test/eventually"
 	"swarm-scale/test/postgrestest"
 	"swarm-scale/test/programtest"
 	"swarm-scale/test/redistest"
+	"swarm-scale/test/voters"
 )
 
 // patience is how long the tests wait for what happens in a second on an idle machine.
 const patience = 30 * time.Second
 
 func TestMain(m *testing.M) { os.Exit(programtest.Main(m)) }
-
-// eventually waits until check returns nil.
-func eventually(t testing.TB, what string, check func() error) {
-	t.Helper()
-	deadline := time.Now().Add(patience)
-	for {
-		err := check()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("not within %s: %s: %v", patience, what, err)
-		}
-		time.Sleep(25 * time.Millisecond)
-	}
-}
 
 // system is the whole application with two frontends.
 type system struct {
@@ -48,6 +32,7 @@ type system struct {
 	frontends []*programtest.Program
 	worker    *programtest.Program
 	results   *programtest.Program
+	books     voters.Books
 }
 
 // startSystem starts everything.
@@ -80,66 +65,30 @@ func (s *system) startWorker(t testing.TB) {
 		"REDIS_ADDRESSES=" + s.redis[0].Address + "," + s.redis[1].Address}, s.database...)...)
 }
 
-// voter is a browser without a screen: it keeps its cookie for all frontends, as behind the load balancer.
-type voter struct {
-	client *http.Client
-	t      testing.TB
+// siteOf is the vote page of one frontend, under the name that all of them have behind the load balancer.
+func siteOf(frontend *programtest.Program) voters.Site {
+	return voters.Site{URL: frontend.URL, Host: "votingapp.local"}
 }
 
-// throughBalancer sends every request to the frontend that it is told, although the voter's address stays the same.
-type throughBalancer struct{ frontend string }
-
-// siteURL is what all frontends are called.
-const siteURL = "http://votingapp.local/"
-
-func (b *throughBalancer) RoundTrip(r *http.Request) (*http.Response, error) {
-	target, err := url.Parse(b.frontend)
-	if err != nil {
-		return nil, err
-	}
-	sent := r.Clone(r.Context())
-	sent.URL.Host = target.Host
-	sent.Host = r.URL.Host
-	return http.DefaultTransport.RoundTrip(sent)
-}
-
-// siteAddress is siteURL, parsed.
-func siteAddress(t testing.TB) *url.URL {
+// newVoter is a new voter who has opened the vote page.
+func (s *system) newVoter(t testing.TB, frontend *programtest.Program) *voters.Voter {
 	t.Helper()
-	address, err := url.Parse(siteURL)
+	voter, err := s.books.NewVoter()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return address
-}
-
-func newVoter(t testing.TB) *voter {
-	t.Helper()
-	jar, err := cookiejar.New(nil)
-	if err != nil {
+	voter.Patience = patience
+	if err := voter.Look(t.Context(), siteOf(frontend)).Err(); err != nil {
 		t.Fatal(err)
 	}
-	return &voter{t: t, client: &http.Client{Jar: jar, Transport: &throughBalancer{}, Timeout: patience}}
+	return voter
 }
 
-func (v *voter) look(frontend *programtest.Program) (status int, page string) {
-	v.t.Helper()
-	v.client.Transport.(*throughBalancer).frontend = frontend.URL
-	response, err := v.client.Get(siteURL)
-	return read(v.t, response, err)
-}
-
-func (v *voter) vote(frontend *programtest.Program, choice string) (status int, page string) {
-	v.t.Helper()
-	v.client.Transport.(*throughBalancer).frontend = frontend.URL
-	response, err := v.client.PostForm(siteURL, url.Values{"vote": {choice}})
-	return read(v.t, response, err)
-}
-
-func (v *voter) mustVote(frontend *programtest.Program, choice string) {
-	v.t.Helper()
-	if status, page := v.vote(frontend, choice); status != http.StatusOK {
-		v.t.Fatalf("the vote was answered with %d:\n%s", status, page)
+// mustVote votes, and ends the test if the vote is not acknowledged.
+func mustVote(t testing.TB, voter *voters.Voter, frontend *programtest.Program, choice poll.Choice) {
+	t.Helper()
+	if err := voter.Vote(t.Context(), siteOf(frontend), choice).Err(); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -162,37 +111,16 @@ func get(t testing.TB, address string) (int, string) {
 	return read(t, response, err)
 }
 
-// resultsJSON is what /results.json says.
-type resultsJSON struct {
-	Options []struct {
-		ID, Label string
-		Votes     int64
-		Share     float64
-	}
-	Total int64
-	Live  bool
-	AsOf  string `json:"as_of"`
-}
-
-func (s *system) readResults(t testing.TB) resultsJSON {
-	t.Helper()
-	_, body := get(t, s.results.URL+"/results.json")
-	var results resultsJSON
-	if err := json.Unmarshal([]byte(body), &results); err != nil {
-		t.Fatalf("%v in %s", err, body)
-	}
-	return results
-}
-
 // wantResults waits until the results page has these numbers, live.
 func (s *system) wantResults(t testing.TB, a, b int64) {
 	t.Helper()
-	eventually(t, fmt.Sprintf("the results are %d to %d", a, b), func() error {
-		results := s.readResults(t)
-		if !results.Live || results.Options[0].Votes != a || results.Options[1].Votes != b || results.Total != a+b {
-			return fmt.Errorf("they are %+v", results)
+	want := voters.Results{Tally: poll.Tally{A: a, B: b}, Live: true}
+	eventually.Succeeds(t, patience, fmt.Sprintf("the results are %+v", want), func() error {
+		results, err := voters.ReadResults(t.Context(), s.results.URL)
+		if err == nil && results != want {
+			err = fmt.Errorf("they are %+v", results)
 		}
-		return nil
+		return err
 	})
 }
 

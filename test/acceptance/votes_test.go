@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"swarm-scale/poll"
+	"swarm-scale/test/eventually"
 	"swarm-scale/test/programtest"
 	"swarm-scale/test/redistest"
 )
@@ -19,43 +21,41 @@ import (
 // Many voters vote through both frontends, change their minds and press twice; the results are each one's latest choice.
 func TestEveryVoterCountsOnce(t *testing.T) {
 	s := startSystem(t)
-	const voters = 60
+	const count = 60
 	random := rand.New(rand.NewPCG(5, 6))
-	var a, b int64
 	var wait sync.WaitGroup
-	for range voters {
-		var choices []string
+	for i := range count {
+		v := s.newVoter(t, s.frontends[i%2])
+		var choices []poll.Choice
 		for range 1 + random.IntN(4) {
-			choices = append(choices, []string{"a", "b"}[random.IntN(2)])
+			choices = append(choices, poll.Choices()[random.IntN(2)])
 		}
-		if choices[len(choices)-1] == "a" {
-			a++
-		} else {
-			b++
-		}
-		first := random.IntN(2)
 		wait.Go(func() {
-			v := newVoter(t)
-			v.look(s.frontends[first])
-			for i, choice := range choices {
-				v.mustVote(s.frontends[(first+i)%2], choice)
+			for j, choice := range choices {
+				if err := v.Vote(t.Context(), siteOf(s.frontends[(i+j)%2]), choice).Err(); err != nil {
+					t.Error(err)
+				}
 			}
 		})
 	}
 	wait.Wait()
-	s.wantResults(t, a, b)
+	want, exact := s.books.Bounds().Exact()
+	if !exact || want.Total() != count {
+		t.Fatalf("the books allow %s, want one tally of %d voters", s.books.Bounds(), count)
+	}
+	s.wantResults(t, want.A, want.B)
 	var accepted float64
 	for _, frontend := range s.frontends {
 		accepted += metric(t, frontend, "poll_votes_accepted_total")
 	}
-	eventually(t, "the worker's metrics agree", func() error {
+	eventually.Succeeds(t, patience, "the worker's metrics agree", func() error {
 		if stored := metric(t, s.worker, "poll_worker_votes_stored_total"); stored != accepted {
 			return fmt.Errorf("%v votes were accepted and %v stored", accepted, stored)
 		}
 		return nil
 	})
-	if got := metric(t, s.results, "poll_results_votes"); got != voters {
-		t.Errorf("the results' metric says %v votes, want %d", got, voters)
+	if got := metric(t, s.results, "poll_results_votes"); got != count {
+		t.Errorf("the results' metric says %v votes, want %d", got, count)
 	}
 	for _, program := range []*programtest.Program{s.frontends[0], s.frontends[1], s.worker, s.results} {
 		for line := range strings.Lines(program.Log.String()) {
@@ -74,9 +74,8 @@ func TestWorkerIsKilled(t *testing.T) {
 	s := startSystem(t)
 	const voters = 80
 	for i := range voters {
-		v := newVoter(t)
-		v.look(s.frontends[i%2])
-		v.mustVote(s.frontends[i%2], []string{"a", "b"}[i%2])
+		v := s.newVoter(t, s.frontends[i%2])
+		mustVote(t, v, s.frontends[i%2], poll.Choices()[i%2])
 		if i%20 == 10 {
 			s.worker.Kill()
 			s.worker.Launch(t)
@@ -89,7 +88,7 @@ func TestWorkerIsKilled(t *testing.T) {
 func TestStopAndHealthcheck(t *testing.T) {
 	s := startSystem(t)
 	for _, program := range []*programtest.Program{s.frontends[0], s.worker, s.results} {
-		eventually(t, program.Name+" is ready", func() error {
+		eventually.Succeeds(t, patience, program.Name+" is ready", func() error {
 			if status, body := get(t, program.URL+"/readyz"); status != http.StatusOK {
 				return fmt.Errorf("%d %s", status, body)
 			}
@@ -122,9 +121,8 @@ func TestStopAndHealthcheck(t *testing.T) {
 func TestDrain(t *testing.T) {
 	s := startWithoutWorker(t)
 	for i := range 30 {
-		v := newVoter(t)
-		v.look(s.frontends[0])
-		v.mustVote(s.frontends[0], []string{"a", "a", "b"}[i%3])
+		v := s.newVoter(t, s.frontends[0])
+		mustVote(t, v, s.frontends[0], []poll.Choice{poll.A, poll.A, poll.B}[i%3])
 	}
 	redis := s.redis[0]
 	redis.Do(t, "XGROUP", "CREATE", "votes", "workers", "0")
@@ -138,9 +136,8 @@ func TestDrain(t *testing.T) {
 	s.wantResults(t, 20, 10)
 
 	// Votes that cannot be stored are not reported as such.
-	v := newVoter(t)
-	v.look(s.frontends[0])
-	v.mustVote(s.frontends[0], "b")
+	v := s.newVoter(t, s.frontends[0])
+	mustVote(t, v, s.frontends[0], poll.B)
 	gone := redistest.Start(t)
 	gone.Kill()
 	for name, arguments := range map[string][]string{
@@ -282,9 +279,8 @@ func TestRudeClients(t *testing.T) {
 		}
 		connection.Close()
 	}
-	v := newVoter(t)
-	v.look(s.frontends[0])
-	v.mustVote(s.frontends[0], "a")
+	v := s.newVoter(t, s.frontends[0])
+	mustVote(t, v, s.frontends[0], poll.A)
 	started := time.Now()
 	for _, connection := range slow {
 		if err := connection.SetReadDeadline(started.Add(patience)); err != nil {

@@ -2,7 +2,6 @@ package bench
 
 import (
 	"context"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
@@ -24,6 +23,7 @@ import (
 	"swarm-scale/test/postgrestest"
 	"swarm-scale/test/programtest"
 	"swarm-scale/test/redistest"
+	"swarm-scale/test/voters"
 )
 
 var million = flag.Int("million", 10_000, "how many votes TestMillion casts; `make million` says 1000000")
@@ -39,21 +39,26 @@ const (
 // second, the same again or for the other option. At the end the tally must be that of the voters' own books, exactly.
 func TestMillion(t *testing.T) {
 	s := startWhole(t)
-	books := newBooks(*million)
+	e := newElectorate(*million)
 	bar := newBar(*million)
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	var largest atomic.Int64
 	var watching errgroup.Group
-	watching.Go(func() error { return s.watchBacklog(ctx, books, &largest, bar) })
+	watching.Go(func() error { return s.watchBacklog(ctx, e, &largest, bar) })
 
 	started := time.Now()
-	if err := s.castAll(t.Context(), books, bar); err != nil {
+	if err := s.castAll(t.Context(), e, bar); err != nil {
 		t.Fatal(err)
 	}
 	cast := time.Since(started)
-	want := books.tally()
-	waitForTally(t, s.results, want)
+	want, exact := e.books.Bounds().Exact()
+	if !exact {
+		t.Fatalf("all votes were acknowledged, and the books allow %s", e.books.Bounds())
+	}
+	if _, err := e.books.AwaitResults(t.Context(), s.results.URL, 5*time.Minute); err != nil {
+		t.Fatal(err)
+	}
 	finished := time.Since(started)
 	stop()
 	if err := watching.Wait(); err != nil {
@@ -61,9 +66,12 @@ func TestMillion(t *testing.T) {
 	}
 	_ = bar.Finish() // it is for the eye only
 
-	votes, voters := len(books.choices)+books.again, len(books.choices)
-	if rows := count(t, s.postgres, s.database); rows != int64(voters) {
-		t.Errorf("the database has %d voters, want %d", rows, voters)
+	stored, err := voters.ReadStored(t.Context(), s.postgres.Connect(t, databaseName(s.database)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.books.Compare(stored); err != nil {
+		t.Error(err)
 	}
 	memory := ""
 	for _, program := range append(append([]*programtest.Program{}, s.frontends...), s.worker, s.results) {
@@ -80,10 +88,11 @@ func TestMillion(t *testing.T) {
 		millionTable = append(millionTable, []string{what, fmt.Sprintf(format, arguments...)})
 		t.Log(what + ": " + fmt.Sprintf(format, arguments...))
 	}
-	note("votes", "%d by %d voters, %d of whom voted again", votes, voters, books.again)
+	votes, count := len(e.voters)+e.again, len(e.voters)
+	note("votes", "%d by %d voters, %d of whom voted again", votes, count, e.again)
 	note("tally", "%d and %d, exactly the voters' own books", want.A, want.B)
 	note("time to cast them", "%.0f s: %.0f votes a second, with the pages asked for before %.0f requests a second",
-		cast.Seconds(), float64(votes)/cast.Seconds(), float64(votes+voters)/cast.Seconds())
+		cast.Seconds(), float64(votes)/cast.Seconds(), float64(votes+count)/cast.Seconds())
 	note("tally final", "%.1f s after the last vote", (finished - cast).Seconds())
 	note("largest backlog", "%d votes", largest.Load())
 	note("most memory", "%s", memory)
@@ -118,33 +127,32 @@ func startWhole(t *testing.T) *whole {
 	return s
 }
 
-// books is what the voters know.
-type books struct {
-	voters  []load.Voter
-	choices []poll.Choice // each one's latest
-	again   int           // how many vote a second time: the first so many
+// electorate is all voters of the test. They share few connections, which load.Connection makes cheap.
+type electorate struct {
+	books  voters.Books
+	voters []millionth
+	again  int // how many vote a second time: the first so many
 
 	answered atomic.Int64 // votes
 }
 
-func newBooks(votes int) *books {
-	again := votes * 3 / 10
-	return &books{voters: make([]load.Voter, votes-again), choices: make([]poll.Choice, votes-again), again: again}
+// millionth is one voter: the browser's memory and the page of the books.
+type millionth struct {
+	browser load.Voter
+	record  *voters.Record
 }
 
-func (b *books) tally() (tally poll.Tally) {
-	for _, choice := range b.choices {
-		if choice == poll.A {
-			tally.A++
-		} else {
-			tally.B++
-		}
+func newElectorate(votes int) *electorate {
+	again := votes * 3 / 10
+	e := &electorate{voters: make([]millionth, votes-again), again: again}
+	for i := range e.voters {
+		e.voters[i].record = e.books.Open()
 	}
-	return tally
+	return e
 }
 
 // castAll has every voter look at the page and vote, and those who vote again do so, some time later, on either frontend.
-func (s *whole) castAll(ctx context.Context, books *books, bar *progressbar.ProgressBar) error {
+func (s *whole) castAll(ctx context.Context, e *electorate, bar *progressbar.ProgressBar) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for member := range millionConnections {
 		group.Go(func() error {
@@ -158,33 +166,42 @@ func (s *whole) castAll(ctx context.Context, books *books, bar *progressbar.Prog
 				defer connection.Close()
 				connections[i] = connection
 			}
-			vote := func(voter int) error {
+			vote := func(voter *millionth) error {
 				choice := poll.Choices()[random.IntN(2)]
-				status, err := connections[random.IntN(len(connections))].Vote(&books.voters[voter], choice)
+				voter.record.Sent(choice)
+				status, err := connections[random.IntN(len(connections))].Vote(&voter.browser, choice)
 				if err != nil {
 					return err
 				}
 				if status != http.StatusOK {
 					return fmt.Errorf("a vote was answered with %d", status)
 				}
-				books.choices[voter] = choice
-				books.answered.Add(1)
+				voter.record.Acknowledged(choice)
+				e.answered.Add(1)
 				_ = bar.Add(1) // it is for the eye only
 				return nil
 			}
-			var waiting []int // who will vote again
-			for voter := member; voter < len(books.voters) && ctx.Err() == nil; voter += millionConnections {
-				status, err := connections[random.IntN(len(connections))].Look(&books.voters[voter])
+			var waiting []*millionth // who will vote again
+			for i := member; i < len(e.voters) && ctx.Err() == nil; i += millionConnections {
+				voter := &e.voters[i]
+				status, err := connections[random.IntN(len(connections))].Look(&voter.browser)
 				if err != nil {
 					return err
 				}
 				if status != http.StatusOK {
 					return fmt.Errorf("the page was answered with %d", status)
 				}
+				id, err := voters.ParseCookie(strings.TrimPrefix(voter.browser.Cookie(), "voter="))
+				if err != nil {
+					return err
+				}
+				if err := voter.record.Identify(id); err != nil {
+					return err
+				}
 				if err := vote(voter); err != nil {
 					return err
 				}
-				if voter < books.again {
+				if i < e.again {
 					waiting = append(waiting, voter)
 				}
 				// Voters change their minds while others vote for the first time.
@@ -209,9 +226,9 @@ func (s *whole) castAll(ctx context.Context, books *books, bar *progressbar.Prog
 }
 
 // watchBacklog notes the largest number of votes that were answered and not stored until ctx is done.
-func (s *whole) watchBacklog(ctx context.Context, books *books, largest *atomic.Int64, bar *progressbar.ProgressBar) error {
+func (s *whole) watchBacklog(ctx context.Context, e *electorate, largest *atomic.Int64, bar *progressbar.ProgressBar) error {
 	for ctx.Err() == nil {
-		answered := books.answered.Load()
+		answered := e.answered.Load()
 		stored, err := s.stored()
 		if err != nil {
 			return err
@@ -251,30 +268,6 @@ func get(address string) ([]byte, error) {
 	}
 	defer response.Body.Close()
 	return io.ReadAll(response.Body)
-}
-
-// waitForTally waits until the results page shows the tally, live.
-func waitForTally(t *testing.T, results *programtest.Program, want poll.Tally) {
-	t.Helper()
-	var got struct {
-		Options []struct{ Votes int64 }
-		Live    bool
-	}
-	for deadline := time.Now().Add(5 * time.Minute); ; time.Sleep(100 * time.Millisecond) {
-		body, err := get(results.URL + "/results.json")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := json.Unmarshal(body, &got); err != nil {
-			t.Fatalf("%v in %s", err, body)
-		}
-		if got.Live && got.Options[0].Votes == want.A && got.Options[1].Votes == want.B {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("the results are %s after 5 minutes, want %d for A and %d for B", body, want.A, want.B)
-		}
-	}
 }
 
 // newBar is a progress bar on the terminal, or nowhere if there is none.

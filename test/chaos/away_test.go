@@ -3,7 +3,6 @@ package chaos
 import (
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -14,67 +13,38 @@ import (
 
 	"swarm-scale/poll"
 	"swarm-scale/poll/redis"
+	"swarm-scale/test/eventually"
 	"swarm-scale/test/postgrestest"
-	"swarm-scale/test/programtest"
+	"swarm-scale/test/voters"
 )
 
-// newVoters opens the vote page for so many.
-func newVoters(t testing.TB, frontend *programtest.Program, count int) []*voter {
+// wantRefusal votes. The page must say soon that the vote was not taken, and ask to choose again.
+func wantRefusal(t testing.TB, voter *voters.Voter, site voters.Site) {
 	t.Helper()
-	voters := make([]*voter, count)
-	client := newClient(patience)
-	for i := range voters {
-		var err error
-		if voters[i], err = newVoter(t.Context(), client, frontend.URL); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return voters
-}
-
-// wantHonestRefusal votes and wants to be told, in time and by a page that asks to try again, that it did not work.
-func wantHonestRefusal(t testing.TB, v *voter, frontend *programtest.Program) {
-	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, frontend.URL, strings.NewReader("vote=a"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	request.AddCookie(&http.Cookie{Name: "voter", Value: v.cookie})
-	v.may |= outcome(poll.A)
-	started := time.Now()
-	response, err := newClient(patience).Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	page, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
+	answer := voter.Vote(t.Context(), site, poll.A)
+	if answer.Kind != voters.Refused || answer.Header.Get("Retry-After") == "" {
+		t.Fatalf("answered with %d, Retry-After %q, want 503 and a time: %v\n%s", answer.Status, answer.Header.Get("Retry-After"),
+			answer.Err(), answer.Page)
 	}
 	for _, want := range []string{`role="alert"`, "choose again", `<button class="option a"`} {
-		if !strings.Contains(string(page), want) {
-			t.Errorf("the page lacks %q:\n%s", want, page)
+		if !strings.Contains(answer.Page, want) {
+			t.Errorf("the page lacks %q:\n%s", want, answer.Page)
 		}
 	}
-	if response.StatusCode != http.StatusServiceUnavailable || response.Header.Get("Retry-After") == "" ||
-		strings.Contains(string(page), "Thank you") {
-		t.Errorf("answered with %d, Retry-After %q:\n%s", response.StatusCode, response.Header.Get("Retry-After"), page)
-	}
-	if took := time.Since(started); took > 8*time.Second {
-		t.Errorf("the voter waited %s for it", took)
+	if answer.Took() > 8*time.Second {
+		t.Errorf("the voter waited %s for it, want 8 s at most", answer.Took())
 	}
 }
 
-// voteUntilAcknowledged votes again and again, as a voter does who is asked to.
-func voteUntilAcknowledged(t testing.TB, v *voter, frontend *programtest.Program) {
+// voteUntilAcknowledged votes for b again and again, as a voter does who is asked to.
+func voteUntilAcknowledged(t testing.TB, voter *voters.Voter, site voters.Site) {
 	t.Helper()
-	eventually(t, "the vote is taken", func() error {
-		err := v.vote(t.Context(), newClient(patience), frontend.URL, poll.B)
-		if err != nil && !errors.Is(err, errUncertain) {
-			t.Fatal(err)
+	eventually.Succeeds(t, patience, "the vote is acknowledged", func() error {
+		answer := voter.Vote(t.Context(), site, poll.B)
+		if answer.Kind == voters.Unexpected {
+			t.Fatal(answer.Err())
 		}
-		return err
+		return answer.Err()
 	})
 }
 
@@ -85,32 +55,34 @@ func TestRedisIsAway(t *testing.T) {
 	frontend := s.addFrontend(t)
 	s.addWorker(t)
 	s.addResults(t)
-	voters := newVoters(t, frontend, 6)
+	var books voters.Books
+	site := siteOf(frontend)
+	six := newVoters(t, &books, site, 6)
 	server := s.redis[0]
 	for name, event := range map[string]struct{ begin, end func() }{
 		"killed": {server.Kill, func() { server.Restart(t) }},
 		"hangs":  {func() { server.Pause(t) }, func() { server.Resume(t) }},
 	} {
 		event.begin()
-		wantHonestRefusal(t, voters[0], frontend)
-		wantHonestRefusal(t, voters[1], frontend)
-		eventually(t, name+": the frontend says that it is not ready", func() error {
+		wantRefusal(t, six[0], site)
+		wantRefusal(t, six[1], site)
+		eventually.Succeeds(t, patience, name+": the frontend says that it is not ready", func() error {
 			if err := ready(t, frontend); err == nil {
 				return errors.New("it says that it is")
 			}
 			return nil
 		})
 		event.end()
-		for _, v := range voters[:5] {
-			voteUntilAcknowledged(t, v, frontend)
+		for _, voter := range six[:5] {
+			voteUntilAcknowledged(t, voter, site)
 		}
-		eventually(t, name+": the frontend is ready", func() error { return ready(t, frontend) })
+		eventually.Succeeds(t, patience, name+": the frontend is ready", func() error { return ready(t, frontend) })
 	}
-	if err := voters[5].vote(t.Context(), newClient(patience), frontend.URL, poll.A); err != nil {
+	if err := six[5].Vote(t.Context(), site, poll.A).Err(); err != nil {
 		t.Fatal(err)
 	}
 	s.waitUntilDrained(t)
-	s.checkBooks(t, voters)
+	s.checkBooks(t, &books)
 }
 
 // Redis is full before there ever was a worker. Voters are told so; once a worker comes, it makes room by itself, and all
@@ -120,16 +92,18 @@ func TestRedisIsOutOfMemory(t *testing.T) {
 	s := newSystem(t)
 	frontend := s.addFrontend(t)
 	s.addResults(t)
-	eventually(t, "the frontend is ready", func() error { return ready(t, frontend) }) // as the load balancer asks
-	voters := newVoters(t, frontend, 20)
-	client := newClient(patience)
+	eventually.Succeeds(t, patience, "the frontend is ready", func() error { return ready(t, frontend) }) // as the load balancer asks
+	var books voters.Books
+	site := siteOf(frontend)
+	all := newVoters(t, &books, site, 20)
 	cast := func() (refused int) {
-		for i, v := range voters {
-			err := v.vote(t.Context(), client, frontend.URL, poll.Choices()[i%2])
-			if errors.Is(err, errUncertain) {
+		for i, voter := range all {
+			switch answer := voter.Vote(t.Context(), site, poll.Choices()[i%2]); answer.Kind {
+			case voters.Good:
+			case voters.Refused:
 				refused++
-			} else if err != nil {
-				t.Fatal(err)
+			default:
+				t.Fatal(answer.Err())
 			}
 		}
 		return refused
@@ -138,20 +112,20 @@ func TestRedisIsOutOfMemory(t *testing.T) {
 		t.Fatalf("%d votes were refused while there was room", refused)
 	}
 	s.redis[0].Do(t, "CONFIG", "SET", "maxmemory", "1")
-	if refused := cast(); refused != len(voters) {
-		t.Errorf("%d of %d votes were refused by a full redis, want all", refused, len(voters))
+	if refused := cast(); refused != len(all) {
+		t.Errorf("%d of %d votes were refused by a full redis, want all", refused, len(all))
 	}
-	wantHonestRefusal(t, voters[0], frontend)
+	wantRefusal(t, all[0], site)
 	worker := s.addWorker(t)
 	s.waitUntilDrained(t)
-	s.checkBooks(t, voters)
+	s.checkBooks(t, &books)
 	s.redis[0].Do(t, "CONFIG", "SET", "maxmemory", "0")
-	eventually(t, "the worker is ready", func() error { return ready(t, worker) })
-	for _, v := range voters {
-		voteUntilAcknowledged(t, v, frontend)
+	eventually.Succeeds(t, patience, "the worker is ready", func() error { return ready(t, worker) })
+	for _, voter := range all {
+		voteUntilAcknowledged(t, voter, site)
 	}
 	s.waitUntilDrained(t)
-	if counted := s.checkBooks(t, voters); counted != (poll.Tally{B: int64(len(voters))}) {
+	if counted := s.checkBooks(t, &books); counted != (poll.Tally{B: int64(len(all))}) {
 		t.Errorf("%+v are counted, want all for b", counted)
 	}
 }
@@ -181,22 +155,23 @@ func TestDatabaseDiskIsFull(t *testing.T) {
 	frontend := s.addFrontend(t)
 	worker := s.addWorker(t)
 	s.addResults(t)
-	voters := newVoters(t, frontend, 2000)
-	cast := func(voters []*voter) {
-		client := newClient(patience)
-		for i, v := range voters {
-			if err := v.vote(t.Context(), client, frontend.URL, poll.Choices()[i%2]); err != nil {
+	var books voters.Books
+	site := siteOf(frontend)
+	all := newVoters(t, &books, site, 2000)
+	cast := func(voters []*voters.Voter) {
+		for i, voter := range voters {
+			if err := voter.Vote(t.Context(), site, poll.Choices()[i%2]).Err(); err != nil {
 				t.Fatalf("a vote was not taken, although the queue has room: %v", err)
 			}
 		}
 	}
-	cast(voters[:100])
+	cast(all[:100])
 	s.waitUntilDrained(t)
 
 	ballast := filepath.Join(directory, "ballast")
 	fill(t, ballast)
-	cast(voters)
-	eventually(t, "the worker says that it cannot store", func() error {
+	cast(all)
+	eventually.Succeeds(t, patience, "the worker says that it cannot store", func() error {
 		if err := ready(t, worker); err == nil || !strings.Contains(err.Error(), "postgres") {
 			return fmt.Errorf("it says %w", err)
 		}
@@ -208,12 +183,12 @@ func TestDatabaseDiskIsFull(t *testing.T) {
 	if queued, err := s.queued(); err != nil || queued == 0 {
 		t.Errorf("%d votes are queued (%v), want those that cannot be stored", queued, err)
 	}
-	cast(voters[:100])
+	cast(all[:100])
 
 	if err := os.Remove(ballast); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the queues are empty", func() error {
+	eventually.Succeeds(t, patience, "the queues are empty", func() error {
 		if s.postgres.Ended() { // it may end when it cannot write; its restart policy starts it again
 			s.postgres.Restart(t)
 		}
@@ -223,8 +198,8 @@ func TestDatabaseDiskIsFull(t *testing.T) {
 		}
 		return err
 	})
-	if counted := s.checkBooks(t, voters); counted.Total() != int64(len(voters)) {
-		t.Errorf("%d voters are counted, want %d", counted.Total(), len(voters))
+	if counted := s.checkBooks(t, &books); counted.Total() != int64(len(all)) {
+		t.Errorf("%d voters are counted, want %d", counted.Total(), len(all))
 	}
 }
 
@@ -255,25 +230,26 @@ func TestDeadLetters(t *testing.T) {
 	frontend := s.addFrontend(t)
 	worker := s.addWorker(t)
 	s.addResults(t)
-	voters := newVoters(t, frontend, 10)
-	client := newClient(patience)
+	var books voters.Books
+	site := siteOf(frontend)
+	all := newVoters(t, &books, site, 10)
 	none := fmt.Sprintf("poll_worker_entries_unreadable_total{queue=%q} 0\n", s.redis[0].Address)
 	if _, metrics, err := ask(t, worker.Metrics+"/metrics"); err != nil || !strings.Contains(metrics, none) {
 		t.Errorf("before the first one the metrics lack %q (%v)", none, err)
 	}
 	hostile := "'); DROP TABLE votes; -- <script>alert(1)</script> \x00\xff"
-	for i, v := range voters {
-		id := voters[(i+1)%len(voters)].id.String()
+	for i, voter := range all {
+		id := all[(i+1)%len(all)].ID().String()
 		s.redis[0].Do(t, "XADD", redis.Stream, "*", "votes", id+" "+hostile+" 1\n")
 		s.redis[0].Do(t, "XADD", redis.Stream, "*", "votes", hostile+" a 1\n")
 		s.redis[0].Do(t, "XADD", redis.Stream, "*", hostile, hostile)
-		if err := v.vote(t.Context(), client, frontend.URL, poll.B); err != nil {
+		if err := voter.Vote(t.Context(), site, poll.B).Err(); err != nil {
 			t.Fatal(err)
 		}
 	}
 	s.waitUntilDrained(t)
-	s.checkBooks(t, voters)
-	want := 3 * len(voters)
+	s.checkBooks(t, &books)
+	want := 3 * len(all)
 	if got := s.redis[0].Do(t, "XLEN", redis.UnreadableStream); got != fmt.Sprintf(":%d", want) {
 		t.Errorf("%s entries were set aside, want %d", got, want)
 	}
@@ -281,7 +257,7 @@ func TestDeadLetters(t *testing.T) {
 		fmt.Sprintf("poll_worker_entries_unreadable_total{queue=%q} %d", s.redis[0].Address, want),
 		fmt.Sprintf("poll_worker_dead_letters{queue=%q} %d", s.redis[0].Address, want),
 	} {
-		eventually(t, "the metrics say "+line, func() error {
+		eventually.Succeeds(t, patience, "the metrics say "+line, func() error {
 			_, metrics, err := ask(t, worker.Metrics+"/metrics")
 			if err == nil && !strings.Contains(metrics, line+"\n") {
 				err = errors.New("they do not")
@@ -292,5 +268,5 @@ func TestDeadLetters(t *testing.T) {
 	if got := strings.Count(worker.Log.String(), "cannot be read as votes"); got != want {
 		t.Errorf("the log has %d lines about them, want %d", got, want)
 	}
-	s.checkLogs(t, voters)
+	s.checkLogs(t, &books)
 }

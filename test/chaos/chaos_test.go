@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"swarm-scale/test/postgrestest"
+	"swarm-scale/test/programtest"
+	"swarm-scale/test/voters"
 )
 
 var (
@@ -39,41 +41,93 @@ func TestChaos(t *testing.T) {
 	parts := s.parts()
 	plan := newPlan(seed, *eventsWanted, len(parts))
 
-	c := &crowd{frontends: s.frontends}
+	crowd := voters.NewCrowd(voters.Options{Sites: s.sites(), Returning: returning, Recent: recent,
+		ShortestPatience: shortestPatience, LongestPatience: longestPatience, Seed: seed})
+	books := crowd.Books()
+	campaign := crowd.Start(t.Context(), browsers, rest)
 	ctx, stop := context.WithCancel(t.Context())
-	var group sync.WaitGroup
-	group.Go(func() { c.vote(ctx, seed) })
-	group.Go(func() { c.watch(ctx, t, s.results) })
+	var watching sync.WaitGroup
+	watching.Go(func() { watch(ctx, t, books, s.results) })
 	started := time.Now()
 	carryOut(t, plan, parts)
 	time.Sleep(time.Second)
+	seen := campaign.Stop()
 	stop()
-	group.Wait()
+	watching.Wait()
 	took := time.Since(started)
 
 	s.waitUntilDrained(t)
-	counted := s.checkBooks(t, c.voters)
-	for _, fault := range c.faults[:min(len(c.faults), 5)] {
-		t.Error(fault)
+	counted := s.checkBooks(t, books)
+	for _, err := range seen.Unexpected[:min(len(seen.Unexpected), 5)] {
+		t.Error(err)
 	}
-	if c.acknowledged < 10**eventsWanted {
-		t.Errorf("%d votes were acknowledged in %s: that is no test", c.acknowledged, took)
+	votes := seen.Votes()
+	if least := 10 * *eventsWanted; votes.Good < least {
+		t.Errorf("%d votes were acknowledged in %s, want %d or more", votes.Good, took, least)
 	}
-	s.checkLogs(t, c.voters)
+	s.checkLogs(t, books)
+	bounds, records := books.Bounds(), books.Records()
+	certain := 0
+	for _, record := range records {
+		if record.Possible().Certain() {
+			certain++
+		}
+	}
 
 	report := [][2]string{
 		{"seed", fmt.Sprint(seed)},
 		{"events", fmt.Sprintf("%d in %s", len(plan), took.Round(time.Second))},
-		{"votes acknowledged", fmt.Sprint(c.acknowledged)},
-		{"votes answered with an error, or not at all", fmt.Sprint(c.uncertain)},
-		{"voters", fmt.Sprint(len(c.voters))},
-		{"of them certain by their books", fmt.Sprint(c.certain())},
+		{"votes acknowledged", fmt.Sprint(votes.Good)},
+		{"votes answered with an error, or not at all", fmt.Sprint(votes.Bad)},
+		{"voters", fmt.Sprint(len(records))},
+		{"of them certain by their books", fmt.Sprint(certain)},
+		{"what the books allow", bounds.String()},
 		{"voters counted", fmt.Sprintf("%d: %d and %d", counted.Total(), counted.A, counted.B)},
-		{"longest time without an acknowledged vote", c.longestGap.Round(time.Millisecond).String()},
-		{"slowest acknowledged vote", c.slowest.Round(time.Millisecond).String()},
+		{"longest time without an acknowledged vote", votes.Silence.Round(time.Millisecond).String()},
+		{"slowest acknowledged vote", votes.Slowest.Round(time.Millisecond).String()},
 	}
 	printTable(t.Output(), "make chaos", "", report)
 	printTable(t.Output(), "part", "killed, paused", eventsByPart(plan, parts))
+}
+
+const (
+	// browsers is how many voters vote at once.
+	browsers = 32
+	// rest is how long a browser rests between two votes on average. It keeps the machine below its limit, so that the parts
+	// that are up answer soon.
+	rest = 30 * time.Millisecond
+	// returning is the share of votes by somebody who has voted before, one of the latest so many voters. The others have
+	// voted for the last time, so nothing hides that their vote is lost.
+	returning, recent = 0.75, 4 * browsers
+	// shortestPatience and longestPatience are how long a voter waits for an answer.
+	shortestPatience, longestPatience = 500 * time.Millisecond, 6 * time.Second
+)
+
+// sites are the vote pages of all frontends.
+func (s *system) sites() []voters.Site {
+	var sites []voters.Site
+	for _, frontend := range s.frontends {
+		sites = append(sites, siteOf(frontend))
+	}
+	return sites
+}
+
+// watch reads the results until ctx is done. The number of voters never goes down, because a stored vote stays. It never
+// exceeds the number of those who voted, because each counts once.
+func watch(ctx context.Context, t testing.TB, books *voters.Books, results *programtest.Program) {
+	var most int64
+	for ctx.Err() == nil {
+		time.Sleep(50 * time.Millisecond)
+		shown, err := voters.ReadResults(context.WithoutCancel(ctx), results.URL)
+		if err != nil || !shown.Live {
+			continue // it is down, or the database is
+		}
+		total, voted := shown.Tally.Total(), books.Bounds().Total.Most
+		if total < most || total > voted {
+			t.Errorf("the results had %d voters and now have %d; %d voted", most, total, voted)
+		}
+		most = max(most, total)
+	}
 }
 
 // parts are all that can be killed and paused.
@@ -121,13 +175,13 @@ func carryOut(t *testing.T, plan []event, parts []part) {
 }
 
 // checkLogs checks that no program has written a voter into its log.
-func (s *system) checkLogs(t *testing.T, voters []*voter) {
+func (s *system) checkLogs(t *testing.T, books *voters.Books) {
 	t.Helper()
 	for _, program := range s.programs() {
 		log := strings.ToLower(strings.ReplaceAll(program.Log.String(), "-", ""))
-		for _, v := range voters {
-			if strings.Contains(log, v.id.String()) {
-				t.Errorf("the log of %s has the voter %s", program.Name, v.id)
+		for _, record := range books.Records() {
+			if id := record.ID(); !id.IsZero() && strings.Contains(log, id.String()) {
+				t.Errorf("the log of %s has the voter %s", program.Name, id)
 				break
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"strings"
@@ -14,7 +15,9 @@ import (
 
 	"swarm-scale/poll"
 	"swarm-scale/poll/redis"
+	"swarm-scale/test/eventually"
 	"swarm-scale/test/programtest"
+	"swarm-scale/test/voters"
 )
 
 // worksite is a worker with a gate before its Redis and one before its database, so that it can be killed between any two
@@ -25,7 +28,8 @@ type worksite struct {
 	queue   *gate
 	gateway *gate // before the database
 	byHand  *pgx.Conn
-	voters  []*voter
+	books   voters.Books
+	voters  []*voters.Voter
 	before  map[poll.VoterID]poll.Choice // what was stored before
 }
 
@@ -49,7 +53,7 @@ func newWorksite(t *testing.T) *worksite {
 
 func (w *worksite) waitUntilReady(t *testing.T) {
 	t.Helper()
-	eventually(t, "the worker is ready", func() error {
+	eventually.Succeeds(t, patience, "the worker is ready", func() error {
 		return ready(t, w.worker)
 	})
 }
@@ -67,22 +71,14 @@ func ready(t testing.TB, program *programtest.Program) error {
 // cast has so many new voters vote, and those who came before change their minds.
 func (w *worksite) cast(t *testing.T, newcomers int) {
 	t.Helper()
-	client := newClient(patience)
-	for range newcomers {
-		v, err := newVoter(t.Context(), client, w.frontends[0].URL)
-		if err != nil {
-			t.Fatal(err)
-		}
-		w.voters = append(w.voters, v)
-	}
+	site := siteOf(w.frontends[0])
+	w.voters = append(w.voters, newVoters(t, &w.books, site, newcomers)...)
+	random := rand.New(rand.NewPCG(1, 2))
 	var group sync.WaitGroup
-	for i, v := range w.voters {
-		choice := poll.Choices()[i%2]
-		if v.may == outcome(choice) { // another one than before, so that each batch shows in what is stored
-			choice = poll.Choices()[1-i%2]
-		}
+	for _, voter := range w.voters {
+		choice := voter.OtherChoice(random) // so that each batch shows in what is stored
 		group.Go(func() {
-			if err := v.vote(t.Context(), client, w.frontends[0].URL, choice); err != nil {
+			if err := voter.Vote(t.Context(), site, choice).Err(); err != nil {
 				t.Error(err)
 			}
 		})
@@ -112,7 +108,7 @@ func (w *worksite) lockTally(t *testing.T) (unlock func()) {
 func (w *worksite) waitUntilWritten(t *testing.T) {
 	t.Helper()
 	eye := w.connect(t)
-	eventually(t, "the worker has written and waits for the tally", func() error {
+	eventually.Succeeds(t, patience, "the worker has written and waits for the tally", func() error {
 		var waiting int
 		err := eye.QueryRow(t.Context(),
 			"SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'tally'::regclass").Scan(&waiting)
@@ -126,7 +122,7 @@ func (w *worksite) waitUntilWritten(t *testing.T) {
 // waitUntilCommitted waits until everybody sees votes that were not stored before.
 func (w *worksite) waitUntilCommitted(t *testing.T) {
 	t.Helper()
-	eventually(t, "votes are committed", func() error {
+	eventually.Succeeds(t, patience, "votes are committed", func() error {
 		if maps.Equal(w.stored(t), w.before) {
 			return errors.New("there are none yet")
 		}
@@ -161,7 +157,7 @@ func TestCrashPoints(t *testing.T) {
 		{"after reading", func(t *testing.T) func() {
 			w.gateway.hold(toServer)
 			w.cast(t, newcomers)
-			eventually(t, "the worker has read and would write", func() error {
+			eventually.Succeeds(t, patience, "the worker has read and would write", func() error {
 				if w.inHand(t) == 0 || !w.gateway.holds(toServer, "votes") {
 					return fmt.Errorf("it has %d entries in its hands", w.inHand(t))
 				}
@@ -191,7 +187,7 @@ func TestCrashPoints(t *testing.T) {
 			w.queue.hold(toServer)
 			unlock()
 			w.waitUntilCommitted(t)
-			eventually(t, "the worker would acknowledge", func() error {
+			eventually.Succeeds(t, patience, "the worker would acknowledge", func() error {
 				if !w.queue.holds(toServer, "EVALSHA") && !w.queue.holds(toServer, "XACK") {
 					return errors.New("it has not come to it")
 				}
@@ -205,7 +201,7 @@ func TestCrashPoints(t *testing.T) {
 			w.waitUntilWritten(t)
 			w.queue.hold(toClient)
 			unlock()
-			eventually(t, "entries are acknowledged", func() error {
+			eventually.Succeeds(t, patience, "entries are acknowledged", func() error {
 				if left, err := w.queued(); err != nil || left == len(w.voters) {
 					return fmt.Errorf("%d votes are left (%w)", left, err)
 				}
@@ -230,7 +226,7 @@ func TestCrashPoints(t *testing.T) {
 			after()
 			w.worker.Launch(t)
 			w.waitUntilDrained(t)
-			if counted := w.checkBooks(t, w.voters); counted.Total() != int64(len(w.voters)) {
+			if counted := w.checkBooks(t, &w.books); counted.Total() != int64(len(w.voters)) {
 				t.Errorf("%d voters are counted, want %d", counted.Total(), len(w.voters))
 			}
 		})

@@ -13,8 +13,10 @@ import (
 	"time"
 
 	"swarm-scale/poll"
+	"swarm-scale/test/eventually"
 	"swarm-scale/test/programtest"
 	"swarm-scale/test/testprocess"
+	"swarm-scale/test/voters"
 )
 
 // A frontend hangs with a vote in its hands. The voter gives up and votes otherwise through another one. When the first goes
@@ -39,20 +41,21 @@ func testVoteThatWasGivenUp(t *testing.T, way func(testing.TB, *programtest.Prog
 	address := way(t, hanging)
 	s.addResults(t)
 	s.addWorker(t)
-	voters := newVoters(t, hanging, 20)
+	var books voters.Books
+	all := newVoters(t, &books, siteOf(hanging), 20)
 	if err := hanging.Pause(); err != nil {
 		t.Fatal(err)
 	}
-	for i, v := range voters {
-		impatient := newClient(100 * time.Millisecond)
-		if err := v.vote(t.Context(), impatient, address, poll.A); !errors.Is(err, errUncertain) {
-			t.Fatalf("a frontend that hangs answered: %v", err)
+	for i, voter := range all {
+		voter.Patience = 100 * time.Millisecond
+		if answer := voter.Vote(t.Context(), voters.Site{URL: address}, poll.A); answer.Kind != voters.Unanswered {
+			t.Fatalf("a frontend that hangs answered: %+v", answer)
 		}
-		impatient.CloseIdleConnections()
 		if i%4 == 0 {
 			continue // this voter leaves it at that
 		}
-		if err := v.vote(t.Context(), newClient(patience), other.URL, poll.B); err != nil {
+		voter.Patience = patience
+		if err := voter.Vote(t.Context(), siteOf(other), poll.B).Err(); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -60,12 +63,12 @@ func testVoteThatWasGivenUp(t *testing.T, way func(testing.TB, *programtest.Prog
 		t.Fatal(err)
 	}
 	time.Sleep(500 * time.Millisecond) // it sees what came in the meantime
-	last := newVoters(t, hanging, 1)[0]
-	if err := last.vote(t.Context(), newClient(patience), hanging.URL, poll.A); err != nil {
+	last := newVoters(t, &books, siteOf(hanging), 1)[0]
+	if err := last.Vote(t.Context(), siteOf(hanging), poll.A).Err(); err != nil {
 		t.Fatal(err)
 	}
 	s.waitUntilDrained(t)
-	s.checkBooks(t, append(voters, last))
+	s.checkBooks(t, &books)
 }
 
 // startHAProxy starts the cluster's load balancer before one frontend and returns its address.
@@ -102,7 +105,7 @@ func startHAProxy(t testing.TB, frontend *programtest.Program) (address string) 
 		t.Fatal(err)
 	}
 	t.Cleanup(process.Kill)
-	eventually(t, "the load balancer answers", func() error {
+	eventually.Succeeds(t, patience, "the load balancer answers", func() error {
 		status, body, err := ask(t, "http://"+address)
 		if err == nil && status != http.StatusOK {
 			err = errors.New(body + log.String())

@@ -2,8 +2,6 @@ package chaos
 
 import (
 	"cmp"
-	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -17,9 +15,11 @@ import (
 
 	"swarm-scale/poll"
 	"swarm-scale/poll/redis"
+	"swarm-scale/test/eventually"
 	"swarm-scale/test/postgrestest"
 	"swarm-scale/test/programtest"
 	"swarm-scale/test/redistest"
+	"swarm-scale/test/voters"
 )
 
 // patience is how long the tests wait for what happens in a few seconds on an idle machine.
@@ -112,7 +112,7 @@ func (s *system) queued() (int, error) {
 // waitUntilDrained waits until the queues are empty: every vote that they took is stored then.
 func (s *system) waitUntilDrained(t testing.TB) {
 	t.Helper()
-	eventually(t, "the queues are empty", func() error {
+	eventually.Succeeds(t, patience, "the queues are empty", func() error {
 		size, err := s.queued()
 		if err == nil && size != 0 {
 			err = fmt.Errorf("%d votes are queued", size)
@@ -132,72 +132,53 @@ func (s *system) stored(t testing.TB) map[poll.VoterID]poll.Choice {
 	t.Helper()
 	connection := s.connect(t)
 	defer connection.Close(t.Context()) // not only at the end of the test: it asks often
-	rows, err := connection.Query(t.Context(), "SELECT voter, choice::text FROM votes")
+	stored, err := voters.ReadStored(t.Context(), connection)
 	if err != nil {
 		t.Fatal(err)
 	}
-	votes := map[poll.VoterID]poll.Choice{}
-	var id [16]byte
-	var choice string
-	if _, err := pgx.ForEachRow(rows, []any{&id, &choice}, func() error {
-		votes[id] = poll.Choice(choice[0])
-		return nil
-	}); err != nil {
-		t.Fatal(err)
-	}
-	return votes
+	return stored
 }
 
-// tallyShown is what the results page says, and whether it is live.
-func tallyShown(ctx context.Context, results *programtest.Program) (tally poll.Tally, live bool, err error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, results.URL+"/results.json", nil)
-	if err != nil {
-		return tally, false, err
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return tally, false, err
-	}
-	defer response.Body.Close()
-	var shown struct {
-		Options []struct{ Votes int64 }
-		Live    bool
-	}
-	if err := json.NewDecoder(response.Body).Decode(&shown); err != nil {
-		return tally, false, err
-	}
-	if len(shown.Options) != 2 {
-		return tally, false, fmt.Errorf("the results have %d options, want 2", len(shown.Options))
-	}
-	return poll.Tally{A: shown.Options[0].Votes, B: shown.Options[1].Votes}, shown.Live, nil
-}
-
-// wantTallyShown waits until the results page shows this tally, live.
-func (s *system) wantTallyShown(t testing.TB, want poll.Tally) {
+// checkBooks compares the database with the voters' books, and the results page with the database. It returns the tally.
+func (s *system) checkBooks(t testing.TB, books *voters.Books) poll.Tally {
 	t.Helper()
-	eventually(t, fmt.Sprintf("the results are %+v", want), func() error {
-		tally, live, err := tallyShown(t.Context(), s.results)
-		if err == nil && (tally != want || !live) {
-			err = fmt.Errorf("they are %+v (live: %v)", tally, live)
+	stored := s.stored(t)
+	if err := books.Compare(stored); err != nil {
+		t.Error(err)
+	}
+	tally := voters.TallyOf(stored)
+	if s.results == nil {
+		return tally
+	}
+	eventually.Succeeds(t, patience, "the results page shows what is stored", func() error {
+		shown, err := voters.ReadResults(t.Context(), s.results.URL)
+		if err == nil && shown != (voters.Results{Tally: tally, Live: true}) {
+			err = fmt.Errorf("it shows %+v, want %+v", shown, tally)
 		}
 		return err
 	})
+	return tally
 }
 
-// eventually waits until check returns nil.
-func eventually(t testing.TB, what string, check func() error) {
+// siteOf is the vote page of one frontend.
+func siteOf(frontend *programtest.Program) voters.Site { return voters.Site{URL: frontend.URL} }
+
+// newVoters opens the vote page for so many new voters.
+func newVoters(t testing.TB, books *voters.Books, site voters.Site, count int) []*voters.Voter {
 	t.Helper()
-	deadline := time.Now().Add(patience)
-	for {
-		err := check()
-		if err == nil {
-			return
+	newcomers := make([]*voters.Voter, count)
+	for i := range newcomers {
+		voter, err := books.NewVoter()
+		if err != nil {
+			t.Fatal(err)
 		}
-		if time.Now().After(deadline) {
-			t.Fatalf("not within %s: %s: %v", patience, what, err)
+		voter.Patience = patience
+		if err := voter.Look(t.Context(), site).Err(); err != nil {
+			t.Fatal(err)
 		}
-		time.Sleep(20 * time.Millisecond)
+		newcomers[i] = voter
 	}
+	return newcomers
 }
 
 // ask asks for a page.

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"swarm-scale/poll"
 )
 
 // wantedRatio is how much of the time of the walk-through by hand `pulumi up` may take.
@@ -31,7 +33,7 @@ func byHand(s *step) {
 	}
 	s.checked("the walk-through by hand, one step after another on fresh hosts with the same images: %.0f s", took)
 	s.voters.Forget()
-	s.voters.Count("a") // the script's own
+	s.voters.Count(poll.A) // the script's own
 	s.balancer = "interlock"
 	s.await("votes to be taken", wellTime, func() error {
 		seen := s.voters.Look(s.ctx, 4)
@@ -45,7 +47,7 @@ func byHand(s *step) {
 	}
 	// That votes are counted is not asked of it: nobody tends the network there, as the stack has every node do.
 	s.must(s.voters.Settle(s.ctx))
-	if _, err := s.voters.AwaitTally(s.ctx, s.lab.Host("store").Address, countTime); err != nil {
+	if _, err := s.voters.Books().AwaitResults(s.ctx, s.resultsURL(), countTime); err != nil {
 		s.checked("made by hand, the poll takes votes and does not count them all: %v", err)
 	} else {
 		s.checked("made by hand, the poll takes votes and counts them")

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"swarm-scale/lab"
-	"swarm-scale/test/e2e/crowd"
+	"swarm-scale/test/voters"
 	"swarm-scale/topology"
 )
 
@@ -32,7 +32,7 @@ func containersKilled(s *step) {
 			}
 			// The load balancer is the one part that all voters need; of Redis and the web containers there are two.
 			time.Sleep(2 * time.Second)
-			seen := campaign.Since(begun)
+			seen := campaign.Now().Since(begun)
 			allowed := shortSilence
 			if host.Role == topology.LoadBalancer {
 				allowed = 5 * time.Second
@@ -110,10 +110,10 @@ func (s *step) outage(host *lab.Host, powerCut bool) {
 	off := time.Now()
 	time.Sleep(2 * time.Second) // the load balancer has noticed by now
 	noticed := time.Now()
-	before, resultsBefore := crowd.ReadResults(s.ctx, s.lab.Host("store").Address)
+	before, resultsBefore := voters.ReadResults(s.ctx, s.resultsURL())
 	time.Sleep(3 * time.Second)
-	seen := campaign.Since(noticed)
-	after, resultsAfter := crowd.ReadResults(s.ctx, s.lab.Host("store").Address)
+	seen := campaign.Now().Since(noticed)
+	after, resultsAfter := voters.ReadResults(s.ctx, s.resultsURL())
 	_, managerErr := s.swarm(s.ctx, "info")
 
 	fail := func(format string, arguments ...any) {
@@ -130,8 +130,8 @@ func (s *step) outage(host *lab.Host, powerCut bool) {
 		fail("results are shown: %v (%v, %v), want %v", shown, resultsBefore, resultsAfter, want.results)
 	}
 	if want.voting && want.results {
-		if grown := after.Total > before.Total; grown != want.counts {
-			fail("votes are counted meanwhile: %v (%d, then %d), want %v", grown, before.Total, after.Total, want.counts)
+		if grown := after.Tally.Total() > before.Tally.Total(); grown != want.counts {
+			fail("votes are counted meanwhile: %v (%d, then %d), want %v", grown, before.Tally.Total(), after.Tally.Total(), want.counts)
 		}
 	}
 	if works := managerErr == nil; works != want.manager {
@@ -150,7 +150,7 @@ func (s *step) outage(host *lab.Host, powerCut bool) {
 		campaign.Stop()
 		s.Fatalf("%s %s: it returned, and %s later it is not all well: %v", host.Name, how, wellTime, err)
 	}
-	whole := campaign.Since(begun)
+	whole := campaign.Now().Since(begun)
 	campaign.Stop()
 	if want.voting {
 		s.quiet(fmt.Sprintf("%s %s:", host.Name, how), whole.Silence)

@@ -18,9 +18,11 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"swarm-scale/lab"
+	"swarm-scale/poll"
 	"swarm-scale/stack"
-	"swarm-scale/test/e2e/crowd"
+	"swarm-scale/test/eventually"
 	"swarm-scale/test/harness"
+	"swarm-scale/test/voters"
 	"swarm-scale/topology"
 )
 
@@ -48,7 +50,7 @@ type system struct {
 	source   string // a copy of this module's source, from which the programs are built
 	lab      *lab.Lab
 	pulumi   *harness.Stack
-	voters   *crowd.Crowd
+	voters   *voters.Crowd
 	balancer string         // haproxy or interlock
 	outputs  auto.OutputMap // of the last `pulumi up`
 	upTook   time.Duration  // of the first `pulumi up`, on a fresh lab
@@ -184,17 +186,7 @@ func (s *step) await(what string, within time.Duration, condition func() error) 
 }
 
 func (s *step) wait(within time.Duration, condition func() error) (time.Duration, error) {
-	begun := time.Now()
-	for {
-		err := condition()
-		if err == nil {
-			return time.Since(begun), nil
-		}
-		if time.Since(begun) > within || s.ctx.Err() != nil {
-			return time.Since(begun), err
-		}
-		time.Sleep(250 * time.Millisecond)
-	}
+	return eventually.Wait(s.ctx, within, condition)
 }
 
 // up runs `pulumi up` and ends the step if it fails.
@@ -251,14 +243,28 @@ func (s *step) ready() {
 func (s *step) settle() {
 	s.Helper()
 	s.must(s.voters.Settle(s.ctx))
-	took, err := s.voters.AwaitTally(s.ctx, s.lab.Host("store").Address, countTime)
+	took, err := s.voters.Books().AwaitResults(s.ctx, s.resultsURL(), countTime)
 	if err != nil {
 		s.Error(err)
 		return
 	}
-	a, b := s.voters.Tally()
-	s.checked("the results show the voters' own books, %d to %d, after %.1f s", a, b, took.Seconds())
+	tally := s.tally()
+	s.checked("the results show the voters' own books, %d to %d, after %.1f s", tally.A, tally.B, took.Seconds())
 }
+
+// tally is the only tally that the voters' books allow.
+func (s *step) tally() poll.Tally {
+	s.Helper()
+	bounds := s.voters.Books().Bounds()
+	tally, exact := bounds.Exact()
+	if !exact {
+		s.Errorf("the books allow several tallies: %s", bounds)
+	}
+	return tally
+}
+
+// resultsURL is where the results page is.
+func (s *step) resultsURL() string { return "http://" + s.lab.Host("store").Address }
 
 // unchanged checks that another `pulumi up` has nothing to do.
 func (s *step) unchanged() {
@@ -419,7 +425,7 @@ func (s *step) well() error {
 		return err
 	})
 	together.Go(func() error {
-		results, err := crowd.ReadResults(ctx, s.lab.Host("store").Address)
+		results, err := voters.ReadResults(ctx, s.resultsURL())
 		if err == nil && !results.Live {
 			err = fmt.Errorf("the results are not live")
 		}

@@ -31,16 +31,16 @@ func (s *step) vote(voters int) {
 			s.Errorf("%s answered nobody: %v", frontend, seen.Containers)
 		}
 	}
-	a, b := s.voters.Tally()
-	if a == 0 || b == 0 {
-		s.Errorf("the voters chose %d to %d, which proves nothing about one option", a, b)
-	}
 	s.checked("%d visits through %s, 3 of 10 to change a vote, in %.1f s: answered by %v", voters, s.balancer, time.Since(begun).Seconds(), seen.Containers)
 	s.settle()
-	page, err := s.page("http://"+s.lab.Host("store").Address+"/", "", nil)
+	tally := s.tally()
+	if tally.A == 0 || tally.B == 0 {
+		s.Errorf("the voters chose %d to %d, which proves nothing about one option", tally.A, tally.B)
+	}
+	page, err := s.page(s.resultsURL()+"/", "", nil)
 	s.must(err)
 	page = strings.ReplaceAll(page, ",", "") // of thousands
-	for _, count := range []int64{a, b} {
+	for _, count := range []int64{tally.A, tally.B} {
 		if !strings.Contains(page, fmt.Sprintf("%d vote", count)) {
 			s.Errorf("the results page does not show %d votes", count)
 		}

@@ -10,7 +10,7 @@ import (
 
 	"swarm-scale/app"
 	"swarm-scale/lab"
-	"swarm-scale/test/e2e/crowd"
+	"swarm-scale/test/voters"
 	"swarm-scale/topology"
 )
 
@@ -66,7 +66,10 @@ func TestWholeSystem(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("%d fresh hosts after %.0f s", len(s.lab.Hosts()), time.Since(begun).Seconds())
-	s.voters = crowd.New(crowd.Site{Address: s.lab.Host("interlock").Address + ":80", Host: app.VoteHost})
+	s.voters = voters.NewCrowd(voters.Options{
+		Sites:     []voters.Site{{URL: "http://" + s.lab.Host("interlock").Address, Host: app.VoteHost}},
+		Returning: 0.3,
+	})
 	s.open(t)
 
 	s.step(t, "1 up from nothing", upFromNothing)
