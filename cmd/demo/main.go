@@ -21,7 +21,6 @@ import (
 
 	"swarm-scale/test/harness"
 	"swarm-scale/test/rehearsal"
-	"swarm-scale/test/simulation"
 )
 
 // flags are the command's options.
@@ -128,7 +127,11 @@ func (d *demo) life(ctx context.Context, f flags) error {
 	if announced, created := preview.Counts[apitype.OpCreate], up.Counts[apitype.OpCreate]; announced != created {
 		return fmt.Errorf("the preview announced %d creations, the up made %d", announced, created)
 	}
-	d.view.outputs(up.Outputs)
+	outputs, err := d.Outputs(ctx)
+	if err != nil {
+		return err
+	}
+	d.view.outputs(outputs)
 	if state, err := d.State(); err != nil {
 		return err
 	} else {
@@ -142,7 +145,7 @@ func (d *demo) life(ctx context.Context, f flags) error {
 	if err != nil {
 		return err
 	}
-	if n := again.Changes(); n > 0 || len(simulation.Changes(again.Records)) > 0 {
+	if n := again.Changes(); n > 0 || len(again.Records) > 0 {
 		return fmt.Errorf("a second up changes %d resources: %v", n, again.Counts)
 	}
 
