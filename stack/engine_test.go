@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/pulumi/pulumi/sdk/v3/go/auto"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 	"golang.org/x/crypto/ssh"
@@ -75,10 +76,20 @@ func destroyed(t testing.TB, e *harness.Stack) *harness.Result {
 	return result
 }
 
+// outputs returns the stack's outputs.
+func outputs(t testing.TB, e *harness.Stack) auto.OutputMap {
+	t.Helper()
+	outputs, err := e.Outputs(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return outputs
+}
+
 // done lists what the providers were asked to change, as "create frontend01", in the order in which it ended.
 func done(result *harness.Result) []string {
 	var list []string
-	for _, record := range simulation.Changes(result.Records) {
+	for _, record := range result.Records {
 		list = append(list, string(record.Op)+" "+record.Name)
 	}
 	return list
@@ -99,16 +110,17 @@ func TestLife(t *testing.T) {
 	if got := len(e.World.Objects("docker:index/container:Container")); got != 8 {
 		t.Errorf("%d containers, want 8", got)
 	}
+	shown := outputs(t, e)
 	for name, want := range map[string]string{"voteUrl": "http://votingapp.local", "resultsUrl": "http://", "hostsFileLine": " votingapp.local"} {
-		if got, _ := first.Outputs[name].Value.(string); !strings.Contains(got, want) {
+		if got, _ := shown[name].Value.(string); !strings.Contains(got, want) {
 			t.Errorf("output %s is %q, want %q in it", name, got, want)
 		}
 	}
-	if !first.Outputs["statisticsUrl"].Secret {
+	if !shown["statisticsUrl"].Secret {
 		t.Error("the statistics' URL, with the password in it, is no secret")
 	}
-	if ssh, _ := first.Outputs["ssh"].Value.(map[string]any); len(ssh) != 6 {
-		t.Errorf("output ssh is %v, want a command for six nodes", first.Outputs["ssh"].Value)
+	if ssh, _ := shown["ssh"].Value.(map[string]any); len(ssh) != 6 {
+		t.Errorf("output ssh is %v, want a command for six nodes", shown["ssh"].Value)
 	}
 	unchanged(t, e)
 	refreshed, err := e.Refresh(t.Context())
@@ -146,7 +158,7 @@ const instanceType = "aws:ec2/instance:Instance"
 // steps splits "create frontend01" into sets of names by operation.
 func steps(result *harness.Result) map[string][]string {
 	names := map[string][]string{}
-	for _, record := range simulation.Changes(result.Records) {
+	for _, record := range result.Records {
 		key := string(record.Op)
 		if record.Type == instanceType {
 			key += " machine"
@@ -360,7 +372,7 @@ func TestProgramChanged(t *testing.T) {
 		}
 	}
 	// The second wave must not be stopped before the first one answers.
-	records := simulation.Changes(result.Records)
+	records := result.Records
 	for _, second := range []string{"frontend02", "frontend04"} {
 		for _, record := range records {
 			if record.Name != second || record.Op != simulation.Delete {
@@ -440,11 +452,11 @@ func TestHosts(t *testing.T) {
 		e.World.Clear(name, address(name))
 		return simulation.Outcome{}, nil
 	})
-	first := up(t, e)
+	up(t, e)
 	if machines := e.World.Objects("aws:*"); len(machines) != 0 {
 		t.Errorf("%d resources of AWS were made", len(machines))
 	}
-	if got := first.Outputs["hostsFileLine"].Value; got != "10.0.0.2 votingapp.local" {
+	if got := outputs(t, e)["hostsFileLine"].Value; got != "10.0.0.2 votingapp.local" {
 		t.Errorf("output hostsFileLine is %v", got)
 	}
 	unchanged(t, e)

@@ -17,11 +17,9 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optpreview"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
-	"golang.org/x/term"
 
 	"swarm-scale/test/harness"
 	"swarm-scale/test/rehearsal"
-	"swarm-scale/test/simulation"
 )
 
 // flags are the command's options.
@@ -68,7 +66,7 @@ type demo struct {
 	steps []step
 }
 
-// step is one line of the closing table.
+// step is one row of the closing table.
 type step struct {
 	title  string
 	result *harness.Result
@@ -83,7 +81,7 @@ func run(ctx context.Context, f flags, output io.Writer) (err error) {
 		"             but nothing is created and no script is run.\n" +
 		"  Real       the Pulumi engine, this repository's program and settings, what is\n" +
 		"             created, changed and replaced, in which order, and the state.\n")
-	v.printf("  Time       one second of the clouds takes %s here.\n", seconds(time.Duration(f.scale*float64(time.Second))))
+	v.printf("  Time       one second of the clouds takes %g s here.\n", f.scale)
 
 	dir, err := os.MkdirTemp("", "demo-")
 	if err != nil {
@@ -96,24 +94,23 @@ func run(ctx context.Context, f flags, output io.Writer) (err error) {
 	}
 	options.Config["frontends"], options.Config["workers"] = f.frontends, f.workers
 	options.OnEvent = v.event
-	e, err := harness.New(ctx, options)
+	stack, err := harness.New(ctx, options)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, e.Close()) }()
+	defer func() { err = errors.Join(err, stack.Close()) }()
 
-	d := &demo{Stack: e, view: v}
+	d := &demo{Stack: stack, view: v}
 	if err := d.life(ctx, f); err != nil {
-		v.finish()
 		return err
 	}
-	d.table(time.Since(begun))
+	d.summary(time.Since(begun))
 	return nil
 }
 
-// life takes the stack through its stations and checks each.
+// life takes the stack through its life and checks each step.
 func (d *demo) life(ctx context.Context, f flags) error {
-	preview, err := d.step("Preview: nothing exists yet", planned, func() (*harness.Result, error) { return d.Preview(ctx) })
+	preview, err := d.preview(ctx, "1/5 Preview: nothing exists yet")
 	if err != nil {
 		return err
 	}
@@ -121,43 +118,45 @@ func (d *demo) life(ctx context.Context, f flags) error {
 		return fmt.Errorf("the preview created %d objects", len(made))
 	}
 
-	up, err := d.step("Up: create everything", everything, func() (*harness.Result, error) { return d.Up(ctx) })
+	up, err := d.up(ctx, "2/5 Up: create everything")
 	if err != nil {
 		return err
 	}
 	if announced, created := preview.Counts[apitype.OpCreate], up.Counts[apitype.OpCreate]; announced != created {
 		return fmt.Errorf("the preview announced %d creations, the up made %d", announced, created)
 	}
-	d.view.outputs(up.Outputs)
-	if state, err := d.State(); err != nil {
-		return err
-	} else {
-		chain := harness.LongestChain(state, up.Records)
-		d.view.printf("  On AWS this would take about %s, the longest chain of steps that wait\n"+
-			"  for each other. All steps one after another would take %s.\n",
-			minutes(chain.Longest), minutes(chain.Sum))
-	}
-
-	again, err := d.step("Up again: nothing may change", summary, func() (*harness.Result, error) { return d.Up(ctx) })
+	outputs, err := d.Outputs(ctx)
 	if err != nil {
 		return err
 	}
-	if n := again.Changes(); n > 0 || len(simulation.Changes(again.Records)) > 0 {
+	if err := d.view.outputs(outputs); err != nil {
+		return err
+	}
+	state, err := d.State()
+	if err != nil {
+		return err
+	}
+	chain := harness.LongestChain(state, up.Records)
+	d.view.printf("  On AWS this would take about %s, the longest chain of steps that wait\n"+
+		"  for each other. All steps one after another would take %s.\n", minutes(chain.Longest), minutes(chain.Sum))
+
+	again, err := d.up(ctx, "3/5 Up again: nothing may change")
+	if err != nil {
+		return err
+	}
+	if n := again.Changes(); n > 0 || len(again.Records) > 0 {
 		return fmt.Errorf("a second up changes %d resources: %v", n, again.Counts)
 	}
 
 	if err := d.Set(map[string]any{"frontends": f.frontends + 1}); err != nil {
 		return err
 	}
-	grown, err := d.step("Preview: one more frontend", planned, func() (*harness.Result, error) {
-		return d.Preview(ctx, optpreview.Diff())
-	})
+	grown, err := d.preview(ctx, "4/5 Preview: one more frontend")
 	if err != nil {
 		return err
 	}
-	d.view.changes(grown)
 	if grown.Counts[apitype.OpCreate] == 0 || grown.Counts[apitype.OpDelete] > 0 {
-		return fmt.Errorf("one more frontend should only add and adjust: %v", grown.Counts)
+		return fmt.Errorf("one more frontend should only add and change: %v", grown.Counts)
 	}
 	for _, step := range grown.Steps {
 		if step.Op == apitype.OpReplace && step.Type == "aws:ec2/instance:Instance" {
@@ -165,54 +164,47 @@ func (d *demo) life(ctx context.Context, f flags) error {
 		}
 	}
 
-	if _, err := d.step("Destroy: leave nothing behind", summary, func() (*harness.Result, error) { return d.Destroy(ctx) }); err != nil {
+	if _, err := d.step("5/5 Destroy: leave nothing behind", true, func() (*harness.Result, error) { return d.Destroy(ctx) }); err != nil {
 		return err
 	}
-	state, err := d.State()
-	if err != nil {
+	if state, err = d.State(); err != nil {
 		return err
 	}
 	left := d.World.Objects("*")
+	for _, o := range left {
+		d.view.printf("    left: %s %s\n", o.Type, o.URN.Name())
+	}
 	if len(state.Resources)+len(left) > 0 {
-		for _, o := range left {
-			d.view.printf("    left: %s %s\n", o.Type, o.URN.Name())
-		}
 		return fmt.Errorf("%d resources are left in the state and %d objects in the simulated clouds", len(state.Resources), len(left))
 	}
-	d.view.note("Nothing is left, neither in the state nor in the simulated clouds.")
+	d.view.printf("  %s Nothing is left, neither in the state nor in the simulated clouds.\n", d.view.green("✓"))
 	return nil
 }
 
-// step runs one operation under a heading and keeps it for the table.
-func (d *demo) step(title string, shown display, run func() (*harness.Result, error)) (*harness.Result, error) {
-	d.view.begin(len(d.steps)+1, stations, title, shown == everything)
-	result, err := run()
-	d.view.end(result, err, shown)
+func (d *demo) preview(ctx context.Context, title string) (*harness.Result, error) {
+	return d.step(title, true, func() (*harness.Result, error) { return d.Preview(ctx, optpreview.Diff()) })
+}
+
+func (d *demo) up(ctx context.Context, title string) (*harness.Result, error) {
+	return d.step(title, false, func() (*harness.Result, error) { return d.Up(ctx) })
+}
+
+// step runs one operation under a heading and keeps it for the closing table.
+func (d *demo) step(title string, table bool, operation func() (*harness.Result, error)) (*harness.Result, error) {
+	d.view.begin(title, table)
+	result, err := operation()
+	d.view.end(result, err)
 	d.steps = append(d.steps, step{title, result})
 	return result, err
 }
 
-// stations is the number of steps of the demonstration.
-const stations = 5
-
-// table closes with what each step did and how long it took.
-func (d *demo) table(total time.Duration) {
-	v := d.view
-	v.printf("\n%s\n\n", v.bold("  step                             created changed replaced deleted  same  took"))
+// summary closes with what each step did and how long it took.
+func (d *demo) summary(total time.Duration) {
+	d.view.printf("\n%s\n\n", d.view.bold("  step                                create update replace delete unchanged   took"))
 	for _, s := range d.steps {
 		c := s.result.Counts
-		v.printf("  %-32s %7d %7d %8d %7d %5d %5s\n", s.title, c[apitype.OpCreate], c[apitype.OpUpdate], c[apitype.OpReplace],
+		d.view.printf("  %-35s %6d %6d %7d %6d %9d %6s\n", s.title, c[apitype.OpCreate], c[apitype.OpUpdate], c[apitype.OpReplace],
 			c[apitype.OpDelete], c[apitype.OpSame], seconds(s.result.Wall))
 	}
-	v.printf("\n%s in %s.\n", v.green("All as it should be"), seconds(total))
-}
-
-// terminal returns the size of a terminal, and whether the output is one.
-func terminal(output io.Writer) (width, height int, ok bool) {
-	file, isFile := output.(*os.File)
-	if !isFile || !term.IsTerminal(int(file.Fd())) || os.Getenv("TERM") == "dumb" {
-		return 80, 24, false
-	}
-	width, height, err := term.GetSize(int(file.Fd()))
-	return width, height, err == nil
+	d.view.printf("\n%s in %s.\n", d.view.green("All as it should be"), seconds(total))
 }

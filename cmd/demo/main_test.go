@@ -22,7 +22,7 @@ func TestRun(t *testing.T) {
 	text := output.String()
 	for _, part := range []string{
 		"every cloud and machine below is simulated", "1/5 Preview", "5/5 Destroy", "voteUrl: http://votingapp.local",
-		"create   ec2 Instance                 frontend02", "Nothing is left", "All as it should be",
+		"create     1  ec2 Instance                   frontend02", "Nothing is left", "All as it should be",
 	} {
 		if !strings.Contains(text, part) {
 			t.Errorf("%q is not in\n%s", part, text)

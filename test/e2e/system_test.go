@@ -196,7 +196,8 @@ func (s *step) up() *harness.Result {
 	if err != nil {
 		s.Fatalf("%v\n(%.0f s)", err, result.Wall.Seconds())
 	}
-	s.outputs = result.Outputs
+	s.outputs, err = s.pulumi.Outputs(s.ctx)
+	s.must(err)
 	return result
 }
 

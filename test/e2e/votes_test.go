@@ -106,7 +106,9 @@ func interlock(s *step) {
 			s.must(s.pulumi.Set(map[string]any{"loadBalancer": s.balancer})) // for the steps to come
 			s.Fatalf("from %s to %s: %v", s.balancer, balancer, err)
 		}
-		s.balancer, s.outputs = balancer, result.Outputs
+		s.balancer = balancer
+		s.outputs, err = s.pulumi.Outputs(s.ctx)
+		s.must(err)
 		s.checked("loadBalancer %s: `up` takes %.0f s", balancer, result.Wall.Seconds())
 		s.await("every frontend to answer through "+balancer, wellTime, s.well)
 		if balancer == "interlock" {

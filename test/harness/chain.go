@@ -48,7 +48,7 @@ func (c Chain) String() string {
 func LongestChain(state *apitype.DeploymentV3, records []simulation.Record) Chain {
 	took := map[resource.URN]time.Duration{}
 	for _, r := range records {
-		if r.Op == simulation.Create && !r.Preview && r.Err == nil {
+		if r.Op == simulation.Create && r.Err == nil {
 			took[r.URN] = r.Took
 		}
 	}

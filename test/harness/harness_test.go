@@ -20,9 +20,9 @@ import (
 var secrets = map[string]string{"password": "correct horse battery"}
 
 // up brings the stack up and fails the test if that fails.
-func up(t *testing.T, e *harness.Stack) *harness.Result {
+func up(t *testing.T, s *harness.Stack) *harness.Result {
 	t.Helper()
-	result, err := e.Up(t.Context())
+	result, err := s.Up(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,9 +30,9 @@ func up(t *testing.T, e *harness.Stack) *harness.Result {
 }
 
 // unchanged fails the test unless another up finds nothing to do.
-func unchanged(t *testing.T, e *harness.Stack) {
+func unchanged(t *testing.T, s *harness.Stack) {
 	t.Helper()
-	if again := up(t, e); again.Changes() != 0 || len(simulation.Changes(again.Records)) != 0 {
+	if again := up(t, s); again.Changes() != 0 || len(again.Records) != 0 {
 		t.Errorf("another up makes changes: %v", again.Counts)
 	}
 }
@@ -40,7 +40,7 @@ func unchanged(t *testing.T, e *harness.Stack) {
 // done lists the changes of an operation as "create node01", in order.
 func done(result *harness.Result) []string {
 	var list []string
-	for _, r := range simulation.Changes(result.Records) {
+	for _, r := range result.Records {
 		line := string(r.Op) + " " + r.Name
 		if r.Err != nil {
 			line += " in vain"
@@ -52,26 +52,30 @@ func done(result *harness.Result) []string {
 
 func TestLifeOfAStack(t *testing.T) {
 	t.Parallel()
-	e := harness.Test(t, harness.Options{
+	s := harness.Test(t, harness.Options{
 		Program: small(shape{machines: 3, ami: "ami-1", version: "7", follow: "marker"}),
 		Secrets: secrets, World: simulation.NewWorld(0.002), Parallel: 16,
 	})
-	preview, err := e.Preview(t.Context())
+	preview, err := s.Preview(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := len(e.World.Objects("*")); n != 0 || len(simulation.Changes(preview.Records)) != 0 {
+	if n := len(s.World.Objects("*")); n != 0 || len(preview.Records) != 0 {
 		t.Errorf("a preview made %d objects", n)
 	}
 
-	first := up(t, e)
+	first := up(t, s)
 	if first.Counts[apitype.OpCreate] != preview.Counts[apitype.OpCreate] {
 		t.Errorf("the preview announced %v, the up did %v", preview.Counts, first.Counts)
 	}
-	if addresses, ok := first.Outputs["addresses"].Value.(map[string]any); !ok || len(addresses) != 3 || addresses["node02"] == "" {
-		t.Errorf("outputs: %v", first.Outputs)
+	outputs, err := s.Outputs(t.Context())
+	if err != nil {
+		t.Fatal(err)
 	}
-	if !first.Outputs["password"].Secret {
+	if addresses, ok := outputs["addresses"].Value.(map[string]any); !ok || len(addresses) != 3 || addresses["node02"] == "" {
+		t.Errorf("outputs: %v", outputs)
+	}
+	if !outputs["password"].Secret {
 		t.Error("an output made of a secret is not a secret")
 	}
 	order := done(first)
@@ -84,7 +88,7 @@ func TestLifeOfAStack(t *testing.T) {
 		t.Errorf("at most %d operations were under way at a time, want the three machines' at least", most)
 	}
 
-	state, err := e.State()
+	state, err := s.State()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,13 +118,13 @@ func TestLifeOfAStack(t *testing.T) {
 		t.Errorf("by the engine's steps the longest of %v takes %v of %v:\n%s", here.Sum, here.Longest, first.Wall, here)
 	}
 
-	unchanged(t, e)
-	refreshed, err := e.Refresh(t.Context())
+	unchanged(t, s)
+	refreshed, err := s.Refresh(t.Context())
 	if err != nil || refreshed.Changes() != 0 {
 		t.Errorf("refresh: %v, %v", refreshed.Counts, err)
 	}
 
-	file, err := e.StateFile()
+	file, err := s.StateFile()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +134,7 @@ func TestLifeOfAStack(t *testing.T) {
 		}
 	}
 
-	destroyed, err := e.Destroy(t.Context())
+	destroyed, err := s.Destroy(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,10 +143,10 @@ func TestLifeOfAStack(t *testing.T) {
 			t.Errorf("the subnet went before %s: %v", machine, done(destroyed))
 		}
 	}
-	if state, err = e.State(); err != nil || len(state.Resources) != 0 {
+	if state, err = s.State(); err != nil || len(state.Resources) != 0 {
 		t.Errorf("the state keeps %d resources, %v", len(state.Resources), err)
 	}
-	if left := e.World.Objects("*"); len(left) != 0 {
+	if left := s.World.Objects("*"); len(left) != 0 {
 		t.Errorf("the world keeps %v", left)
 	}
 }
@@ -170,15 +174,15 @@ func TestMachineReplaced(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			s := shape{machines: 1, ami: "ami-1", version: "7", follow: test.follow}
-			e := harness.Test(t, harness.Options{Program: small(s), Secrets: secrets})
-			up(t, e)
+			wanted := shape{machines: 1, ami: "ami-1", version: "7", follow: test.follow}
+			s := harness.Test(t, harness.Options{Program: small(wanted), Secrets: secrets, SaveAtEnd: true})
+			up(t, s)
 			if test.dead {
-				e.World.MachineDead("node01")
+				s.World.MachineDead("node01")
 			}
-			s.ami = "ami-2"
-			e.SetProgram(small(s))
-			result, err := e.Up(t.Context())
+			wanted.ami = "ami-2"
+			s.SetProgram(small(wanted))
+			result, err := s.Up(t.Context())
 			if test.want == nil {
 				if err == nil {
 					t.Errorf("it worked: %v; the marker is not needed any more", done(result))
@@ -197,97 +201,99 @@ func TestMachineReplaced(t *testing.T) {
 			if !slices.Equal(got, test.want) {
 				t.Errorf("got  %v\nwant %v", got, test.want)
 			}
-			if addresses := e.World.Objects("aws:ec2/instance:Instance"); len(addresses) != 1 {
+			if addresses := s.World.Objects("aws:ec2/instance:Instance"); len(addresses) != 1 {
 				t.Errorf("there are %d machines", len(addresses))
 			}
-			unchanged(t, e)
+			unchanged(t, s)
 		})
 	}
 }
 
 func TestHalfFailedThenRepaired(t *testing.T) {
 	t.Parallel()
-	e := harness.Test(t, harness.Options{
+	s := harness.Test(t, harness.Options{
 		Program: small(shape{machines: 2, ami: "ami-1", version: "7", follow: "marker"}), Secrets: secrets,
 	})
-	e.World.FailNext("node02", simulation.Create, errors.New("InsufficientInstanceCapacity: try another zone"))
-	result, err := e.Up(t.Context())
+	s.World.FailNext("node02", simulation.Create, errors.New("InsufficientInstanceCapacity: try another zone"))
+	result, err := s.Up(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "node02: ") || !strings.Contains(err.Error(), "InsufficientInstanceCapacity") {
 		t.Fatalf("the failure is told as %v", err)
 	}
-	if !slices.ContainsFunc(result.Steps, func(s harness.Step) bool { return s.Name == "node02" && s.Failed }) {
+	if !slices.ContainsFunc(result.Steps, func(step harness.Step) bool { return step.Name == "node02" && step.Failed }) {
 		t.Errorf("no failed step among %v", result.Steps)
 	}
-	repaired := up(t, e)
+	repaired := up(t, s)
 	if repaired.Counts[apitype.OpSame] == 0 || slices.Contains(done(repaired), "create vpc") {
 		t.Errorf("the repaired run starts over: %v", done(repaired))
 	}
-	if n := len(e.World.Objects("docker:index/container:Container")); n != 2 {
+	if n := len(s.World.Objects("docker:index/container:Container")); n != 2 {
 		t.Errorf("there are %d containers, want 2", n)
 	}
-	unchanged(t, e)
+	unchanged(t, s)
 }
 
 func TestMachineUnreachable(t *testing.T) {
 	t.Parallel()
-	s := shape{machines: 2, ami: "ami-1", version: "7", follow: "marker"}
-	e := harness.Test(t, harness.Options{Program: small(s), Secrets: secrets})
-	up(t, e)
-	e.World.MachineDead("192.168.33.21")
+	wanted := shape{machines: 2, ami: "ami-1", version: "7", follow: "marker"}
+	s := harness.Test(t, harness.Options{Program: small(wanted), Secrets: secrets})
+	up(t, s)
+	s.World.MachineDead("192.168.33.21")
 
-	s.version = "8"
-	e.SetProgram(small(s))
-	if _, err := e.Preview(t.Context()); err == nil || !strings.Contains(err.Error(), "error pinging Docker server") {
+	wanted.version = "8"
+	s.SetProgram(small(wanted))
+	if _, err := s.Preview(t.Context()); err == nil || !strings.Contains(err.Error(), "error pinging Docker server") {
 		t.Errorf("a preview of a change on the dead machine: %v", err)
 	}
-	e.World.SetPingInPreview(false)
-	if _, err := e.Preview(t.Context()); err != nil {
+	wanted.blind = true
+	s.SetProgram(small(wanted))
+	if _, err := s.Preview(t.Context()); err != nil {
 		t.Errorf("a preview that does not ping: %v", err)
 	}
-	if _, err := e.Refresh(t.Context()); err == nil {
+	if _, err := s.Refresh(t.Context()); err == nil {
 		t.Error("a refresh reads containers on a dead machine")
 	}
-	if _, err := e.Destroy(t.Context()); err != nil {
+	if _, err := s.Destroy(t.Context()); err != nil {
 		t.Errorf("destroy: %v", err)
 	}
-	if left := e.World.Objects("*"); len(left) != 0 {
+	if left := s.World.Objects("*"); len(left) != 0 {
 		t.Errorf("the world keeps %v", left)
 	}
 }
 
 func TestBehindTheEnginesBack(t *testing.T) {
 	t.Parallel()
-	e := harness.Test(t, harness.Options{
+	s := harness.Test(t, harness.Options{
 		Program: small(shape{machines: 1, ami: "ami-1", version: "7", follow: "marker"}), Secrets: secrets,
 	})
-	up(t, e)
-	if n := e.World.Vanish("node01-container"); n != 1 {
+	up(t, s)
+	if n := s.World.Vanish("node01-container"); n != 1 {
 		t.Fatalf("%d objects vanished, want 1", n)
 	}
-	refreshed, err := e.Refresh(t.Context())
+	refreshed, err := s.Refresh(t.Context())
 	if err != nil || refreshed.Counts[apitype.OpDelete] != 1 {
 		t.Errorf("refresh: %v, %v; want one deletion", refreshed.Counts, err)
 	}
-	if got := done(up(t, e)); !slices.Equal(got, []string{"create node01-container"}) {
+	if got := done(up(t, s)); !slices.Equal(got, []string{"create node01-container"}) {
 		t.Errorf("afterwards up did %v", got)
 	}
 }
 
 func TestSettings(t *testing.T) {
 	t.Parallel()
-	e := harness.Test(t, harness.Options{Program: small(shape{}), Config: map[string]any{"other": 1}})
-	if _, err := e.Up(t.Context()); err == nil || !strings.Contains(err.Error(), "password") {
+	s := harness.Test(t, harness.Options{Program: small(shape{}), Config: map[string]any{"other": 1}})
+	if _, err := s.Up(t.Context()); err == nil || !strings.Contains(err.Error(), "password") {
 		t.Errorf("without the required setting: %v", err)
 	}
-	if err := e.SetSecrets(t.Context(), secrets); err != nil {
+	if err := s.SetSecrets(t.Context(), secrets); err != nil {
 		t.Fatal(err)
 	}
-	if err := e.Set(map[string]any{"other": nil, "list": []any{map[string]any{"name": "a"}}}); err != nil {
+	if err := s.Set(map[string]any{"other": nil, "list": []any{map[string]any{"name": "a"}}}); err != nil {
 		t.Fatal(err)
 	}
-	result := up(t, e)
-	if result.Outputs["password"].Value != secrets["password"] {
-		t.Errorf("the setting arrived as %v", result.Outputs["password"])
+	up(t, s)
+	outputs, err := s.Outputs(t.Context())
+	if err != nil || outputs["password"].Value != secrets["password"] {
+		t.Errorf("the setting arrived as %v, %v", outputs["password"], err)
 	}
 }
 
@@ -303,12 +309,12 @@ func TestPlugins(t *testing.T) {
 	if err := os.WriteFile(project, []byte("name: plugins\nruntime: go\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	e := harness.Test(t, harness.Options{Program: small(shape{}), Project: project, Secrets: secrets, Plugins: true})
-	result, err := e.Up(t.Context())
+	s := harness.Test(t, harness.Options{Program: small(shape{}), Project: project, Secrets: secrets, Plugins: true})
+	result, err := s.Up(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "pulumi-resource-aws") {
 		t.Errorf("without the plugin: %v", err)
 	}
-	if e.World != nil || len(result.Records) != 0 {
+	if s.World != nil || len(result.Records) != 0 {
 		t.Errorf("something was simulated: %v", result.Records)
 	}
 	for name, options := range map[string]harness.Options{

@@ -23,6 +23,8 @@ type shape struct {
 	// follow says how what lives on a machine is tied to it: "replaceWith",
 	// "trigger" or "marker".
 	follow string
+	// blind has the docker provider look at no machine during a preview.
+	blind bool
 }
 
 // small returns a program with each kind of thing a real one has: a network,
@@ -90,7 +92,8 @@ func small(s shape) pulumi.RunFunc {
 				return err
 			}
 			engine, err := docker.NewProvider(ctx, name+"-docker", &docker.ProviderArgs{
-				Host: pulumi.Sprintf("ssh://ubuntu@%s", machine.PublicIp),
+				Host:                     pulumi.Sprintf("ssh://ubuntu@%s", machine.PublicIp),
+				DisableDockerDaemonCheck: pulumi.Bool(s.blind),
 			}, pulumi.DependsOn([]pulumi.Resource{ready}))
 			if err != nil {
 				return err

@@ -89,7 +89,7 @@ func Options(w *simulation.World, dir string) (harness.Options, error) {
 		},
 		Secrets:  map[string]string{"postgresPassword": PostgresPassword, "voterKey": VoterKey},
 		World:    w,
-		Parallel: 64,
+		Parallel: 64, SaveAtEnd: true,
 	}, nil
 }
 

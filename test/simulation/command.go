@@ -94,12 +94,12 @@ func NewHostKey() (string, error) {
 	return string(pem.EncodeToMemory(block)), nil
 }
 
-// Command returns the simulated command provider.
+// Command returns the simulated command provider. The durations are assumed.
 func Command() *Package {
 	return &Package{
 		Name:      "command",
 		Version:   "1.2.1",
-		Resources: []*Resource{localCommand(), remoteCommand(), copyToRemote()},
+		Resources: []*Resource{localCommand(), remoteCommand()},
 	}
 }
 
@@ -111,7 +111,7 @@ func localCommand() *Resource {
 		Run:       runCommand,
 		Untracked: true,
 		Outputs:   commandOutputs(),
-		Times:     Times{Create: 200 * time.Millisecond, Update: 200 * time.Millisecond, Source: "assumed"},
+		Times:     Times{Create: 200 * time.Millisecond, Update: 200 * time.Millisecond},
 	}
 }
 
@@ -127,21 +127,7 @@ func remoteCommand() *Resource {
 		Run:       runCommand,
 		Untracked: true,
 		Outputs:   commandOutputs(),
-		Times:     Times{Create: 2 * time.Second, Update: 2 * time.Second, Source: "assumed"},
-	}
-}
-
-func copyToRemote() *Resource {
-	return &Resource{
-		Token:     "command:remote:CopyToRemote",
-		Required:  []string{"connection", "remotePath", "source"},
-		Secret:    []string{"connection"},
-		Replace:   []string{"triggers"},
-		ID:        func(c *Call) string { return c.Name + hexDigits(nil, 8) },
-		Dials:     dialSSH,
-		On:        func(c *Call) []string { return []string{c.Text("connection", "host")} },
-		Untracked: true,
-		Times:     Times{Create: 2 * time.Second, Update: 2 * time.Second, Source: "assumed"},
+		Times:     Times{Create: 2 * time.Second, Update: 2 * time.Second},
 	}
 }
 
@@ -170,8 +156,7 @@ func commandText(c *Call) string {
 // dialSSH returns the hosts a remote command reaches: its proxy and its host,
 // if there is anything to do there. Nothing is dialled in a preview.
 func dialSSH(c *Call) []Dial {
-	copying := string(c.URN.Type()) == "command:remote:CopyToRemote" && (c.Op == Create || c.Op == Update)
-	if c.Preview || commandText(c) == "" && !copying {
+	if c.Preview || commandText(c) == "" {
 		return nil
 	}
 	var dials []Dial

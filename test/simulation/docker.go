@@ -8,8 +8,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"runtime"
-	"slices"
 	"strings"
 	"time"
 
@@ -17,11 +15,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 )
 
-// dockerTimes says where the durations of Docker come from.
-const dockerTimes = "assumed for a t2.micro over ssh"
-
-// Docker returns the simulated docker provider: containers, networks, volumes
-// and images of the engine, or the Swarm, at the provider's host.
+// Docker returns the simulated docker provider: containers, networks, volumes and images of the engine, or of the Swarm
+// manager, at the provider's host. The durations are assumed, for a t2.micro over SSH.
 func Docker() *Package {
 	return &Package{
 		Name:    "docker",
@@ -45,14 +40,10 @@ func hostname(host string) string {
 // engineHost returns the machine a docker provider talks to, or "".
 func engineHost(c *Call) string { return hostname(text(c.Provider, "host")) }
 
-// ping is the dialling of a bridged docker resource: each operation first pings
-// the engine, unless the provider is told not to.
+// ping is what a bridged docker resource dials: each operation pings the engine first. A preview does not where the
+// provider's disableDockerDaemonCheck is set.
 func ping(c *Call) []Dial {
-	c.World.mu.Lock()
-	skip := c.Preview && c.World.noPing
-	c.World.mu.Unlock()
-	if skip || c.Preview && text(c.Provider, "disableDockerDaemonCheck") == "true" ||
-		c.Preview && truth(c.Provider, "disableDockerDaemonCheck") {
+	if c.Preview && text(c.Provider, "disableDockerDaemonCheck") == "true" {
 		return nil
 	}
 	host := text(c.Provider, "host")
@@ -119,19 +110,7 @@ func container() *Resource {
 		Missing: func(c *Call) error {
 			return fmt.Errorf("error stopping container %[1]s: Error response from daemon: No such container: %[1]s", c.ID)
 		},
-		Outputs: []Output{
-			constant("bridge", ""), constant("containerLogs", ""), constant("exitCode", 0),
-			{Name: "networkDatas", Value: func(c *Call) any {
-				return []any{map[string]any{"networkName": c.Text("networkMode"), "ipAddress": fmt.Sprintf("10.0.0.%d", c.World.serial()%250+2)}}
-			}},
-			constant("command", []any{}), constant("entrypoints", []any{}), constant("envs", []any{}),
-			{Name: "hostname", Value: func(c *Call) any { return string(c.ID)[:12] }},
-			constant("init", false), constant("ipcMode", "private"), constant("labels", []any{}),
-			constant("logDriver", "json-file"), constant("platform", "linux"), constant("runtime", "runc"),
-			constant("securityOpts", []any{}), constant("shmSize", 64), constant("stopSignal", "SIGTERM"),
-			constant("stopTimeout", 10), constant("networkMode", "bridge"),
-		},
-		Times: Times{Create: 2 * time.Second, Update: time.Second, Delete: 2 * time.Second, Source: dockerTimes},
+		Times: Times{Create: 2 * time.Second, Update: time.Second, Delete: 2 * time.Second},
 	}
 }
 
@@ -153,17 +132,7 @@ func network() *Resource {
 				Taken: fmt.Errorf("unable to create network: Error response from daemon: network with name %s already exists", name),
 			}}
 		},
-		Outputs: []Output{
-			constant("driver", "bridge"), constant("internal", false), constant("ipamConfigs", []any{}),
-			constant("options", map[string]any{}),
-			{Name: "scope", Value: func(c *Call) any {
-				if c.Text("driver") == "overlay" {
-					return "global"
-				}
-				return "local"
-			}},
-		},
-		Times: Times{Create: time.Second, Update: time.Second, Delete: time.Second, Source: dockerTimes},
+		Times: Times{Create: time.Second, Update: time.Second, Delete: time.Second},
 	}
 }
 
@@ -180,26 +149,26 @@ func dockerVolume() *Resource {
 			if other.Type != containerToken {
 				return nil
 			}
-			name := string(c.ID)
-			for _, mounts := range []struct{ list, source resource.PropertyKey }{{"volumes", "volumeName"}, {"mounts", "source"}} {
-				list := plain(other.Inputs[mounts.list])
-				if !list.IsArray() {
-					continue
-				}
-				for _, mount := range list.ArrayValue() {
-					if mount.IsObject() && text(mount.ObjectValue(), string(mounts.source)) == name {
-						return fmt.Errorf("unable to remove volume: Error response from daemon: remove %s: volume is in use - [%s]", name, other.ID)
-					}
+			for _, name := range mounted(other) {
+				if name == string(c.ID) {
+					return fmt.Errorf("unable to remove volume: Error response from daemon: remove %s: volume is in use - [%s]", name, other.ID)
 				}
 			}
 			return nil
 		},
-		Outputs: []Output{
-			constant("driver", "local"),
-			{Name: "mountpoint", Value: func(c *Call) any { return "/var/lib/docker/volumes/" + c.Text("name") + "/_data" }},
-		},
-		Times: Times{Create: time.Second, Update: time.Second, Delete: time.Second, Source: dockerTimes},
+		Times: Times{Create: time.Second, Update: time.Second, Delete: time.Second},
 	}
+}
+
+// mounted lists the names of the volumes of a container.
+func mounted(container *Object) []string {
+	var names []string
+	if volumes := plain(container.Inputs["volumes"]); volumes.IsArray() {
+		for _, volume := range volumes.ArrayValue() {
+			names = append(names, text(volume.ObjectValue(), "volumeName"))
+		}
+	}
+	return names
 }
 
 func remoteImage() *Resource {
@@ -214,21 +183,14 @@ func remoteImage() *Resource {
 		On:         onEngine,
 		InUse: func(c *Call, other *Object) error {
 			image := text(other.Inputs, "image")
-			if other.Type != containerToken || truth(c.OldOutputs, "keepLocally") || truth(c.OldOutputs, "forceRemove") ||
-				image != digest(c) && image != c.Text("name") {
+			if other.Type != containerToken || image != digest(c) && image != c.Text("name") {
 				return nil
 			}
 			return fmt.Errorf("unable to remove Docker image: Error response from daemon: conflict: unable to remove repository reference %q (must force) - container %s is using its referenced image",
 				c.Text("name"), other.ID)
 		},
-		Outputs: []Output{
-			{Name: "imageId", Value: func(c *Call) any { return digest(c) }},
-			{Name: "repoDigest", Value: func(c *Call) any {
-				repository, _, _ := strings.Cut(c.Text("name"), ":")
-				return repository + "@" + digest(c)
-			}},
-		},
-		Times: Times{Create: 20 * time.Second, Update: time.Second, Delete: 2 * time.Second, Source: dockerTimes},
+		Outputs: []Output{{Name: "imageId", Value: func(c *Call) any { return digest(c) }}},
+		Times:   Times{Create: 20 * time.Second, Update: time.Second, Delete: 2 * time.Second},
 	}
 }
 
@@ -252,64 +214,36 @@ func image() *Resource {
 		},
 		On:        onEngine,
 		Untracked: true,
-		Outputs: []Output{
-			{Name: "repoDigest", Follows: []string{"*"}, Value: func(c *Call) any {
-				return fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(fmt.Sprint(
-					c.Text("build", "contextDigest"), c.Text("build", "platform"), c.Text("build", "target"),
-					argsOf(c.Inputs), text(c.Inputs, "imageName")))))
-			}},
-			{Name: "baseImageName", Follows: []string{"imageName"}, Value: func(c *Call) any { return c.Text("imageName") }},
-			{Name: "context", Follows: []string{"build"}, Value: func(c *Call) any { return c.Text("build", "context") }},
-			{Name: "dockerfile", Follows: []string{"build"}, Value: func(c *Call) any { return c.Text("build", "dockerfile") }},
-			{Name: "platform", Follows: []string{"build"}, Value: func(c *Call) any { return c.Text("build", "platform") }},
-			{Name: "registryServer", Follows: []string{"registry"}, Value: func(c *Call) any { return c.Text("registry", "server") }},
-		},
-		Times: Times{Create: 8 * time.Second, Update: 8 * time.Second, Source: dockerTimes + ": a static binary is sent and copied"},
+		Outputs: []Output{{Name: "repoDigest", Follows: []string{"*"}, Value: func(c *Call) any {
+			return fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(c.Text("imageName")+" "+c.Text("build", "contextDigest"))))
+		}}},
+		Times: Times{Create: 8 * time.Second, Update: 8 * time.Second}, // a static binary is sent and copied
 	}
 }
 
-// argsOf lists the build arguments in order.
-func argsOf(inputs resource.PropertyMap) []string {
-	args, ok := resource.PropertyPath{"build", "args"}.Get(resource.NewObjectProperty(inputs))
-	if !ok || !args.IsObject() {
-		return nil
-	}
-	var list []string
-	for key, value := range args.ObjectValue() {
-		list = append(list, fmt.Sprint(key, "=", strings.Join(texts(value), ",")))
-	}
-	slices.Sort(list)
-	return list
-}
-
-// checkImage fills in the build's defaults and the digest of its context, as
-// docker.Image does: a changed file is a changed input.
+// checkImage fills in the build's defaults and the digest of its context, as docker.Image does: a changed file is a changed
+// input.
 func checkImage(c *Call) []plugin.CheckFailure {
-	build := resource.PropertyMap{}
-	if given := plain(c.Inputs["build"]); given.IsObject() {
-		build = given.ObjectValue().Copy()
-	} else if given.ContainsUnknowns() {
+	given := plain(c.Inputs["build"])
+	if given.ContainsUnknowns() {
 		return nil
 	}
-	for key, value := range map[resource.PropertyKey]string{
-		"context": ".", "platform": "linux/" + runtime.GOARCH,
-	} {
-		if !build.HasValue(key) {
-			build[key] = resource.NewStringProperty(value)
-		}
+	build := resource.PropertyMap{}
+	if given.IsObject() {
+		build = given.ObjectValue()
+	}
+	if !build.HasValue("context") {
+		build["context"] = resource.NewStringProperty(".")
 	}
 	if !build.HasValue("dockerfile") {
 		build["dockerfile"] = resource.NewStringProperty(filepath.Join(text(build, "context"), "Dockerfile"))
-	}
-	c.Inputs["build"] = resource.NewObjectProperty(build)
-	if build["context"].ContainsUnknowns() || build["dockerfile"].ContainsUnknowns() {
-		return nil
 	}
 	digest, err := c.World.contextDigest(text(build, "context"), text(build, "dockerfile"))
 	if err != nil {
 		return []plugin.CheckFailure{{Property: "build", Reason: err.Error()}}
 	}
 	build["contextDigest"] = resource.NewStringProperty(digest)
+	c.Inputs["build"] = resource.NewObjectProperty(build)
 	return nil
 }
 

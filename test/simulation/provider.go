@@ -142,17 +142,10 @@ func (p *provider) Check(_ context.Context, req plugin.CheckRequest) (plugin.Che
 		}
 	}
 	c := p.call(Check, req.URN, req.AllowUnknowns)
-	c.Inputs, c.OldInputs, c.Seed = inputs, plainMap(req.Olds), req.RandomSeed
+	c.Inputs = inputs
 	if kind.Check != nil {
 		failures = append(failures, kind.Check(c)...)
 	}
-	if err := p.world.trip(req.URN, kind.Token, Check); err != nil {
-		failures = append(failures, plugin.CheckFailure{Reason: err.Error()})
-	}
-	now := time.Now()
-	p.world.record(Record{
-		URN: req.URN, Type: kind.Token, Name: c.Name, Op: Check, Preview: c.Preview, Start: now, End: now,
-	})
 	return plugin.CheckResponse{Properties: c.Inputs, Failures: failures}, nil
 }
 
@@ -188,21 +181,14 @@ func (p *provider) Diff(_ context.Context, req plugin.DiffRequest) (plugin.DiffR
 	if err != nil {
 		return plugin.DiffResponse{}, err
 	}
-	if err := p.world.trip(req.URN, kind.Token, Diff); err != nil {
-		return plugin.DiffResponse{}, err
-	}
 	olds, news := plainMap(req.OldInputs), plainMap(req.NewInputs)
 	result := difference(olds, news, func(input string) bool {
 		return slices.Contains(kind.Replace, input) ||
 			kind.ReplaceIf != nil && kind.ReplaceIf(input, olds, news)
 	})
 	if result.Replace() {
-		result.DeleteBeforeReplace = kind.DeleteBeforeReplace || sameName(kind.AutoName, olds, news)
+		result.DeleteBeforeReplace = sameName(kind.AutoName, olds, news)
 	}
-	now := time.Now()
-	p.world.record(Record{
-		URN: req.URN, Type: kind.Token, Name: req.URN.Name(), ID: req.ID, Op: Diff, Start: now, End: now,
-	})
 	return result, nil
 }
 
@@ -531,9 +517,7 @@ func (p *provider) Delete(_ context.Context, req plugin.DeleteRequest) (plugin.D
 func (p *provider) perform(
 	c *Call, kind *Resource, took time.Duration, do func(work func() (resource.PropertyMap, error)) error,
 ) error {
-	record := Record{
-		URN: c.URN, Type: kind.Token, Name: c.Name, Op: c.Op, Preview: c.Preview, Start: time.Now(),
-	}
+	record := Record{URN: c.URN, Type: kind.Token, Name: c.Name, Op: c.Op, Start: time.Now()}
 	err := func() error {
 		if !c.Preview {
 			if err := p.world.trip(c.URN, kind.Token, c.Op); err != nil {
@@ -545,7 +529,6 @@ func (p *provider) perform(
 				if dial.Host == "" {
 					continue
 				}
-				record.Hosts = append(record.Hosts, dial.Host)
 				p.world.mu.Lock()
 				answers := p.world.reachable(dial.Host)
 				p.world.mu.Unlock()
@@ -570,8 +553,10 @@ func (p *provider) perform(
 			return extra, p.world.elapse(p.running, took)
 		})
 	}()
-	record.ID, record.End, record.Err = c.ID, time.Now(), err
-	p.world.record(record)
+	if !c.Preview && c.Op != Read {
+		record.ID, record.End, record.Err = c.ID, time.Now(), err
+		p.world.record(record)
+	}
 	return err
 }
 
@@ -582,15 +567,7 @@ func (p *provider) Invoke(_ context.Context, req plugin.InvokeRequest) (plugin.I
 		return plugin.InvokeResponse{}, fmt.Errorf(
 			"the simulated %s provider has no function %s: describe it in package simulation", p.pkg.Name, req.Tok)
 	}
-	start := time.Now()
-	err := p.world.trip("", string(req.Tok), Invoke)
-	var result resource.PropertyMap
-	if err == nil {
-		result, err = function(p.world, plainMap(req.Args))
-	}
-	p.world.record(Record{
-		Type: string(req.Tok), Op: Invoke, Preview: req.Preview, Start: start, End: time.Now(), Err: err,
-	})
+	result, err := function(p.world, plainMap(req.Args))
 	return plugin.InvokeResponse{Properties: result}, err
 }
 

@@ -49,8 +49,6 @@ type Resource struct {
 	Replace []string
 	// ReplaceIf decides for one changed input where a name is not enough.
 	ReplaceIf func(input string, olds, news resource.PropertyMap) bool
-	// DeleteBeforeReplace is true when the provider itself asks for it.
-	DeleteBeforeReplace bool
 
 	// Outputs are the values the provider computes, beside the inputs that it
 	// returns as they are.
@@ -113,12 +111,8 @@ type Output struct {
 	Follows []string
 }
 
-// Times are the durations of a type's operations in the real world.
-type Times struct {
-	Create, Update, Delete time.Duration
-	// Source says where the figures come from.
-	Source string
-}
+// Times are the durations of a type's operations in reality. A read takes no time.
+type Times struct{ Create, Update, Delete time.Duration }
 
 // Claim is something that only one object at a time may have.
 type Claim struct {
@@ -155,8 +149,6 @@ type Call struct {
 	// OldInputs and OldOutputs are those of the existing object, if any,
 	// without secret markers.
 	OldInputs, OldOutputs resource.PropertyMap
-	// Seed is random, and stable for the resource in one deployment.
-	Seed []byte
 }
 
 // Text returns the string at a path of the inputs: object keys (string) and

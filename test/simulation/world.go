@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
-	"sort"
 	"strings"
 	"sync"
 	"time"
@@ -17,15 +17,13 @@ import (
 // Operation is what a provider is asked to do to a resource.
 type Operation string
 
-// The operations of a provider.
+// The operations of a provider that a resource type's data tell apart.
 const (
 	Check  Operation = "check"
-	Diff   Operation = "diff"
 	Create Operation = "create"
 	Read   Operation = "read"
 	Update Operation = "update"
 	Delete Operation = "delete"
-	Invoke Operation = "invoke"
 )
 
 // Object is something that exists in the world.
@@ -46,24 +44,20 @@ type Object struct {
 	claims []string
 }
 
-// Record is one operation a provider was asked for.
+// Record is one change that a provider was asked for.
 type Record struct {
-	// URN, Type and Name are the resource's. For Invoke, Type is the function.
+	// URN, Type and Name are the resource's.
 	URN  resource.URN
 	Type string
 	Name string
 	// ID is the object's, empty for a Create that failed.
 	ID resource.ID
-	// Op is the operation. Check and Diff are recorded too.
+	// Op is Create, Update or Delete.
 	Op Operation
-	// Preview is true when the engine only asked what would happen.
-	Preview bool
 	// Start and End are times of this process's clock.
 	Start, End time.Time
-	// Took is how long the operation would take in reality.
+	// Took is how long the operation takes in reality.
 	Took time.Duration
-	// Hosts are the hosts it dialled.
-	Hosts []string
 	// Err is why it failed, nil if it did not.
 	Err error
 }
@@ -79,19 +73,17 @@ type World struct {
 	next     int
 	objects  []*Object
 	records  []Record
-	faults   []*fault
+	faults   []fault
 	dead     map[string]bool
 	departed map[string]bool
 	commands []commandRule
-	noPing   bool
 }
 
-// fault makes an operation fail.
+// fault makes the next operation fail that it fits.
 type fault struct {
 	pattern *regexp.Regexp
 	op      Operation
 	err     error
-	once    bool
 }
 
 // NewWorld returns an empty world in which one second of reality takes scale
@@ -103,6 +95,20 @@ func NewWorld(scale float64) *World {
 		dead:     map[string]bool{},
 		departed: map[string]bool{},
 	}
+}
+
+// Clone returns another world with the same objects, dead machines, commands and faults to come, and without records.
+func (w *World) Clone() *World {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	clone := &World{
+		scale: w.scale, root: w.root, ami: w.ami, next: w.next,
+		faults: slices.Clone(w.faults), dead: maps.Clone(w.dead), departed: maps.Clone(w.departed), commands: slices.Clone(w.commands),
+	}
+	for _, o := range w.objects {
+		clone.objects = append(clone.objects, new(*o))
+	}
+	return clone
 }
 
 // SetRoot sets the directory against which providers resolve relative paths,
@@ -120,15 +126,6 @@ func (w *World) SetAMI(id string) {
 	w.ami = id
 }
 
-// SetPingInPreview says whether a docker provider whose host is known pings its
-// engine during a preview, unless its disableDockerDaemonCheck is set. By
-// default it does.
-func (w *World) SetPingInPreview(ping bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.noPing = !ping
-}
-
 // Objects returns what exists whose type, name or URN matches the pattern, in
 // which * stands for any text, in order of creation.
 func (w *World) Objects(pattern string) []Object {
@@ -144,39 +141,22 @@ func (w *World) Objects(pattern string) []Object {
 	return found
 }
 
-// Records returns the operations done so far, by time of start.
+// Records returns the creates, updates and deletes so far, failed ones included, by time of start. Previews and reads
+// change nothing and are no records.
 func (w *World) Records() []Record {
 	w.mu.Lock()
 	records := slices.Clone(w.records)
 	w.mu.Unlock()
-	sort.SliceStable(records, func(i, j int) bool { return records[i].Start.Before(records[j].Start) })
+	slices.SortStableFunc(records, func(a, b Record) int { return a.Start.Compare(b.Start) })
 	return records
 }
 
-// FailNext makes the next operation of this kind, on a resource whose type,
-// name or URN matches the pattern (* is any text), fail with err; previews do
-// not count. Asked for several times, it makes as many fail.
+// FailNext makes the next create, read, update or delete, previews apart, fail with err on a resource whose type, name or
+// URN matches the pattern, in which * stands for any text. Each call makes one operation fail.
 func (w *World) FailNext(pattern string, op Operation, err error) {
-	w.addFault(&fault{pattern: glob(pattern), op: op, err: err, once: true})
-}
-
-// FailAlways is FailNext for every such operation, until Repair.
-func (w *World) FailAlways(pattern string, op Operation, err error) {
-	w.addFault(&fault{pattern: glob(pattern), op: op, err: err})
-}
-
-func (w *World) addFault(f *fault) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.faults = append(w.faults, f)
-}
-
-// Repair takes back every fault and brings dead machines back.
-func (w *World) Repair() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.faults = nil
-	w.dead = map[string]bool{}
+	w.faults = append(w.faults, fault{pattern: glob(pattern), op: op, err: err})
 }
 
 // MachineDead makes a machine unreachable: every operation that dials it fails
@@ -263,9 +243,7 @@ func (w *World) trip(urn resource.URN, kind string, op Operation) error {
 	defer w.mu.Unlock()
 	for i, f := range w.faults {
 		if f.op == op && matches(f.pattern, kind, urn) {
-			if f.once {
-				w.faults = slices.Delete(w.faults, i, i+1)
-			}
+			w.faults = slices.Delete(w.faults, i, i+1)
 			return f.err
 		}
 	}
@@ -401,43 +379,21 @@ func matches(pattern *regexp.Regexp, kind string, urn resource.URN) bool {
 	return pattern.MatchString(kind) || pattern.MatchString(name) || pattern.MatchString(string(urn))
 }
 
-// MaxParallel returns the largest number of operations, previews apart, that
-// were under way at the same time. With a time scale of 0 it means little.
+// MaxParallel returns the largest number of changes that were under way at the same time. With a time scale of 0 it means
+// little.
 func MaxParallel(records []Record) int {
-	type edge struct {
-		at    time.Time
-		delta int
-	}
-	var edges []edge
+	most := 0
 	for _, r := range records {
-		if !r.Preview && r.Took > 0 {
-			edges = append(edges, edge{r.Start, 1}, edge{r.End, -1})
+		// The number is largest at the start of some change.
+		underWay := 0
+		for _, other := range records {
+			if !other.Start.After(r.Start) && other.End.After(r.Start) {
+				underWay++
+			}
 		}
-	}
-	sort.Slice(edges, func(i, j int) bool {
-		if edges[i].at.Equal(edges[j].at) {
-			return edges[i].delta < edges[j].delta
-		}
-		return edges[i].at.Before(edges[j].at)
-	})
-	most, now := 0, 0
-	for _, e := range edges {
-		now += e.delta
-		most = max(most, now)
+		most = max(most, underWay)
 	}
 	return most
-}
-
-// Changes returns those records that changed the world or tried to: creates,
-// updates and deletes that were not previews.
-func Changes(records []Record) []Record {
-	var changes []Record
-	for _, r := range records {
-		if !r.Preview && (r.Op == Create || r.Op == Update || r.Op == Delete) {
-			changes = append(changes, r)
-		}
-	}
-	return changes
 }
 
 // errNotFound is what an operation on an object that is not there fails with.
