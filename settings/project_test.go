@@ -1,9 +1,12 @@
 package settings_test
 
 import (
+	"bytes"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -97,15 +100,65 @@ func TestDevStackIsTheWalkThrough(t *testing.T) {
 	}
 }
 
-// TestReadmeExplainsEverySetting holds that no setting can be added without a word for those who use it.
-func TestReadmeExplainsEverySetting(t *testing.T) {
-	content, err := os.ReadFile("../README.md")
+// update makes TestSettingsDocument write the document instead of comparing it.
+var update = flag.Bool("update", false, "write docs/settings.md anew from Pulumi.yaml")
+
+// TestSettingsDocument holds that docs/settings.md is what Pulumi.yaml says.
+func TestSettingsDocument(t *testing.T) {
+	const path = "../docs/settings.md"
+	project, err := os.ReadFile("../Pulumi.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, key := range settings.Keys() {
-		if !strings.Contains(string(content), "`"+key+"`") {
-			t.Errorf("README.md does not mention %s", key)
+	want, err := settingsDocument(project)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if *update {
+		if err := os.WriteFile(path, want, 0o644); err != nil {
+			t.Fatal(err)
 		}
 	}
+	got, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Error("docs/settings.md differs from Pulumi.yaml: run make docs")
+	}
+}
+
+// settingsDocument renders the settings of a Pulumi.yaml as tables, in the order of the file. A comment above a setting
+// begins a table and is its heading.
+func settingsDocument(project []byte) ([]byte, error) {
+	var file struct{ Config yaml.Node }
+	if err := yaml.Unmarshal(project, &file); err != nil {
+		return nil, err
+	}
+	document := bytes.NewBufferString("# Settings\n\n" +
+		"<!-- Made from Pulumi.yaml by make docs. -->\n\n" +
+		"`pulumi config set KEY VALUE` sets one of them, `pulumi config` shows what is set. A secret is set with\n" +
+		"`pulumi config set --secret KEY`. All mistakes are reported at once, with the remedy, before anything is touched.\n")
+	for pair := range slices.Chunk(file.Config.Content, 2) {
+		key := pair[0].Value
+		if strings.Contains(key, ":") {
+			continue // Pulumi's own
+		}
+		var setting struct {
+			Description string
+			Default     yaml.Node
+		}
+		if err := pair[1].Decode(&setting); err != nil {
+			return nil, fmt.Errorf("%s: %w", key, err)
+		}
+		if heading := strings.TrimPrefix(pair[0].HeadComment, "# "); heading != "" {
+			fmt.Fprintf(document, "\n## %s\n\n| setting | default | what it does |\n|---|---|---|\n", heading)
+		}
+		value := setting.Default.Value
+		if value != "" {
+			value = "`" + value + "`"
+		}
+		fmt.Fprintf(document, "| `%s` | %s | %s |\n", key, value, setting.Description)
+	}
+	return document.Bytes(), nil
 }
