@@ -27,7 +27,7 @@ func (r *reader) ballot() Ballot {
 	faults, _ := errors.AsType[poll.LabelFaults](err)
 	for _, fault := range faults {
 		key := map[poll.Choice]string{poll.A: keyOptionA, poll.B: keyOptionB}[fault.Option]
-		r.fault(key, fault.Label, fault.Problem, "%s", fault.Remedy)
+		r.fault(key, fault.Label, Malformed, fault.Problem, "%s", fault.Remedy)
 	}
 	return b
 }
@@ -36,11 +36,11 @@ func (r *reader) ballot() Ballot {
 func (r *reader) secret(key, purpose, command string) Secret {
 	value, ok := r.source.Value(key)
 	if !ok || value == "" {
-		r.fault(key, "", "is not set", "%s; set it with: %s", purpose, command)
+		r.fault(key, "", Missing, "is not set", "%s; set it with: %s", purpose, command)
 		return ""
 	}
 	if !r.source.IsSecret(key) {
-		r.fault(key, "[secret]", "stands in plain text in the stack's config", "encrypt it (and choose a new one, if the file was ever shared): %s", command)
+		r.fault(key, "[secret]", Insecure, "stands in plain text in the stack's config", "encrypt it (and choose a new one, if the file was ever shared): %s", command)
 	}
 	return Secret(value)
 }
@@ -55,12 +55,12 @@ func (r *reader) postgresPassword() Secret {
 	length := utf8.RuneCountInString(plain)
 	switch {
 	case plain == walkThroughSecret:
-		r.fault(keyPostgresPassword, "[secret]", "is the one printed in the walk-through", "choose your own: %s", command)
+		r.fault(keyPostgresPassword, "[secret]", Insecure, "is the one printed in the walk-through", "choose your own: %s", command)
 	case length < minPasswordLength || length > maxPasswordLength:
-		r.fault(keyPostgresPassword, "[secret]", fmt.Sprintf("has %d characters", length),
+		r.fault(keyPostgresPassword, "[secret]", OutOfRange, fmt.Sprintf("has %d characters", length),
 			"use %d to %d: %s", minPasswordLength, maxPasswordLength, command)
 	case !utf8.ValidString(plain) || strings.ContainsFunc(plain, func(c rune) bool { return !unicode.IsPrint(c) }):
-		r.fault(keyPostgresPassword, "[secret]", "has characters that cannot be printed, such as a line break", "use plain text: %s", command)
+		r.fault(keyPostgresPassword, "[secret]", Malformed, "has characters that cannot be printed, such as a line break", "use plain text: %s", command)
 	}
 	return password
 }
@@ -73,9 +73,9 @@ func (r *reader) voterKey() Secret {
 	}
 	raw, err := base64.StdEncoding.DecodeString(strings.TrimSpace(key.Reveal()))
 	if err != nil || len(raw) < minVoterKeyBytes {
-		r.fault(keyVoterKey, "[secret]", fmt.Sprintf("is not the base64 of at least %d bytes", minVoterKeyBytes), "make one: %s", command)
+		r.fault(keyVoterKey, "[secret]", Malformed, fmt.Sprintf("is not the base64 of at least %d bytes", minVoterKeyBytes), "make one: %s", command)
 	} else if bytes.Count(raw, raw[:1]) == len(raw) {
-		r.fault(keyVoterKey, "[secret]", "is one byte over and over", "make a random one: %s", command)
+		r.fault(keyVoterKey, "[secret]", Insecure, "is one byte over and over", "make a random one: %s", command)
 	}
 	return Secret(strings.TrimSpace(key.Reveal()))
 }

@@ -39,19 +39,19 @@ func (r *reader) aws() AWSSettings {
 		DiskSize:         r.number(keyDiskSize, minDiskSize, maxDiskSize),
 	}
 	if a.KeyPair == "" {
-		r.fault(keyKeyPair, "", "is not set", "name an EC2 key pair of %s: pulumi config set keyPair NAME (aws ec2 describe-key-pairs lists them)", a.Region)
+		r.fault(keyKeyPair, "", Missing, "is not set", "name an EC2 key pair of %s: pulumi config set keyPair NAME (aws ec2 describe-key-pairs lists them)", a.Region)
 	}
 	if a.AvailabilityZone != "" && a.Region != "" && !strings.HasPrefix(a.AvailabilityZone, a.Region) {
-		r.fault(keyAvailabilityZone, a.AvailabilityZone, "is not in the region "+a.Region, "choose a zone of that region, or leave it away")
+		r.fault(keyAvailabilityZone, a.AvailabilityZone, Conflict, "is not in the region "+a.Region, "choose a zone of that region, or leave it away")
 	}
 	if a.VPC.IsValid() && a.Subnet.IsValid() && (!a.VPC.Contains(a.Subnet.Addr()) || a.Subnet.Bits() < a.VPC.Bits()) {
-		r.fault(keySubnet, a.Subnet.String(), fmt.Sprintf("is not inside vpcCidr %s", a.VPC), "choose a part of that range, such as its first /24")
+		r.fault(keySubnet, a.Subnet.String(), Conflict, fmt.Sprintf("is not inside vpcCidr %s", a.VPC), "choose a part of that range, such as its first /24")
 	}
 	for _, spec := range topology.Roles() {
 		key := instanceTypeKeys[spec.Role]
 		kind := r.matching(key, instanceTypePattern, "is not an instance type", "set it to one such as "+defaults[key])
 		if len(kind) > maxInstanceTypeLen {
-			r.fault(key, kind, "is not an instance type", "set it to one such as %s", defaults[key])
+			r.fault(key, kind, Malformed, "is not an instance type", "set it to one such as %s", defaults[key])
 		}
 		a.InstanceTypes[spec.Role] = kind
 	}
@@ -64,12 +64,12 @@ func (r *reader) network(key string) netip.Prefix {
 	prefix, err := netip.ParsePrefix(value)
 	switch {
 	case err != nil || !prefix.Addr().Is4():
-		r.fault(key, value, "is not an IPv4 range", "write it as %s", defaults[key])
+		r.fault(key, value, Malformed, "is not an IPv4 range", "write it as %s", defaults[key])
 		return netip.Prefix{}
 	case prefix.Masked() != prefix:
-		r.fault(key, value, "has bits set behind its prefix length", "write it as %s", prefix.Masked())
+		r.fault(key, value, Malformed, "has bits set behind its prefix length", "write it as %s", prefix.Masked())
 	case prefix.Bits() < 16 || prefix.Bits() > 28:
-		r.fault(key, value, "is not of a size that AWS allows", "use a prefix length from /16 to /28")
+		r.fault(key, value, OutOfRange, "is not of a size that AWS allows", "use a prefix length from /16 to /28")
 	}
 	return prefix.Masked()
 }
@@ -79,17 +79,17 @@ func (r *reader) operatorCIDR() netip.Prefix {
 	anywhere := r.boolean(keyAllowSSHFromAnywhere)
 	value := r.text(keyOperatorCIDR)
 	if value == "" {
-		r.fault(keyOperatorCIDR, "", "is not set", "give the range from which you log in: pulumi config set operatorCidr YOUR-ADDRESS/32")
+		r.fault(keyOperatorCIDR, "", Missing, "is not set", "give the range from which you log in: pulumi config set operatorCidr YOUR-ADDRESS/32")
 		return netip.Prefix{}
 	}
 	prefix, err := netip.ParsePrefix(value)
 	switch {
 	case err != nil || !prefix.Addr().Is4():
-		r.fault(keyOperatorCIDR, value, "is not an IPv4 range", "write it as ADDRESS/32, such as 203.0.113.7/32")
+		r.fault(keyOperatorCIDR, value, Malformed, "is not an IPv4 range", "write it as ADDRESS/32, such as 203.0.113.7/32")
 	case prefix.Masked() != prefix:
-		r.fault(keyOperatorCIDR, value, "has bits set behind its prefix length", "write it as %s, or as %s/32 for one address", prefix.Masked(), prefix.Addr())
+		r.fault(keyOperatorCIDR, value, Malformed, "has bits set behind its prefix length", "write it as %s, or as %s/32 for one address", prefix.Masked(), prefix.Addr())
 	case prefix.Bits() == 0 && !anywhere:
-		r.fault(keyOperatorCIDR, value, "opens SSH to the whole internet", "give your own range, or say that you mean it: pulumi config set allowSshFromAnywhere true")
+		r.fault(keyOperatorCIDR, value, Insecure, "opens SSH to the whole internet", "give your own range, or say that you mean it: pulumi config set allowSshFromAnywhere true")
 	}
 	return prefix
 }
@@ -101,7 +101,7 @@ func (r *reader) addresses(subnet netip.Prefix, counts topology.Counts) []topolo
 	}
 	nodes, err := topology.New(subnet, counts)
 	if err != nil {
-		r.fault(keySubnet, subnet.String(), "does not hold every node", "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
+		r.fault(keySubnet, subnet.String(), Conflict, "does not hold every node", "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
 	return nodes
 }
@@ -125,12 +125,12 @@ func (r *reader) architectureOf(types map[topology.Role]string) string {
 	architecture := of(first)
 	for _, spec := range topology.Roles() {
 		if kind := types[spec.Role]; of(kind) != architecture {
-			r.fault(instanceTypeKeys[spec.Role], kind, "is "+of(kind)+", and "+first+" is "+architecture,
+			r.fault(instanceTypeKeys[spec.Role], kind, Conflict, "is "+of(kind)+", and "+first+" is "+architecture,
 				"choose instance types of one architecture: the programs are built for one")
 		}
 	}
 	if set := r.text(keyArchitecture); set != "" && set != architecture {
-		r.fault(keyArchitecture, set, "is not the architecture of "+first, "leave it away: on aws the instance types tell")
+		r.fault(keyArchitecture, set, Conflict, "is not the architecture of "+first, "leave it away: on aws the instance types tell")
 	}
 	return architecture
 }

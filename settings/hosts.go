@@ -25,7 +25,7 @@ func (r *reader) hosts(nodes []topology.Node, user string) ([]Host, []topology.N
 	decoder := json.NewDecoder(strings.NewReader(r.text(keyHosts)))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&listed); err != nil {
-		r.fault(keyHosts, "", "is not a list of machines ("+err.Error()+")",
+		r.fault(keyHosts, "", Malformed, "is not a list of machines ("+err.Error()+")",
 			"give every machine as {name, address, hostKey} and, where they differ from the default, privateAddress, port and user")
 		return nil, nil
 	}
@@ -36,13 +36,13 @@ func (r *reader) hosts(nodes []topology.Node, user string) ([]Host, []topology.N
 	if err := topology.CheckUnique(slices.DeleteFunc(slices.Clone(places), func(node topology.Node) bool {
 		return node.Name == "" || !node.Address.IsValid()
 	})); err != nil {
-		r.fault(keyHosts, "", "names something twice", "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
+		r.fault(keyHosts, "", Conflict, "names something twice", "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
 	var chosen []Host
 	for i, node := range nodes {
 		at := slices.IndexFunc(listed, func(host Host) bool { return host.Name == node.Name })
 		if at < 0 {
-			r.fault(keyHosts, "", "has no machine named "+node.Name, "add one, or ask for fewer frontends or workers")
+			r.fault(keyHosts, "", Missing, "has no machine named "+node.Name, "add one, or ask for fewer frontends or workers")
 			continue
 		}
 		chosen = append(chosen, listed[at])
@@ -55,34 +55,34 @@ func (r *reader) hosts(nodes []topology.Node, user string) ([]Host, []topology.N
 func (r *reader) host(key string, host *Host, user string) topology.Node {
 	node := topology.Node{Name: host.Name}
 	if !slices.ContainsFunc(topology.Room(), func(known topology.Node) bool { return known.Name == host.Name }) {
-		r.fault(key+".name", host.Name, "is not a node of the cluster", "use manager, interlock, store, frontend01 and on, or worker01 and on")
+		r.fault(key+".name", host.Name, Unknown, "is not a node of the cluster", "use manager, interlock, store, frontend01 and on, or worker01 and on")
 	}
 	if host.User == "" {
 		host.User = user
 	}
 	if !userPattern.MatchString(host.User) {
-		r.fault(key+".user", host.User, "is not a user name", "set it to the user that SSH logs in as")
+		r.fault(key+".user", host.User, Malformed, "is not a user name", "set it to the user that SSH logs in as")
 	}
 	if host.Port == 0 {
 		host.Port = defaultSSHPort
 	}
 	if host.Port < 1 || host.Port > 65535 {
-		r.fault(key+".port", strconv.Itoa(host.Port), "is not a TCP port", "set it to 1 … 65535, or leave it away for %d", defaultSSHPort)
+		r.fault(key+".port", strconv.Itoa(host.Port), OutOfRange, "is not a TCP port", "set it to 1 … 65535, or leave it away for %d", defaultSSHPort)
 	}
 	if _, err := netip.ParseAddr(host.Address); err != nil && !hostNamePattern.MatchString(host.Address) {
-		r.fault(key+".address", host.Address, "is neither an address nor a host name", "set it to where SSH reaches the machine")
+		r.fault(key+".address", host.Address, Malformed, "is neither an address nor a host name", "set it to where SSH reaches the machine")
 	}
 	if host.PrivateAddress == "" {
 		host.PrivateAddress = host.Address
 	}
 	address, err := netip.ParseAddr(host.PrivateAddress)
 	if err != nil || !address.Is4() {
-		r.fault(key+".privateAddress", host.PrivateAddress, "is not an IPv4 address", "set it to the address by which the other machines reach this one")
+		r.fault(key+".privateAddress", host.PrivateAddress, Malformed, "is not an IPv4 address", "set it to the address by which the other machines reach this one")
 	}
 	node.Address = address
 	host.HostKey = strings.TrimSpace(host.HostKey)
 	if public, _, _, rest, err := ssh.ParseAuthorizedKey([]byte(host.HostKey)); err != nil || len(rest) > 0 {
-		r.fault(key+".hostKey", host.HostKey, "is not an SSH host key", "set it to the line that `ssh-keyscan -t ed25519 %s` prints, without the name in front", host.Address)
+		r.fault(key+".hostKey", host.HostKey, Malformed, "is not an SSH host key", "set it to the line that `ssh-keyscan -t ed25519 %s` prints, without the name in front", host.Address)
 	} else {
 		host.HostKey = strings.TrimSpace(string(ssh.MarshalAuthorizedKey(public)))
 	}

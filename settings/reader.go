@@ -16,8 +16,8 @@ type reader struct {
 	faults []error
 }
 
-func (r *reader) fault(key, value, problem, remedy string, arguments ...any) {
-	r.faults = append(r.faults, Fault{Key: key, Value: value, Problem: problem, Remedy: fmt.Sprintf(remedy, arguments...)})
+func (r *reader) fault(key, value string, kind Kind, problem, remedy string, arguments ...any) {
+	r.faults = append(r.faults, Fault{Key: key, Value: value, Kind: kind, Problem: problem, Remedy: fmt.Sprintf(remedy, arguments...)})
 }
 
 // text is a setting's text without surrounding space; where that is empty, the default.
@@ -32,7 +32,7 @@ func (r *reader) text(key string) string {
 func (r *reader) oneOf(key string, choices ...string) string {
 	value := r.text(key)
 	if !slices.Contains(choices, value) {
-		r.fault(key, value, "is not known here", "set it to %s", strings.Join(choices, " or "))
+		r.fault(key, value, Unknown, "is not known here", "set it to %s", strings.Join(choices, " or "))
 		return ""
 	}
 	return value
@@ -43,7 +43,7 @@ func (r *reader) number(key string, least, most int) int {
 	value := r.text(key)
 	number, err := strconv.Atoi(value)
 	if err != nil || number < least || number > most {
-		r.fault(key, value, "is not a whole number in range", "set it to %d … %d", least, most)
+		r.fault(key, value, OutOfRange, "is not a whole number in range", "set it to %d … %d", least, most)
 		return 0
 	}
 	return number
@@ -57,7 +57,7 @@ func (r *reader) boolean(key string) bool {
 func (r *reader) matching(key string, pattern *regexp.Regexp, problem, remedy string) string {
 	value := r.text(key)
 	if value != "" && !pattern.MatchString(value) {
-		r.fault(key, value, problem, "%s", remedy)
+		r.fault(key, value, Malformed, problem, "%s", remedy)
 	}
 	return value
 }
@@ -67,13 +67,13 @@ func (r *reader) image(key string) string {
 	value := r.text(key)
 	named, err := reference.ParseNormalizedNamed(value)
 	if err != nil {
-		r.fault(key, value, "is not an image name", "write it as name:version, such as %s", defaults[key])
+		r.fault(key, value, Malformed, "is not an image name", "write it as name:version, such as %s", defaults[key])
 		return value
 	}
 	_, digested := named.(reference.Digested)
 	tagged, isTagged := named.(reference.Tagged)
 	if !digested && (!isTagged || tagged.Tag() == "latest") {
-		r.fault(key, value, "does not say which version", "pin one, such as %s, so that what runs changes only when you say so", defaults[key])
+		r.fault(key, value, Malformed, "does not say which version", "pin one, such as %s, so that what runs changes only when you say so", defaults[key])
 	}
 	return value
 }

@@ -23,7 +23,7 @@ func (r *reader) ssh() SSHSettings {
 	s.PrivateKeyFile = absolute
 	content, err := r.source.ReadFile(absolute)
 	if err != nil {
-		r.fault(keySSHPrivateKeyFile, path, "cannot be read ("+err.Error()+")", "name the private key's file, or leave the setting away to use the SSH agent")
+		r.fault(keySSHPrivateKeyFile, path, Unknown, "cannot be read ("+err.Error()+")", "name the private key's file, or leave the setting away to use the SSH agent")
 		return s
 	}
 	if _, err := ssh.ParseRawPrivateKey(content); err != nil {
@@ -31,7 +31,7 @@ func (r *reader) ssh() SSHSettings {
 		if _, locked := err.(*ssh.PassphraseMissingError); locked {
 			remedy = "its passphrase cannot be asked for in the middle of a deployment: leave the setting away and load the key into the SSH agent with ssh-add"
 		}
-		r.fault(keySSHPrivateKeyFile, path, "holds no private key that can be used ("+err.Error()+")", "%s", remedy)
+		r.fault(keySSHPrivateKeyFile, path, Malformed, "holds no private key that can be used ("+err.Error()+")", "%s", remedy)
 	}
 	s.PrivateKey = Secret(content)
 	return s

@@ -58,7 +58,7 @@ func readSettings(ctx *pulumi.Context) (settings.Settings, error) {
 	}
 	if !ctx.DryRun() && s.SSH.PrivateKeyFile == "" && os.Getenv("SSH_AUTH_SOCK") == "" {
 		return s, fmt.Errorf("no SSH key to log in on the machines with; nothing was changed:\n%w", settings.Fault{
-			Key: "sshPrivateKeyFile", Problem: "is not set, and there is no SSH agent either",
+			Key: "sshPrivateKeyFile", Kind: settings.Missing, Problem: "is not set, and there is no SSH agent either",
 			Remedy: `start one with: eval "$(ssh-agent)" && ssh-add KEY-FILE, or set the key's file: pulumi config set sshPrivateKeyFile KEY-FILE`,
 		})
 	}
