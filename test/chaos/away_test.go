@@ -274,7 +274,7 @@ func TestDeadLetters(t *testing.T) {
 	s.waitUntilDrained(t)
 	s.checkBooks(t, voters)
 	want := 3 * len(voters)
-	if got := s.redis[0].Do(t, "XLEN", redis.UnreadableStream); got != fmt.Sprintf(":%d", want) {
+	if got := s.redis[0].Do(t, "XLEN", redis.DeadLetterStream); got != fmt.Sprint(want) {
 		t.Errorf("%s entries were set aside, want %d", got, want)
 	}
 	for _, line := range []string{
