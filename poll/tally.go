@@ -21,8 +21,8 @@ func (t Tally) Votes(c Choice) int64 {
 // Total is the number of voters.
 func (t Tally) Total() int64 { return t.A + t.B }
 
-// Share is c's part of all votes in percent, rounded to a tenth; the two shares add up to 100. Before the first vote
-// both are 0. An option that has a vote is not shown as nothing, nor one that lacks a vote as everything.
+// Share is c's part of all votes in percent, rounded to a tenth. The two shares add up to 100; before the first vote both
+// are 0. When both options have votes, no share is rounded to 0 or 100.
 func (t Tally) Share(c Choice) float64 {
 	if t.Total() == 0 || !c.Valid() {
 		return 0
@@ -35,15 +35,4 @@ func (t Tally) Share(c Choice) float64 {
 		return a
 	}
 	return math.Round((100-a)*10) / 10
-}
-
-// Leader is the option with more votes, or None when they are even.
-func (t Tally) Leader() Choice {
-	switch {
-	case t.A > t.B:
-		return A
-	case t.B > t.A:
-		return B
-	}
-	return None
 }

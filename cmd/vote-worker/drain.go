@@ -8,9 +8,8 @@ import (
 	"io"
 	"log/slog"
 	"strings"
+	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"swarm-scale/poll/drain"
 	"swarm-scale/poll/postgres"
@@ -21,7 +20,7 @@ import (
 // drainUsage is the subcommand with its arguments.
 const drainUsage = "drain [--timeout 5m] ADDRESS ..."
 
-// drainAndStop empties the queues it is told, all at once, and says how many votes each had. It is for queues that are
+// drainAndStop drains the queues that it is told, side by side, and says how many votes each had. It is for queues that are
 // about to be taken away. It returns service.ExitOK only if everything in all of them is committed.
 func drainAndStop(ctx context.Context, call service.Call) int {
 	env, stdout, stderr := call.Environment, call.Stdout, call.Stderr
@@ -51,45 +50,44 @@ func drainAndStop(ctx context.Context, call service.Call) int {
 	ctx, cancel := context.WithTimeout(ctx, *timeout)
 	defer cancel()
 	log := service.Log(stderr, program).With("container", settings.name())
-	if err := emptyAll(ctx, settings, *timeout, log, stdout); err != nil {
+	if err := drainAll(ctx, settings, *timeout, log, stdout); err != nil {
 		fmt.Fprintf(stderr, "%s drain: not everything is stored, do not take the queues away: %v\n", program, err)
 		return service.ExitFailure
 	}
 	return service.ExitOK
 }
 
-// emptyAll empties all queues side by side and prints a line for each.
-func emptyAll(ctx context.Context, settings settings, timeout time.Duration, log *slog.Logger, stdout io.Writer) error {
-	store, err := postgres.NewStore(postgres.Address(settings.database), program+" drain", len(settings.queues))
+// drainAll drains all queues side by side and prints a line for each.
+func drainAll(ctx context.Context, settings settings, timeout time.Duration, log *slog.Logger, stdout io.Writer) error {
+	votes, err := postgres.NewVotes(postgres.Address(settings.database), program+" drain", len(settings.queues))
 	if err != nil {
 		return err
 	}
-	defer store.Close()
+	defer votes.Close()
 	results := make([]string, len(settings.queues))
 	faults := make([]error, len(settings.queues))
-	var group errgroup.Group
+	var group sync.WaitGroup
 	for i, address := range settings.queues {
-		group.Go(func() error {
-			// Its own name, so that it does not take the standing worker's entries for its own.
+		group.Go(func() {
+			// A consumer of its own: the standing worker's unfinished entries are not this one's.
 			backlog, err := redis.NewBacklog(address, settings.name()+"-drain")
 			if err != nil {
 				faults[i] = err
-				return nil
+				return
 			}
 			defer backlog.Close()
-			emptied, err := drain.Empty(ctx, store, backlog, drain.Options{Log: log, StepTimeout: min(timeout, time.Minute)})
-			results[i] = fmt.Sprintf("%s: stored %d votes", backlog.Name(), emptied.Stored)
-			if emptied.Unreadable > 0 {
-				results[i] += fmt.Sprintf(", kept %d unreadable entries in the table unreadable_entries", emptied.Unreadable)
+			drained, err := drain.Queue(ctx, votes, backlog, drain.Options{Log: log, StepTimeout: min(timeout, time.Minute)})
+			results[i] = fmt.Sprintf("%s: stored %d votes", backlog.Name(), drained.Votes)
+			if drained.DeadLetters > 0 {
+				results[i] += fmt.Sprintf(", moved %d dead letters to the table unreadable_entries", drained.DeadLetters)
 			}
 			if err != nil {
 				results[i] += ", not empty"
 			}
 			faults[i] = err
-			return nil // one queue's fault does not stop the others
 		})
 	}
-	_ = group.Wait()
+	group.Wait()
 	for _, line := range results {
 		if line != "" {
 			fmt.Fprintln(stdout, line)

@@ -5,11 +5,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
-// Metrics counts what a worker does, per queue.
+// Metrics counts what a worker does, for each queue.
 type Metrics struct {
-	read, stored, changed, unreadable, failures *prometheus.CounterVec
-	backlog, lag, deadLetters                   *prometheus.GaugeVec
-	saveSeconds, acknowledgeSeconds             prometheus.Histogram
+	read, stored, changed, moved, failures *prometheus.CounterVec
+	backlog, lag, deadLetters              *prometheus.GaugeVec
+	listFaults                             prometheus.Gauge
+	saveSeconds, acknowledgeSeconds        prometheus.Histogram
 }
 
 // NewMetrics registers the worker's metrics; with a nil registerer they count unseen.
@@ -28,14 +29,18 @@ func NewMetrics(registerer prometheus.Registerer) *Metrics {
 			"Votes that the database has committed; one that is stored again after a failure counts again."),
 		changed: counter("poll_worker_voters_changed_total",
 			"Voters who are new in the database or whose choice or time was replaced by a later vote."),
-		unreadable: counter("poll_worker_entries_unreadable_total",
-			"Entries that could not be read as votes, or not all of them, and were set aside."),
+		moved: counter("poll_worker_entries_unreadable_total",
+			"Entries that could not be read as votes, or not all of them, and became dead letters."),
 		failures: counter("poll_worker_failures_total",
 			"Failures of the queue or the database that made the worker pause."),
 		backlog: gauge("poll_worker_backlog_entries",
-			"Entries in the queue that no database is known to have, each with the votes that came in together, measured every 5 s."),
+			"Entries in the queue that the database is not known to have, each with the votes that came in together, measured every 5 s."),
 		deadLetters: gauge("poll_worker_dead_letters",
-			"Entries that could not be read as votes and wait in Redis for a person, measured every 5 s."),
+			"Dead letters in Redis: entries that could not be read as votes and wait for a person, measured every 5 s."),
+		listFaults: factory.NewGauge(prometheus.GaugeOpts{
+			Name: "poll_worker_queue_list_faults",
+			Help: "1 while the list of queues cannot be read or followed, so that the worker keeps the queues it has; 0 otherwise.",
+		}),
 		lag: gauge("poll_worker_lag_seconds",
 			"How long the oldest vote of the latest batch had waited from queue to commit; 0 when the queue is empty."),
 		acknowledgeSeconds: factory.NewHistogram(prometheus.HistogramOpts{
@@ -51,9 +56,31 @@ func NewMetrics(registerer prometheus.Registerer) *Metrics {
 	}
 }
 
-// expect makes the counters of a queue begin at zero: a rate needs the zero before the first.
-func (m *Metrics) expect(queue string) {
-	for _, counter := range []*prometheus.CounterVec{m.read, m.stored, m.changed, m.unreadable, m.failures} {
+// begin makes the counters of a queue begin at zero: a rate needs the zero before the first.
+func (m *Metrics) begin(queue string) {
+	for _, counter := range m.counters() {
 		counter.WithLabelValues(queue)
+	}
+}
+
+// end takes the metrics of a queue away: those of a queue that nobody measures any more would stay as they are for ever.
+func (m *Metrics) end(queue string) {
+	for _, counter := range m.counters() {
+		counter.DeleteLabelValues(queue)
+	}
+	for _, gauge := range []*prometheus.GaugeVec{m.backlog, m.lag, m.deadLetters} {
+		gauge.DeleteLabelValues(queue)
+	}
+}
+
+func (m *Metrics) counters() []*prometheus.CounterVec {
+	return []*prometheus.CounterVec{m.read, m.stored, m.changed, m.moved, m.failures}
+}
+
+// listIsBad says whether the list of queues cannot be followed.
+func (m *Metrics) listIsBad(bad bool) {
+	m.listFaults.Set(0)
+	if bad {
+		m.listFaults.Set(1)
 	}
 }

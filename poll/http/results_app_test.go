@@ -13,6 +13,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -130,80 +131,116 @@ func TestResultsStates(t *testing.T) {
 	}
 }
 
-// All viewers get each change, for one query; one that does not read holds up nobody.
-func TestViewers(t *testing.T) {
-	board := &memoryBoard{}
-	app := newResultsApp(t, board)
-	ctx, stop := context.WithCancel(t.Context())
-	server := httptest.NewUnstartedServer(app)
-	server.Config.ReadTimeout = 200 * time.Millisecond // shorter than the test: it must not end the events
-	server.Config.WriteTimeout = 300 * time.Millisecond
-	server.Start()
-	defer server.Close()
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		app.Run(ctx)
-	}()
+// pipes is a network in memory, whose connections wait for nothing outside the test: its clock can be the test's.
+type pipes struct {
+	connections chan net.Conn
+	closed      chan struct{}
+}
 
-	sleeper, err := net.Dial("tcp", server.Listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer sleeper.Close()
-	if _, err := io.WriteString(sleeper, "GET /events HTTP/1.1\r\nHost: results\r\n\r\n"); err != nil {
-		t.Fatal(err)
-	}
+func newPipes() *pipes { return &pipes{connections: make(chan net.Conn), closed: make(chan struct{})} }
 
-	const viewers = 200
-	var seen, gone sync.WaitGroup
-	seen.Add(viewers)
-	client := &http.Client{Transport: &http.Transport{MaxConnsPerHost: 0}}
-	for range viewers {
-		gone.Go(func() {
-			told := sync.OnceFunc(seen.Done)
-			defer told()
-			response, err := client.Get(server.URL + "/events")
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			defer response.Body.Close()
-			if got := response.Header.Get("Content-Type"); got != "text/event-stream" {
-				t.Errorf("the type is %q", got)
-			}
-			lines := bufio.NewScanner(response.Body)
-			for lines.Scan() {
-				if strings.HasPrefix(lines.Text(), "data: ") && strings.Contains(lines.Text(), `"total":7,`) {
-					told()
-				}
-			}
-		})
-	}
-	time.Sleep(700 * time.Millisecond) // everyone is there, for longer than the server's timeouts
-	before := board.queries.Load()
-	started := time.Now()
-	board.set(poll.Tally{A: 3, B: 4}, nil)
-	seen.Wait()
-	took := time.Since(started)
-	if took > 3*time.Second {
-		t.Errorf("it took %s until all viewers had the change", took)
-	}
-	if queries, most := board.queries.Load()-before, int64(took/pollInterval)+2; queries > most {
-		t.Errorf("%d viewers cost %d queries in %s, want at most %d", viewers, queries, took, most)
-	}
-	stop()
-	<-ended
-	allGone := make(chan struct{})
-	go func() {
-		gone.Wait()
-		close(allGone)
-	}()
+func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	client, server := net.Pipe()
 	select {
-	case <-allGone:
-	case <-time.After(10 * time.Second):
-		t.Error("viewers are still connected after the end")
+	case p.connections <- server:
+		return client, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
+}
+
+// Accept implements net.Listener.
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case connection := <-p.connections:
+		return connection, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close implements net.Listener.
+func (p *pipes) Close() error {
+	close(p.closed)
+	return nil
+}
+
+// Addr implements net.Listener.
+func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipes"} }
+
+// All viewers get each change, for one query. One who does not read holds up nobody, and is let go.
+func TestViewers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		board := &memoryBoard{}
+		app := newResultsApp(t, board)
+		ctx, stop := context.WithCancel(t.Context())
+		network := newPipes()
+		// The server's timeouts are shorter than the test: they must not end the events.
+		server := &http.Server{Handler: app, ReadTimeout: 200 * time.Millisecond, WriteTimeout: 300 * time.Millisecond}
+		go func() { _ = server.Serve(network) }() // it ends when the test closes it
+		defer server.Close()
+		var running sync.WaitGroup
+		running.Go(func() { app.Run(ctx) })
+
+		sleeper, err := network.dial(ctx, "", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer sleeper.Close()
+		if _, err := io.WriteString(sleeper, "GET /events HTTP/1.1\r\nHost: results\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+
+		const viewers = 200
+		transport := &http.Transport{DialContext: network.dial}
+		defer transport.CloseIdleConnections()
+		client := &http.Client{Transport: transport}
+		var seen atomic.Int64
+		var gone sync.WaitGroup
+		for range viewers {
+			gone.Go(func() {
+				response, err := client.Get("http://results/events")
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer response.Body.Close()
+				if got := response.Header.Get("Content-Type"); got != "text/event-stream" {
+					t.Errorf("the type is %q", got)
+				}
+				told := sync.OnceFunc(func() { seen.Add(1) })
+				lines := bufio.NewScanner(response.Body)
+				for lines.Scan() {
+					if strings.HasPrefix(lines.Text(), "data: ") && strings.Contains(lines.Text(), `"total":7,`) {
+						told()
+					}
+				}
+			})
+		}
+		time.Sleep(700 * time.Millisecond) // longer than the server's timeouts
+		synctest.Wait()
+		if connected := app.viewers.Load(); connected != viewers+1 {
+			t.Fatalf("%d viewers are connected, want %d and the one who does not read", connected, viewers)
+		}
+		before := board.queries.Load()
+		board.set(poll.Tally{A: 3, B: 4}, nil)
+		time.Sleep(pollInterval)
+		synctest.Wait()
+		if got := seen.Load(); got != viewers {
+			t.Errorf("%d viewers had the change after %s, want all %d", got, pollInterval, viewers)
+		}
+		if queries := board.queries.Load() - before; queries != 1 {
+			t.Errorf("%d viewers cost %d queries in %s, want one", viewers, queries, pollInterval)
+		}
+		time.Sleep(viewerTimeout)
+		synctest.Wait()
+		if connected := app.viewers.Load(); connected != viewers {
+			t.Errorf("%d viewers are connected after %s, want only the %d who read", connected, viewerTimeout, viewers)
+		}
+		stop()
+		running.Wait()
+		gone.Wait() // the test would not end with a viewer who is still connected
+	})
 }
 
 func TestCountText(t *testing.T) {

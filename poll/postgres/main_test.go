@@ -24,14 +24,14 @@ func addressOf(server *postgrestest.Server, database string) postgres.Address {
 		Password: postgrestest.Password}
 }
 
-func newStore(t testing.TB, address postgres.Address) *postgres.Store {
+func newVotes(t testing.TB, address postgres.Address) *postgres.Votes {
 	t.Helper()
-	store, err := postgres.NewStore(address, "test", 4)
+	database, err := postgres.NewVotes(address, "test", 4)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(store.Close)
-	return store
+	t.Cleanup(database.Close)
+	return database
 }
 
 func newScoreboard(t testing.TB, address postgres.Address) *postgres.Scoreboard {
@@ -44,9 +44,9 @@ func newScoreboard(t testing.TB, address postgres.Address) *postgres.Scoreboard 
 	return scoreboard
 }
 
-func save(t testing.TB, store *postgres.Store, wantChanged int64, votes ...poll.Vote) {
+func save(t testing.TB, database *postgres.Votes, wantChanged int64, votes ...poll.Vote) {
 	t.Helper()
-	changed, err := store.Save(t.Context(), votes)
+	changed, err := database.Save(t.Context(), votes)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-// Package postgres keeps the votes and their tally in PostgreSQL 15 or newer. The workers write through [Store], the
+// Package postgres keeps the votes and their tally in PostgreSQL 15 or newer. The workers write through [Votes], the
 // results page reads through [Scoreboard].
 package postgres
 

@@ -18,21 +18,21 @@ var saveStatement string
 const manyVotes = 500
 
 // saveBatch stores one vote per voter, sorted by voter, in one transaction, and returns how many voters are new or changed.
-func (s *Store) saveBatch(ctx context.Context, votes []poll.Vote) (int64, error) {
+func (v *Votes) saveBatch(ctx context.Context, votes []poll.Vote) (int64, error) {
 	if len(votes) >= manyVotes {
-		changed, err := s.saveMany(ctx, votes)
+		changed, err := v.saveMany(ctx, votes)
 		if !isTaken(err) {
 			return changed, err
 		}
 		// Another worker has just stored one of the new voters; nothing of ours is stored.
 	}
-	return upsert(ctx, s.pool, votes) // a statement alone is a transaction
+	return upsert(ctx, v.pool, votes) // a statement alone is a transaction
 }
 
 // saveMany stores new voters' votes by COPY, which costs the database half of what looking for each one's earlier vote does,
 // and only the others with that look.
-func (s *Store) saveMany(ctx context.Context, votes []poll.Vote) (changed int64, err error) {
-	err = inTransaction(ctx, s.pool, func(tx pgx.Tx) error {
+func (v *Votes) saveMany(ctx context.Context, votes []poll.Vote) (changed int64, err error) {
+	err = inTransaction(ctx, v.pool, func(tx pgx.Tx) error {
 		known, err := knownVoters(ctx, tx, votes)
 		if err != nil {
 			return err

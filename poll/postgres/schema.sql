@@ -16,7 +16,8 @@ CREATE TABLE IF NOT EXISTS tally (
   PRIMARY KEY (slot, choice)
 ) WITH (fillfactor = 20); -- room on the page for the many new versions of its few rows
 
--- Entries of a queue that could not be read as votes, kept for a person to look at.
+-- Dead letters of the queues: entries that could not be read as votes, kept for a person to look at. The table has the name
+-- that databases know it by already.
 CREATE TABLE IF NOT EXISTS unreadable_entries (
   queue   text        NOT NULL,
   id      text        NOT NULL,

@@ -18,31 +18,31 @@ import (
 var (
 	//go:embed acknowledge.lua
 	acknowledgeSource string
-	//go:embed set_aside.lua
-	setAsideSource string
+	//go:embed dead_letter.lua
+	deadLetterSource string
 )
 
 // maxStep is how many entries one command acknowledges: Redis is busy with so many for a few milliseconds.
 const maxStep = 1000
 
-// Backlog is a worker's side of one stream. It implements poll.Backlog.
+// Backlog is one consumer's side of the stream. It implements poll.Backlog.
 type Backlog struct {
 	client      rueidis.Client
 	address     string
 	name        string
-	worker      string
+	consumer    string
 	acknowledge *rueidis.Lua
-	setAside    *rueidis.Lua
+	deadLetter  *rueidis.Lua
 }
 
 var _ poll.Backlog = (*Backlog)(nil)
 
-// NewBacklog makes the backlog of the Redis at address ("host:port") for one worker. The worker's name, for instance
-// "worker01", tells it from others on the same queue, and a worker that is started again finds its unfinished entries by
-// it. Redis need not be up yet; the error is about the address.
-func NewBacklog(address, worker string) (*Backlog, error) {
+// NewBacklog makes the backlog of the Redis at address ("host:port") for one consumer of the workers' group, for instance
+// "worker01". A consumer of the same name finds its unfinished entries again after a restart. Redis need not be up yet; the
+// error is about the address.
+func NewBacklog(address, consumer string) (*Backlog, error) {
 	client, err := connect(address, func(option *rueidis.ClientOption) {
-		option.ClientName = worker
+		option.ClientName = consumer
 		option.PipelineMultiplex = -1
 		option.RingScaleEachConn = 8
 		option.ReadBufferEachConn = 128 << 10
@@ -56,9 +56,9 @@ func NewBacklog(address, worker string) (*Backlog, error) {
 		client:      client,
 		address:     address,
 		name:        nameOf(address),
-		worker:      worker,
+		consumer:    consumer,
 		acknowledge: rueidis.NewLuaScript(acknowledgeSource),
-		setAside:    rueidis.NewLuaScript(setAsideSource),
+		deadLetter:  rueidis.NewLuaScript(deadLetterSource),
 	}, nil
 }
 
@@ -84,13 +84,13 @@ func (b *Backlog) Prepare(ctx context.Context) error {
 
 // Next implements poll.Backlog.
 func (b *Backlog) Next(ctx context.Context, max int, wait time.Duration) ([]poll.Entry, error) {
-	// Beyond the wait and the time for an answer Redis is not there, even if the connection still looks alive.
+	// After the wait and the time for an answer Redis counts as gone, even if the connection still looks alive.
 	ctx, cancel := context.WithTimeout(ctx, wait+answerTimeout)
 	defer cancel()
-	command := b.client.B().Xreadgroup().Group(Group, b.worker).Count(int64(max))
+	command := b.client.B().Xreadgroup().Group(Group, b.consumer).Count(int64(max))
 	var result rueidis.RedisResult
 	if wait >= time.Millisecond {
-		// A worker that is told to stop need not wait for a vote. Entries handed out at that very moment stay unfinished.
+		// Who is told to stop need not wait for a vote. Entries handed out at that very moment stay unfinished.
 		result = b.client.Do(ctx, command.Block(wait.Milliseconds()).Streams().Key(Stream).Id(">").Build().UnblockOnCancel())
 	} else {
 		result = b.client.Do(ctx, command.Streams().Key(Stream).Id(">").Build())
@@ -103,7 +103,7 @@ func (b *Backlog) Unfinished(ctx context.Context, max int, after string) ([]poll
 	if after == "" {
 		after = "0"
 	}
-	command := b.client.B().Xreadgroup().Group(Group, b.worker).Count(int64(max)).Streams().Key(Stream).Id(after).Build()
+	command := b.client.B().Xreadgroup().Group(Group, b.consumer).Count(int64(max)).Streams().Key(Stream).Id(after).Build()
 	return b.readStreams("read the unfinished entries", b.client.Do(ctx, command))
 }
 
@@ -124,7 +124,7 @@ func (b *Backlog) TakeOver(ctx context.Context, max int, idle time.Duration, cur
 	if cursor == "" {
 		cursor = "0-0"
 	}
-	command := b.client.B().Xautoclaim().Key(Stream).Group(Group).Consumer(b.worker).
+	command := b.client.B().Xautoclaim().Key(Stream).Group(Group).Consumer(b.consumer).
 		MinIdleTime(strconv.FormatInt(idle.Milliseconds(), 10)).Start(cursor).Count(int64(max)).Build()
 	fail := func(err error) ([]poll.Entry, string, error) {
 		return nil, "", explain("take over unfinished entries", b.address, err)
@@ -150,7 +150,7 @@ func (b *Backlog) TakeOver(ctx context.Context, max int, idle time.Duration, cur
 	return readEntries(raw), next, nil
 }
 
-// Acknowledge implements poll.Backlog. It does so in several steps, for Redis does one thing at a time, and voters wait.
+// Acknowledge implements poll.Backlog, in several steps: Redis does one thing at a time, and voters wait.
 func (b *Backlog) Acknowledge(ctx context.Context, ids []string) error {
 	if !slices.IsSortedFunc(ids, compareIDs) {
 		ids = slices.SortedFunc(slices.Values(ids), compareIDs)
@@ -164,48 +164,48 @@ func (b *Backlog) Acknowledge(ctx context.Context, ids []string) error {
 	return nil
 }
 
-// SetAside implements poll.Backlog.
-func (b *Backlog) SetAside(ctx context.Context, id, reason string) error {
-	err := b.setAside.Exec(ctx, b.client, []string{Stream, UnreadableStream}, []string{Group, id, reason}).Error()
-	return explain("set an unreadable entry aside", b.address, err)
+// MoveToDeadLetters implements poll.Backlog.
+func (b *Backlog) MoveToDeadLetters(ctx context.Context, id, reason string) error {
+	err := b.deadLetter.Exec(ctx, b.client, []string{Stream, DeadLetterStream}, []string{Group, id, reason}).Error()
+	return explain("move an entry to the dead letters", b.address, err)
 }
 
-// SetAsides implements poll.Backlog. The IDs are those in the stream of unreadable entries; the entry's first ID is part
-// of the content.
-func (b *Backlog) SetAsides(ctx context.Context, max int) ([]poll.Unreadable, error) {
-	command := b.client.B().Xrange().Key(UnreadableStream).Start("-").End("+").Count(int64(max)).Build()
+// DeadLetters implements poll.Backlog. The IDs are those in the stream of dead letters; the ID that the entry had in the
+// queue is part of the content.
+func (b *Backlog) DeadLetters(ctx context.Context, max int) ([]poll.DeadLetter, error) {
+	command := b.client.B().Xrange().Key(DeadLetterStream).Start("-").End("+").Count(int64(max)).Build()
 	raw, err := b.client.Do(ctx, command).AsXRangeSlices()
 	if err != nil {
-		return nil, explain("read the unreadable entries", b.address, err)
+		return nil, explain("read the dead letters", b.address, err)
 	}
-	aside := make([]poll.Unreadable, len(raw))
+	letters := make([]poll.DeadLetter, len(raw))
 	for i, entry := range raw {
-		aside[i] = poll.Unreadable{Queue: b.name, ID: entry.ID}
+		letters[i] = poll.DeadLetter{Queue: b.name, ID: entry.ID}
 		var content strings.Builder
 		for position, field := range entry.FieldValues {
-			// What SetAside wrote comes first; a field of the entry itself may have the same name.
+			// MoveToDeadLetters writes the reason second; a field of the entry itself may have the same name.
 			if position == 1 && field.Field == "reason" {
-				aside[i].Reason = strconv.QuoteToGraphic(field.Value)
+				letters[i].Reason = strconv.QuoteToGraphic(field.Value)
 				continue
 			}
 			fmt.Fprintf(&content, "%q=%q ", field.Field, field.Value)
 		}
-		aside[i].Content = strings.TrimSuffix(content.String(), " ")
+		letters[i].Content = strings.TrimSuffix(content.String(), " ")
 	}
-	return aside, nil
+	return letters, nil
 }
 
 // Discard implements poll.Backlog.
-func (b *Backlog) Discard(ctx context.Context, aside []poll.Unreadable) error {
-	if len(aside) == 0 {
+func (b *Backlog) DiscardDeadLetters(ctx context.Context, letters []poll.DeadLetter) error {
+	if len(letters) == 0 {
 		return nil
 	}
-	ids := make([]string, len(aside))
-	for i := range aside {
-		ids[i] = aside[i].ID
+	ids := make([]string, len(letters))
+	for i := range letters {
+		ids[i] = letters[i].ID
 	}
-	err := b.client.Do(ctx, b.client.B().Xdel().Key(UnreadableStream).Id(ids...).Build()).Error()
-	return explain("forget unreadable entries that are kept elsewhere", b.address, err)
+	err := b.client.Do(ctx, b.client.B().Xdel().Key(DeadLetterStream).Id(ids...).Build()).Error()
+	return explain("discard dead letters", b.address, err)
 }
 
 // Size implements poll.Backlog.
@@ -214,10 +214,10 @@ func (b *Backlog) Size(ctx context.Context) (int64, error) {
 	return size, explain("measure the queue", b.address, err)
 }
 
-// AsideSize implements poll.Backlog.
-func (b *Backlog) AsideSize(ctx context.Context) (int64, error) {
-	size, err := b.client.Do(ctx, b.client.B().Xlen().Key(UnreadableStream).Build()).AsInt64()
-	return size, explain("count the unreadable entries", b.address, err)
+// DeadLetterCount implements poll.Backlog.
+func (b *Backlog) DeadLetterCount(ctx context.Context) (int64, error) {
+	size, err := b.client.Do(ctx, b.client.B().Xlen().Key(DeadLetterStream).Build()).AsInt64()
+	return size, explain("count the dead letters", b.address, err)
 }
 
 // Close ends the connections.

@@ -1,5 +1,5 @@
 // Package redis keeps the queue of votes in Redis 6.2 or newer: one stream, which the vote page appends to ([Queue]) and
-// the workers, a consumer group, take from ([Backlog]). Entries that cannot be read move to a second stream.
+// the workers, a consumer group, take from ([Backlog]). Entries that cannot be read become dead letters, in a second stream.
 //
 // What a vote's acknowledgement is worth is Redis's setting: with the append-only file on, Redis writes an entry to the
 // file before it answers, so a killed process loses nothing; appendfsync always also survives a power cut, everysec may
@@ -23,9 +23,9 @@ import (
 const (
 	// Stream holds the votes that no worker has stored yet.
 	Stream = "votes"
-	// UnreadableStream holds the entries that were set aside, each with the fields "entry" (its ID in Stream), "reason"
-	// and then its own.
-	UnreadableStream = "votes-unreadable"
+	// DeadLetterStream holds the dead letters, each with the fields "entry" (its ID in Stream), "reason" and then its own. The
+	// key is the one that queues know already.
+	DeadLetterStream = "votes-unreadable"
 	// Group is the consumer group of the workers.
 	Group = "workers"
 	// healthKey is written to find out whether Redis can be; it expires by itself.

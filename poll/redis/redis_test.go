@@ -218,7 +218,7 @@ func TestDeletedEntryIsGone(t *testing.T) {
 	}
 }
 
-func TestSetAsideKeepsTheEntryWhole(t *testing.T) {
+func TestDeadLetterKeepsTheEntryWhole(t *testing.T) {
 	server := redistest.Start(t)
 	backlog := newBacklog(t, server, "worker01")
 	server.Do(t, "XADD", redis.Stream, "*", "voter", "me\x00\xff\r\n", "voter", "again", "reason", "mine")
@@ -227,24 +227,24 @@ func TestSetAsideKeepsTheEntryWhole(t *testing.T) {
 		t.Fatalf("the queue has %+v, want one that cannot be read", entries)
 	}
 	for range 2 { // a second worker, or a lost answer: still one copy
-		if err := backlog.SetAside(t.Context(), entries[0].ID, "not a vote"); err != nil {
+		if err := backlog.MoveToDeadLetters(t.Context(), entries[0].ID, "not a vote"); err != nil {
 			t.Fatal(err)
 		}
 	}
 	wantSize(t, backlog, 0)
-	aside, err := backlog.SetAsides(t.Context(), 10)
-	if err != nil || len(aside) != 1 {
-		t.Fatalf("set aside are %+v (%v), want one", aside, err)
+	letters, err := backlog.DeadLetters(t.Context(), 10)
+	if err != nil || len(letters) != 1 {
+		t.Fatalf("the dead letters are %+v (%v), want one", letters, err)
 	}
 	want := fmt.Sprintf(`"entry"=%q "voter"="me\x00\xff\r\n" "voter"="again" "reason"="mine"`, entries[0].ID)
-	if aside[0].Content != want || aside[0].Reason != `"not a vote"` || aside[0].Queue != backlog.Name() {
-		t.Errorf("it was kept as %+v, want the content %s", aside[0], want)
+	if letters[0].Content != want || letters[0].Reason != `"not a vote"` || letters[0].Queue != backlog.Name() {
+		t.Errorf("it was kept as %+v, want the content %s", letters[0], want)
 	}
-	if err := backlog.Discard(t.Context(), aside); err != nil {
+	if err := backlog.DiscardDeadLetters(t.Context(), letters); err != nil {
 		t.Fatal(err)
 	}
-	if aside, err := backlog.SetAsides(t.Context(), 10); err != nil || len(aside) != 0 {
-		t.Errorf("still there: %+v (%v)", aside, err)
+	if letters, err := backlog.DeadLetters(t.Context(), 10); err != nil || len(letters) != 0 {
+		t.Errorf("still there: %+v (%v)", letters, err)
 	}
 }
 
@@ -256,10 +256,10 @@ func TestHealthLeavesNothingThatGrows(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got := server.Do(t, "DBSIZE"); got != ":2" {
+	if got := server.Do(t, "DBSIZE"); got != "2" {
 		t.Errorf("redis has %s keys, want two: the proof and the stream with the workers' group", got)
 	}
-	if got := server.Do(t, "TTL", "votes-health"); got == ":-1" {
+	if got := server.Do(t, "TTL", "votes-health"); got == "-1" {
 		t.Error("the key does not expire")
 	}
 }
@@ -294,12 +294,12 @@ func TestOutOfMemory(t *testing.T) {
 		t.Fatalf("acknowledging out of memory: %v", err)
 	}
 	unreadable := entries[100]
-	if err := backlog.SetAside(t.Context(), unreadable.ID, "not a vote"); !errors.Is(err, poll.ErrUnavailable) {
-		t.Errorf("setting aside out of memory: %v, want ErrUnavailable", err)
+	if err := backlog.MoveToDeadLetters(t.Context(), unreadable.ID, "not a vote"); !errors.Is(err, poll.ErrUnavailable) {
+		t.Errorf("moving a dead letter out of memory: %v, want ErrUnavailable", err)
 	}
 	wantSize(t, backlog, 1) // not lost
 	server.Do(t, "CONFIG", "SET", "maxmemory", "0")
-	if err := backlog.SetAside(t.Context(), unreadable.ID, "not a vote"); err != nil {
+	if err := backlog.MoveToDeadLetters(t.Context(), unreadable.ID, "not a vote"); err != nil {
 		t.Error(err)
 	}
 	if err := queue.Append(t.Context(), newVote(poll.A)); err != nil {

@@ -153,7 +153,7 @@ func TestDrain(t *testing.T) {
 			t.Errorf("%s: %d %s %s", name, code, out, said)
 		}
 	}
-	if got := redis.Do(t, "XLEN", "votes"); got != ":1" {
+	if got := redis.Do(t, "XLEN", "votes"); got != "1" {
 		t.Errorf("%s votes are in the queue, want the one", got)
 	}
 }

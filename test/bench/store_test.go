@@ -59,7 +59,7 @@ func newVotes(n int) []poll.Vote {
 func newDatabase(t *testing.T, server *postgrestest.Server) string {
 	t.Helper()
 	name := server.NewDatabase(t)
-	store, err := postgres.NewStore(postgres.Address{Host: "127.0.0.1", Port: server.Port, User: "postgres", Database: name,
+	store, err := postgres.NewVotes(postgres.Address{Host: "127.0.0.1", Port: server.Port, User: "postgres", Database: name,
 		Password: postgrestest.Password}, "bench", 1)
 	if err != nil {
 		t.Fatal(err)
@@ -143,7 +143,7 @@ func drainRate(t *testing.T, server *postgrestest.Server, database []string, vot
 			fmt.Sprintf("WORKER_NUMBER=%02d", i+1), "REDIS_ADDRESSES=" + queue}, database...)...)
 	}
 	for _, redis := range servers {
-		for redis.Do(t, "XLEN", "votes") != ":0" {
+		for redis.Do(t, "XLEN", "votes") != "0" {
 			if time.Since(started) > 5*time.Minute {
 				t.Fatal("the queue is not empty after 5 minutes")
 			}

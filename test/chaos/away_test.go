@@ -250,7 +250,7 @@ func TestDeadLetters(t *testing.T) {
 	s.waitUntilDrained(t)
 	s.checkBooks(t, &books)
 	want := 3 * len(all)
-	if got := s.redis[0].Do(t, "XLEN", redis.UnreadableStream); got != fmt.Sprintf(":%d", want) {
+	if got := s.redis[0].Do(t, "XLEN", redis.DeadLetterStream); got != fmt.Sprint(want) {
 		t.Errorf("%s entries were set aside, want %d", got, want)
 	}
 	for _, line := range []string{

@@ -2,7 +2,7 @@
 package redistest
 
 import (
-	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -14,6 +14,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/redis/rueidis"
 
 	"swarm-scale/test/testprocess"
 )
@@ -115,7 +117,7 @@ func (s *Server) start() error {
 	}
 	deadline := time.Now().Add(20 * time.Second)
 	for time.Now().Before(deadline) {
-		if answer, err := Command(s.Address, "PING"); err == nil && answer == "+PONG" {
+		if answer, err := do(s.Address, "PING"); err == nil && answer == "PONG" {
 			return nil
 		}
 		if s.process.Ended() {
@@ -127,37 +129,35 @@ func (s *Server) start() error {
 	return fmt.Errorf("redis-server at %s does not answer; its log:\n%s", s.Address, text)
 }
 
-// Do sends one command to the server and returns the first line of its answer as it is on the wire, for instance
-// "+OK", ":3" or "$5"; it fails the test if the server cannot be reached.
+// Do sends one command to the server and returns its answer as text: "OK", "3", the elements of a list with spaces between
+// them. It fails the test if the server cannot be reached or answers with an error.
 func (s *Server) Do(t testing.TB, arguments ...string) string {
 	t.Helper()
-	answer, err := Command(s.Address, arguments...)
+	answer, err := do(s.Address, arguments...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return answer
 }
 
-// Command sends one command to the Redis at address and returns the first line of its answer.
-func Command(address string, arguments ...string) (string, error) {
-	connection, err := net.DialTimeout("tcp", address, time.Second)
+// answerTimeout is how long a server may take for an answer.
+const answerTimeout = 5 * time.Second
+
+// do sends one command to the Redis at address, over a connection of its own, and returns its answer as text.
+func do(address string, arguments ...string) (string, error) {
+	client, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{address}, ForceSingleClient: true, DisableCache: true,
+		DisableRetry: true, PipelineMultiplex: -1, RingScaleEachConn: 1, Dialer: net.Dialer{Timeout: time.Second}, ConnWriteTimeout: answerTimeout})
 	if err != nil {
 		return "", err
 	}
-	defer connection.Close()
-	if err := connection.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
-		return "", err
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), answerTimeout)
+	defer cancel()
+	answer, err := client.Do(ctx, client.B().Arbitrary(arguments...).Build()).ToAny()
+	if err != nil && !rueidis.IsRedisNil(err) {
+		return "", fmt.Errorf("redis at %s: %q: %w", address, arguments, err)
 	}
-	var request strings.Builder
-	fmt.Fprintf(&request, "*%d\r\n", len(arguments))
-	for _, argument := range arguments {
-		fmt.Fprintf(&request, "$%d\r\n%s\r\n", len(argument), argument)
-	}
-	if _, err := connection.Write([]byte(request.String())); err != nil {
-		return "", err
-	}
-	line, err := bufio.NewReader(connection).ReadString('\n')
-	return strings.TrimRight(line, "\r\n"), err
+	return strings.Trim(fmt.Sprint(answer), "[]"), nil
 }
 
 // countVotes counts the lines of the entries of a stream, each of which is a vote.
@@ -169,13 +169,9 @@ return votes`
 
 // Votes is how many votes wait in a stream of the Redis at address.
 func Votes(address, stream string) (int, error) {
-	answer, err := Command(address, "EVAL", countVotes, "1", stream)
+	answer, err := do(address, "EVAL", countVotes, "1", stream)
 	if err != nil {
 		return 0, err
 	}
-	votes, err := strconv.Atoi(strings.TrimPrefix(answer, ":"))
-	if err != nil {
-		return 0, fmt.Errorf("redis at %s says %q", address, answer)
-	}
-	return votes, nil
+	return strconv.Atoi(answer)
 }

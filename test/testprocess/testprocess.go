@@ -2,20 +2,19 @@
 package testprocess
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/prometheus/procfs"
 )
 
 // Process is a program that runs beside the test.
@@ -54,64 +53,51 @@ func Start(command *exec.Cmd) (*Process, error) {
 func (p *Process) PID() int { return p.command.Process.Pid }
 
 // CPU is the processor time that the process has used since its start, in user and system mode. It is read from Linux's
-// /proc; elsewhere it is an error.
+// /proc; elsewhere it is an error. The same holds for PeakMemory and Children.
 func (p *Process) CPU() (time.Duration, error) {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.PID()))
+	process, err := procfs.NewProc(p.PID())
 	if err != nil {
 		return 0, err
 	}
-	// The name in parentheses may have spaces. After it come the state and then the 4th field and those that follow.
-	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-	const userTime, ticksPerSecond = 14 - 3, 100
-	var ticks int64
-	for _, field := range fields[userTime : userTime+2] {
-		n, err := strconv.ParseInt(field, 10, 64)
-		if err != nil {
-			return 0, fmt.Errorf("processor time of process %d: %w", p.PID(), err)
-		}
-		ticks += n
-	}
-	return time.Duration(ticks) * time.Second / ticksPerSecond, nil
+	stat, err := process.Stat()
+	return time.Duration(stat.CPUTime() * float64(time.Second)), err
 }
 
-// PeakMemory is the most memory, in bytes, that the process has had resident since its start. It is read from Linux's
-// /proc; elsewhere it is an error.
+// PeakMemory is the most memory, in bytes, that the process has had resident since its start.
 func (p *Process) PeakMemory() (int64, error) {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.PID()))
+	process, err := procfs.NewProc(p.PID())
 	if err != nil {
 		return 0, err
 	}
-	for line := range strings.Lines(string(status)) {
-		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-			kilobytes, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
-			return kilobytes << 10, err
-		}
-	}
-	return 0, fmt.Errorf("process %d has no VmHWM in its status", p.PID())
+	status, err := process.NewStatus()
+	return int64(status.VmHWM), err
 }
 
 // Children are the numbers of the processes that the process has started and that have not ended.
 func (p *Process) Children() ([]int, error) {
-	// Each thread has a list of the children it started.
-	lists, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", p.PID()))
+	all, err := procfs.AllProcs()
 	if err != nil {
 		return nil, err
 	}
 	var children []int
-	for _, list := range lists {
-		text, err := os.ReadFile(list)
+	for _, process := range all {
+		stat, err := process.Stat()
+		if hasEnded(err) {
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
-		for _, field := range strings.Fields(string(text)) {
-			child, err := strconv.Atoi(field)
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", list, err)
-			}
-			children = append(children, child)
+		if stat.PPID == p.PID() {
+			children = append(children, process.PID)
 		}
 	}
 	return children, nil
+}
+
+// hasEnded reports whether a process or thread could not be read because it has just ended.
+func hasEnded(err error) bool {
+	return errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ESRCH)
 }
 
 // Ended reports whether the process has ended.
@@ -162,20 +148,22 @@ func (p *Process) Pause() error {
 
 // stopped reports whether all threads have stopped, or ended.
 func (p *Process) stopped() (bool, error) {
-	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", p.PID()))
+	threads, err := procfs.AllThreads(p.PID())
+	if hasEnded(err) {
+		return true, nil
+	}
 	if err != nil {
 		return false, err
 	}
 	for _, thread := range threads {
-		stat, err := os.ReadFile(thread)
-		if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
-			continue // it has just ended
+		stat, err := thread.Stat()
+		if hasEnded(err) {
+			continue
 		}
 		if err != nil {
 			return false, err
 		}
-		// The state comes after the name in parentheses: T for stopped, Z and X for ended.
-		if state := stat[bytes.LastIndexByte(stat, ')')+2]; state != 'T' && state != 'Z' && state != 'X' {
+		if stat.State != "T" && stat.State != "Z" && stat.State != "X" {
 			return false, nil
 		}
 	}

@@ -25,51 +25,51 @@ func voter(n int) poll.VoterID {
 
 func TestLatestVoteCounts(t *testing.T) {
 	server, address := newDatabase(t)
-	store := newStore(t, address)
+	database := newVotes(t, address)
 	vote := func(n int, choice poll.Choice, at poll.Moment) poll.Vote {
 		return poll.Vote{Voter: voter(n), Choice: choice, CastAt: at}
 	}
-	save(t, store, 3, vote(1, poll.A, 10), vote(2, poll.A, 10), vote(3, poll.B, 10))
+	save(t, database, 3, vote(1, poll.A, 10), vote(2, poll.A, 10), vote(3, poll.B, 10))
 	wantTally(t, server, address, poll.Tally{A: 2, B: 1})
 
-	save(t, store, 0, vote(1, poll.A, 10), vote(2, poll.A, 10), vote(3, poll.B, 10)) // delivered twice
+	save(t, database, 0, vote(1, poll.A, 10), vote(2, poll.A, 10), vote(3, poll.B, 10)) // delivered twice
 	wantTally(t, server, address, poll.Tally{A: 2, B: 1})
 
-	save(t, store, 1, vote(1, poll.B, 11)) // changed
+	save(t, database, 1, vote(1, poll.B, 11)) // changed
 	wantTally(t, server, address, poll.Tally{A: 1, B: 2})
 
-	save(t, store, 0, vote(1, poll.A, 9)) // late
+	save(t, database, 0, vote(1, poll.A, 9)) // late
 	wantTally(t, server, address, poll.Tally{A: 1, B: 2})
 
-	save(t, store, 1, vote(1, poll.B, 12)) // again the same choice
+	save(t, database, 1, vote(1, poll.B, 12)) // again the same choice
 	wantTally(t, server, address, poll.Tally{A: 1, B: 2})
 
-	save(t, store, 1, vote(4, poll.B, 1), vote(4, poll.A, 2), vote(4, poll.B, 1)) // several in one batch
+	save(t, database, 1, vote(4, poll.B, 1), vote(4, poll.A, 2), vote(4, poll.B, 1)) // several in one batch
 	wantTally(t, server, address, poll.Tally{A: 2, B: 2})
 
-	save(t, store, 1, vote(2, poll.B, 10)) // at the very same moment: the greater choice
-	save(t, store, 0, vote(2, poll.A, 10))
+	save(t, database, 1, vote(2, poll.B, 10)) // at the very same moment: the greater choice
+	save(t, database, 0, vote(2, poll.A, 10))
 	wantTally(t, server, address, poll.Tally{A: 1, B: 3})
 
-	save(t, store, 0) // none at all
+	save(t, database, 0) // none at all
 	wantTally(t, server, address, poll.Tally{A: 1, B: 3})
 
-	save(t, store, 1, vote(5, poll.A, poll.MomentOf(time.Date(9999, 12, 31, 23, 59, 59, 999999000, time.UTC))))
+	save(t, database, 1, vote(5, poll.A, poll.MomentOf(time.Date(9999, 12, 31, 23, 59, 59, 999999000, time.UTC))))
 	wantTally(t, server, address, poll.Tally{A: 2, B: 3})
 }
 
 // A batch larger than one transaction, with every microsecond kept.
 func TestLargeBatch(t *testing.T) {
 	server, address := newDatabase(t)
-	store := newStore(t, address)
+	database := newVotes(t, address)
 	const voters = 25_000
 	var votes []poll.Vote
 	for n := range voters {
 		votes = append(votes, poll.Vote{Voter: voter(n), Choice: poll.Choices()[n%2], CastAt: poll.Moment(1770593400123457 + n)})
 	}
-	save(t, store, voters, votes...)
+	save(t, database, voters, votes...)
 	wantTally(t, server, address, poll.Tally{A: voters / 2, B: voters / 2})
-	save(t, store, 0, votes...)
+	save(t, database, 0, votes...)
 	var wrong int
 	err := server.Connect(t, address.Database).QueryRow(t.Context(), `SELECT count(*) FROM votes WHERE
 		extract(epoch FROM cast_at) * 1000000 - 1770593400123457 + 1 <> ('x' || right(voter::text, 8))::bit(32)::int`).Scan(&wrong)
@@ -106,10 +106,10 @@ func workersSideBySide(t *testing.T, size int) {
 	failures := make(chan error, workers)
 	var wait sync.WaitGroup
 	for w := range workers {
-		store := newStore(t, address) // all set up the schema at once, too
+		database := newVotes(t, address) // all set up the schema at once, too
 		wait.Go(func() {
 			for _, batch := range batches[w] {
-				if _, err := store.Save(t.Context(), batch); err != nil {
+				if _, err := database.Save(t.Context(), batch); err != nil {
 					failures <- err
 					return
 				}
@@ -135,9 +135,9 @@ func workersSideBySide(t *testing.T, size int) {
 // Whoever changes votes by hand, the tally follows.
 func TestTallyFollowsChangesByHand(t *testing.T) {
 	server, address := newDatabase(t)
-	store := newStore(t, address)
+	database := newVotes(t, address)
 	for n := range 10 {
-		save(t, store, 1, poll.Vote{Voter: voter(n), Choice: poll.A, CastAt: 1})
+		save(t, database, 1, poll.Vote{Voter: voter(n), Choice: poll.A, CastAt: 1})
 	}
 	hand := server.Connect(t, address.Database)
 	for _, step := range []struct {
@@ -163,11 +163,11 @@ func TestScoreboardBeforeAnyWorker(t *testing.T) {
 			t.Errorf("the tally is %+v (%v), want none and no error", tally, err)
 		}
 	}
-	store := newStore(t, address)
-	if err := store.Prepare(t.Context()); err != nil {
+	database := newVotes(t, address)
+	if err := database.Prepare(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	save(t, store, 1, poll.Vote{Voter: voter(1), Choice: poll.B, CastAt: 1})
+	save(t, database, 1, poll.Vote{Voter: voter(1), Choice: poll.B, CastAt: 1})
 	if tally, err := scoreboard.Tally(t.Context()); err != nil || tally.B != 1 {
 		t.Errorf("the tally is %+v (%v), want the vote", tally, err)
 	}
@@ -179,38 +179,38 @@ func TestScoreboardBeforeAnyWorker(t *testing.T) {
 	if tally, err := scoreboard.Tally(t.Context()); err != nil || tally != (poll.Tally{}) {
 		t.Errorf("the tally is %+v (%v), want none and no error", tally, err)
 	}
-	save(t, store, 1, poll.Vote{Voter: voter(1), Choice: poll.B, CastAt: 1})
+	save(t, database, 1, poll.Vote{Voter: voter(1), Choice: poll.B, CastAt: 1})
 	wantTally(t, server, address, poll.Tally{B: 1})
 }
 
-func TestUnreadableEntriesAreKept(t *testing.T) {
+func TestDeadLettersAreKept(t *testing.T) {
 	server, address := newDatabase(t)
-	store := newStore(t, address)
-	aside := []poll.Unreadable{{Queue: "redis01", ID: "1-0", Reason: `"why"`, Content: `"a"="\x00'; DROP TABLE votes; --"`}}
+	database := newVotes(t, address)
+	letters := []poll.DeadLetter{{Queue: "redis01", ID: "1-0", Reason: `"why"`, Content: `"a"="\x00'; DROP TABLE votes; --"`}}
 	for range 2 {
-		if err := store.KeepUnreadable(t.Context(), aside); err != nil {
+		if err := database.KeepDeadLetters(t.Context(), letters); err != nil {
 			t.Fatal(err)
 		}
 	}
 	var content string
 	err := server.Connect(t, address.Database).QueryRow(t.Context(), "SELECT content FROM unreadable_entries").Scan(&content)
-	if err != nil || content != aside[0].Content {
-		t.Errorf("kept %q (%v), want %q", content, err, aside[0].Content)
+	if err != nil || content != letters[0].Content {
+		t.Errorf("kept %q (%v), want %q", content, err, letters[0].Content)
 	}
 }
 
-// What the store said it has is there after PostgreSQL was killed; while it is down the store says "unavailable"; and it
-// goes on by itself when it is back.
+// What was saved is there after PostgreSQL was killed. While it is down, saving and reading are unavailable. Afterwards
+// both go on by themselves.
 func TestKilledAndBack(t *testing.T) {
 	server := postgrestest.Start(t)
 	address := addressOf(server, "postgres")
-	store, scoreboard := newStore(t, address), newScoreboard(t, address)
-	save(t, store, 1, poll.Vote{Voter: voter(1), Choice: poll.A, CastAt: 1})
+	database, scoreboard := newVotes(t, address), newScoreboard(t, address)
+	save(t, database, 1, poll.Vote{Voter: voter(1), Choice: poll.A, CastAt: 1})
 	if _, err := scoreboard.Tally(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	server.Kill()
-	_, err := store.Save(t.Context(), []poll.Vote{{Voter: voter(2), Choice: poll.B, CastAt: 1}})
+	_, err := database.Save(t.Context(), []poll.Vote{{Voter: voter(2), Choice: poll.B, CastAt: 1}})
 	if !errors.Is(err, poll.ErrUnavailable) || strings.Contains(err.Error(), postgrestest.Password) {
 		t.Errorf("saving gives %v, want ErrUnavailable and no password", err)
 	}
@@ -218,14 +218,14 @@ func TestKilledAndBack(t *testing.T) {
 		t.Errorf("the tally gives %v, want ErrUnavailable", err)
 	}
 	server.Restart(t)
-	save(t, store, 1, poll.Vote{Voter: voter(2), Choice: poll.B, CastAt: 1})
+	save(t, database, 1, poll.Vote{Voter: voter(2), Choice: poll.B, CastAt: 1})
 	wantTally(t, server, address, poll.Tally{A: 1, B: 1})
 }
 
 func TestWrongPassword(t *testing.T) {
 	_, address := newDatabase(t)
 	address.Password = "wrong-guess"
-	_, err := newStore(t, address).Save(t.Context(), []poll.Vote{{Voter: voter(1), Choice: poll.A, CastAt: 1}})
+	_, err := newVotes(t, address).Save(t.Context(), []poll.Vote{{Voter: voter(1), Choice: poll.A, CastAt: 1}})
 	if err == nil || strings.Contains(err.Error(), "wrong-guess") || !strings.Contains(err.Error(), "authentication failed") {
 		t.Errorf("saving gives %v, want that the authentication failed, without the password", err)
 	}
@@ -239,7 +239,7 @@ func TestEnvironmentHasNoSay(t *testing.T) {
 		"PGOPTIONS": "-c default_transaction_read_only=on"} {
 		t.Setenv(key, value)
 	}
-	save(t, newStore(t, address), 1, poll.Vote{Voter: voter(1), Choice: poll.A, CastAt: 1})
+	save(t, newVotes(t, address), 1, poll.Vote{Voter: voter(1), Choice: poll.A, CastAt: 1})
 	for _, key := range []string{"PGSSLMODE", "PGTARGETSESSIONATTRS", "PGOPTIONS"} {
 		t.Setenv(key, "")
 	}
@@ -250,8 +250,8 @@ func TestEnvironmentHasNoSay(t *testing.T) {
 // without its triggers, and against one INSERT per vote. Run it with -bench.
 func BenchmarkSave(b *testing.B) {
 	server, address := newDatabase(b)
-	store := newStore(b, address)
-	if err := store.Prepare(b.Context()); err != nil {
+	database := newVotes(b, address)
+	if err := database.Prepare(b.Context()); err != nil {
 		b.Fatal(err)
 	}
 	hand := server.Connect(b, address.Database)
@@ -274,7 +274,7 @@ func BenchmarkSave(b *testing.B) {
 		b.ResetTimer()
 		started := time.Now()
 		for _, votes := range batches {
-			if _, err := store.Save(b.Context(), votes); err != nil {
+			if _, err := database.Save(b.Context(), votes); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -29,12 +31,12 @@ func TestMain(m *testing.M) { os.Exit(postgrestest.Main(m)) }
 // patience is how long the tests wait for what happens in a second on an idle machine.
 const patience = 30 * time.Second
 
-// bench is a real queue and a real store.
+// bench is a real queue and a real database.
 type bench struct {
 	t          *testing.T
 	server     *redistest.Server
 	queue      *redis.Queue
-	store      *postgres.Store
+	votes      *postgres.Votes
 	scoreboard *postgres.Scoreboard
 	hand, eye  *pgx.Conn // for the test itself
 }
@@ -51,10 +53,10 @@ func newBench(t *testing.T) *bench {
 		t.Fatal(err)
 	}
 	t.Cleanup(b.queue.Close)
-	if b.store, err = postgres.NewStore(address, "worker", 4); err != nil {
+	if b.votes, err = postgres.NewVotes(address, "worker", 4); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(b.store.Close)
+	t.Cleanup(b.votes.Close)
 	if b.scoreboard, err = postgres.NewScoreboard(address, "results"); err != nil {
 		t.Fatal(err)
 	}
@@ -117,29 +119,49 @@ func quick() drain.Options {
 		MinBackoff: 5 * time.Millisecond, MaxBackoff: 50 * time.Millisecond, StepTimeout: 5 * time.Second}
 }
 
-// run runs a worker until stop or the end of the test.
-func run(t *testing.T, store poll.Store, options drain.Options, backlogs ...poll.Backlog) (worker *drain.Worker, stop func()) {
+// run runs a worker on these queues until stop or the end of the test.
+func run(t *testing.T, votes poll.Votes, options drain.Options, backlogs ...poll.Backlog) (worker *drain.Worker, stop func()) {
 	t.Helper()
-	worker = drain.NewWorker(store, backlogs, options)
+	worker, names := newWorker(votes, options, backlogs...)
 	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		worker.Run(ctx)
-	}()
+	if err := worker.Follow(ctx, names); err != nil {
+		t.Fatal(err)
+	}
 	stop = func() {
+		t.Helper()
 		cancel()
-		select {
-		case <-ended:
-		case <-time.After(patience):
-			t.Error("the worker does not stop")
-		}
+		wantEnd(t, worker)
 	}
 	t.Cleanup(stop)
 	return worker, stop
 }
 
-// wantDrained waits until the store has this tally and the queue is empty.
+// newWorker makes a worker that opens these queues by their names.
+func newWorker(votes poll.Votes, options drain.Options, backlogs ...poll.Backlog) (*drain.Worker, []string) {
+	byName := map[string]poll.Backlog{}
+	for _, backlog := range backlogs {
+		byName[backlog.Name()] = backlog
+	}
+	open := func(address string) (poll.Backlog, error) { return byName[address], nil }
+	return drain.NewWorker(votes, open, options), slices.Collect(maps.Keys(byName))
+}
+
+// wantEnd waits for a worker that was told to stop.
+func wantEnd(t *testing.T, worker *drain.Worker) {
+	t.Helper()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		worker.Wait()
+	}()
+	select {
+	case <-ended:
+	case <-time.After(patience):
+		t.Error("the worker does not stop")
+	}
+}
+
+// wantDrained waits until the database has this tally and the queue is empty.
 func (b *bench) wantDrained(want poll.Tally) {
 	b.t.Helper()
 	backlog := b.backlog("test")
@@ -159,10 +181,10 @@ func (b *bench) wantDrained(want poll.Tally) {
 	})
 }
 
-func TestVotesReachTheStore(t *testing.T) {
+func TestVotesReachTheDatabase(t *testing.T) {
 	b := newBench(t)
 	b.append(50, poll.A) // before there is any worker
-	worker, stop := run(t, b.store, quick(), b.backlog("worker01"))
+	worker, stop := run(t, b.votes, quick(), b.backlog("worker01"))
 	changing := b.append(20, poll.B)
 	b.wantDrained(poll.Tally{A: 50, B: 20})
 	for i := range changing {
@@ -226,7 +248,7 @@ func TestCrashPoints(t *testing.T) {
 		for name, successor := range successors {
 			t.Run(point+", "+name, func(t *testing.T) {
 				b := newBench(t)
-				if err := b.store.Prepare(t.Context()); err != nil {
+				if err := b.votes.Prepare(t.Context()); err != nil {
 					t.Fatal(err)
 				}
 				b.append(10, poll.A)
@@ -240,19 +262,18 @@ func TestCrashPoints(t *testing.T) {
 				if point == "after writing" {
 					lock = b.lockTally()
 				}
-				ended := make(chan struct{})
-				go func() {
-					defer close(ended)
-					drain.NewWorker(b.store, []poll.Backlog{victim}, options).Run(ctx)
-				}()
+				worker, names := newWorker(b.votes, options, victim)
+				if err := worker.Follow(ctx, names); err != nil {
+					t.Fatal(err)
+				}
 				if point == "after writing" {
 					b.killWhileWriting(victim)
-					<-ended
+					wantEnd(t, worker)
 					if err := lock.Rollback(t.Context()); err != nil {
 						t.Fatal(err)
 					}
 				}
-				<-ended
+				wantEnd(t, worker)
 				if !victim.dead.Load() {
 					t.Fatal("the worker did not come to the point")
 				}
@@ -263,10 +284,10 @@ func TestCrashPoints(t *testing.T) {
 				if got, err := b.scoreboard.Tally(t.Context()); err != nil || got != want {
 					t.Fatalf("the killed worker left the tally %+v (%v), want %+v", got, err, want)
 				}
-				if size, err := victim.Size(t.Context()); err != nil || size != 15 {
+				if size, err := b.backlog("test").Size(t.Context()); err != nil || size != 15 {
 					t.Fatalf("the killed worker left %d entries (%v), want all 15", size, err)
 				}
-				run(t, b.store, quick(), b.backlog(successor))
+				run(t, b.votes, quick(), b.backlog(successor))
 				b.wantDrained(poll.Tally{A: 10, B: 5})
 			})
 		}
@@ -321,7 +342,7 @@ func TestQueuesDoNotWaitForEachOther(t *testing.T) {
 	defer hanging.Resume(t)
 	options := quick()
 	options.Wait = time.Minute // an idle queue is waited for longer than the test takes
-	worker, _ := run(t, b.store, options, backlogOf(t, idle.Address, "worker01"), hangingBacklog,
+	worker, _ := run(t, b.votes, options, backlogOf(t, idle.Address, "worker01"), hangingBacklog,
 		backlogOf(t, gone.Address, "worker01"), b.backlog("worker01"))
 	started := time.Now()
 	b.append(30, poll.B)
@@ -339,7 +360,7 @@ func TestQueuesDoNotWaitForEachOther(t *testing.T) {
 	hanging.Resume(t)
 }
 
-func TestUnreadableEntriesAreSetAside(t *testing.T) {
+func TestEntriesThatCannotBeReadBecomeDeadLetters(t *testing.T) {
 	b := newBench(t)
 	var log bytes.Buffer
 	options := quick()
@@ -349,13 +370,13 @@ func TestUnreadableEntriesAreSetAside(t *testing.T) {
 	b.append(3, poll.B)
 	b.server.Do(t, "XADD", redis.Stream, "*", "vote", "a")
 	b.append(3, poll.A)
-	// One vote of this entry can be read: it counts, and the entry is set aside for the others' sake.
+	// One vote of this entry can be read: it counts, and the entry is a dead letter for the others' sake.
 	b.server.Do(t, "XADD", redis.Stream, "*", "votes", "secret-voter <script> now\nsecret-voter\n000102030405060708090a0b0c0d0e0f b 1\n")
-	_, stop := run(t, b.store, options, b.backlog("worker01"))
+	_, stop := run(t, b.votes, options, b.backlog("worker01"))
 	b.wantDrained(poll.Tally{A: 6, B: 4})
 	stop()
-	if got := b.server.Do(t, "XLEN", redis.UnreadableStream); got != ":3" {
-		t.Errorf("%s entries were set aside, want 3", got)
+	if got := b.server.Do(t, "XLEN", redis.DeadLetterStream); got != "3" {
+		t.Errorf("%s dead letters, want 3", got)
 	}
 	if lines := strings.Count(log.String(), "cannot be read as votes"); lines != 3 {
 		t.Errorf("the log has %d lines about them, want 3:\n%s", lines, log.String())
@@ -365,8 +386,9 @@ func TestUnreadableEntriesAreSetAside(t *testing.T) {
 	}
 }
 
-// Full memory with an unreadable entry first: it cannot be set aside now, and the votes behind it are stored nonetheless.
-func TestUnreadableEntryThatCannotBeSetAside(t *testing.T) {
+// Redis is out of memory, and the first entries cannot be read: they cannot become dead letters now, and the votes behind
+// them are stored all the same.
+func TestDeadLetterThatCannotBeMovedHoldsUpNoVote(t *testing.T) {
 	b := newBench(t)
 	if err := b.backlog("worker01").Prepare(t.Context()); err != nil {
 		t.Fatal(err)
@@ -376,7 +398,7 @@ func TestUnreadableEntryThatCannotBeSetAside(t *testing.T) {
 	}
 	b.append(20, poll.A)
 	b.server.Do(t, "CONFIG", "SET", "maxmemory", "1")
-	run(t, b.store, quick(), b.backlog("worker01"))
+	run(t, b.votes, quick(), b.backlog("worker01"))
 	eventually.Succeeds(t, patience, "the votes are stored", func() error {
 		if got, err := b.scoreboard.Tally(t.Context()); err != nil || got.A != 20 {
 			return fmt.Errorf("the tally is %+v (%v)", got, err)
@@ -385,16 +407,16 @@ func TestUnreadableEntryThatCannotBeSetAside(t *testing.T) {
 	})
 	b.server.Do(t, "CONFIG", "SET", "maxmemory", "0")
 	b.wantDrained(poll.Tally{A: 20})
-	if got := b.server.Do(t, "XLEN", redis.UnreadableStream); got != ":10" {
-		t.Errorf("%s entries were set aside, want 10", got)
+	if got := b.server.Do(t, "XLEN", redis.DeadLetterStream); got != "10" {
+		t.Errorf("%s dead letters, want 10", got)
 	}
 }
 
 func TestTwoWorkersShareAQueue(t *testing.T) {
 	b := newBench(t)
 	var first, second atomic.Int64
-	run(t, counting{b.store, &first}, quick(), b.backlog("worker01"))
-	run(t, counting{b.store, &second}, quick(), b.backlog("worker02"))
+	run(t, counting{b.votes, &first}, quick(), b.backlog("worker01"))
+	run(t, counting{b.votes, &second}, quick(), b.backlog("worker02"))
 	for range 10 {
 		b.appendTogether(100, poll.A)
 	}
@@ -406,26 +428,26 @@ func TestTwoWorkersShareAQueue(t *testing.T) {
 
 // counting counts the votes that are saved.
 type counting struct {
-	poll.Store
-	votes *atomic.Int64
+	poll.Votes
+	saved *atomic.Int64
 }
 
 func (c counting) Save(ctx context.Context, votes []poll.Vote) (int64, error) {
-	c.votes.Add(int64(len(votes)))
-	return c.Store.Save(ctx, votes)
+	c.saved.Add(int64(len(votes)))
+	return c.Votes.Save(ctx, votes)
 }
 
 // The database is away for a while, in the middle of it all.
 func TestDatabaseComesBack(t *testing.T) {
 	b := newBench(t)
 	server := postgrestest.Start(t)
-	store, err := postgres.NewStore(postgres.Address{Host: "127.0.0.1", Port: server.Port, User: "postgres", Database: "postgres",
+	votes, err := postgres.NewVotes(postgres.Address{Host: "127.0.0.1", Port: server.Port, User: "postgres", Database: "postgres",
 		Password: postgrestest.Password}, "worker", 2)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(store.Close)
-	worker, _ := run(t, store, quick(), b.backlog("worker01"))
+	t.Cleanup(votes.Close)
+	worker, _ := run(t, votes, quick(), b.backlog("worker01"))
 	b.append(10, poll.A)
 	backlog := b.backlog("test")
 	empty := func() error {
@@ -451,9 +473,9 @@ func TestDatabaseComesBack(t *testing.T) {
 	}
 	server.Restart(t)
 	eventually.Succeeds(t, patience, "the queue is empty again", empty)
-	var votes int
-	if err := server.Connect(t, "postgres").QueryRow(t.Context(), "SELECT count(*) FROM votes").Scan(&votes); err != nil || votes != 20 {
-		t.Errorf("%d votes are stored (%v), want 20", votes, err)
+	var stored int
+	if err := server.Connect(t, "postgres").QueryRow(t.Context(), "SELECT count(*) FROM votes").Scan(&stored); err != nil || stored != 20 {
+		t.Errorf("%d votes are stored (%v), want 20", stored, err)
 	}
 	eventually.Succeeds(t, patience, "the worker is ready", worker.Ready)
 }
@@ -461,7 +483,7 @@ func TestDatabaseComesBack(t *testing.T) {
 // A worker that is told to stop finishes the batch in its hands.
 func TestStopFinishesTheBatch(t *testing.T) {
 	b := newBench(t)
-	slow := &slowStore{Store: b.store, begun: make(chan struct{}), goOn: make(chan struct{})}
+	slow := &slowVotes{Votes: b.votes, begun: make(chan struct{}), goOn: make(chan struct{})}
 	options := quick()
 	options.Batch = 100
 	_, stop := run(t, slow, options, b.backlog("worker01"))
@@ -478,19 +500,19 @@ func TestStopFinishesTheBatch(t *testing.T) {
 	b.wantDrained(poll.Tally{A: 1})
 }
 
-type slowStore struct {
-	poll.Store
+type slowVotes struct {
+	poll.Votes
 	begun, goOn chan struct{}
 	once        sync.Once
 }
 
-func (s *slowStore) Save(ctx context.Context, votes []poll.Vote) (int64, error) {
+func (s *slowVotes) Save(ctx context.Context, votes []poll.Vote) (int64, error) {
 	s.once.Do(func() { close(s.begun) })
 	<-s.goOn
-	return s.Store.Save(ctx, votes)
+	return s.Votes.Save(ctx, votes)
 }
 
-func TestEmpty(t *testing.T) {
+func TestQueueDrains(t *testing.T) {
 	b := newBench(t)
 	b.append(40, poll.A)
 	// Another worker has some in its hands and does not come back.
@@ -502,45 +524,45 @@ func TestEmpty(t *testing.T) {
 		t.Fatalf("took %d (%v)", len(taken), err)
 	}
 	b.server.Do(t, "XADD", redis.Stream, "*", "not", "a vote")
-	emptied, err := drain.Empty(t.Context(), b.store, b.backlog("worker01-drain"), quick())
-	if err != nil || emptied != (drain.Emptied{Stored: 40, Unreadable: 1}) {
-		t.Errorf("it did %+v (%v), want 40 stored and 1 unreadable", emptied, err)
+	drained, err := drain.Queue(t.Context(), b.votes, b.backlog("worker01-drain"), quick())
+	if err != nil || drained != (drain.Drained{Votes: 40, DeadLetters: 1}) {
+		t.Errorf("it did %+v (%v), want 40 votes and 1 dead letter", drained, err)
 	}
 	b.wantDrained(poll.Tally{A: 40})
-	if got := b.server.Do(t, "XLEN", redis.UnreadableStream); got != ":0" {
-		t.Errorf("redis still has %s unreadable entries", got)
+	if got := b.server.Do(t, "XLEN", redis.DeadLetterStream); got != "0" {
+		t.Errorf("redis still has %s dead letters", got)
 	}
 	var kept int
 	if err := b.hand.QueryRow(t.Context(), "SELECT count(*) FROM unreadable_entries").Scan(&kept); err != nil || kept != 1 {
-		t.Errorf("the store keeps %d unreadable entries (%v), want 1", kept, err)
+		t.Errorf("the database has %d dead letters (%v), want 1", kept, err)
 	}
-	emptied, err = drain.Empty(t.Context(), b.store, b.backlog("worker01-drain"), quick())
-	if err != nil || emptied != (drain.Emptied{}) {
-		t.Errorf("emptying an empty queue did %+v (%v)", emptied, err)
+	drained, err = drain.Queue(t.Context(), b.votes, b.backlog("worker01-drain"), quick())
+	if err != nil || drained != (drain.Drained{}) {
+		t.Errorf("draining an empty queue did %+v (%v)", drained, err)
 	}
 }
 
-func TestEmptyDoesNotPretend(t *testing.T) {
+func TestQueueReportsFailure(t *testing.T) {
 	b := newBench(t)
 	b.append(5, poll.A)
-	broken := failing{b.store}
+	broken := failing{b.votes}
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
-	emptied, err := drain.Empty(ctx, broken, b.backlog("worker01-drain"), quick())
-	if err == nil || emptied.Stored != 0 || !strings.Contains(err.Error(), "the disk is full") {
-		t.Errorf("it did %+v and said %v, want that the disk is full", emptied, err)
+	drained, err := drain.Queue(ctx, broken, b.backlog("worker01-drain"), quick())
+	if err == nil || drained.Votes != 0 || !strings.Contains(err.Error(), "the disk is full") {
+		t.Errorf("it did %+v and said %v, want that the disk is full", drained, err)
 	}
 	gone := redistest.Start(t)
 	backlog := backlogOf(t, gone.Address, "worker01-drain")
 	gone.Kill()
 	ctx, cancel = context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
-	if _, err := drain.Empty(ctx, b.store, backlog, quick()); err == nil {
-		t.Error("a queue that cannot be reached was reported empty")
+	if _, err := drain.Queue(ctx, b.votes, backlog, quick()); err == nil {
+		t.Error("a queue that cannot be reached counts as drained")
 	}
 }
 
-type failing struct{ poll.Store }
+type failing struct{ poll.Votes }
 
 func (failing) Save(context.Context, []poll.Vote) (int64, error) {
 	return 0, fmt.Errorf("the disk is full: %w", poll.ErrUnavailable)

@@ -1,7 +1,7 @@
--- Moves one entry that cannot be read to another stream, as it is, with the reason. If it is not there any more somebody
--- has moved it already, and it is only acknowledged.
+-- Moves one entry that cannot be read to the dead letters, as it is, with the reason. An entry that is not there any more was
+-- moved already, and is only acknowledged.
 -- The copy is made first: when Redis is out of memory that fails, and nothing has changed.
--- KEYS[1] stream; KEYS[2] stream for unreadable entries; ARGV[1] group; ARGV[2] ID of the entry; ARGV[3] reason.
+-- KEYS[1] stream; KEYS[2] stream of dead letters; ARGV[1] group; ARGV[2] ID of the entry; ARGV[3] reason.
 local found = redis.call('XRANGE', KEYS[1], ARGV[2], ARGV[2])
 local moved = 0
 if #found == 1 then

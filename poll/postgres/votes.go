@@ -1,0 +1,140 @@
+package postgres
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"swarm-scale/poll"
+)
+
+const (
+	// maxBatch bounds one transaction, and with it the memory both sides need for it (about 100 bytes a vote).
+	maxBatch = 10_000
+	// saveLimit is how long the server may work on one batch: far longer than it takes, so that only a stuck one is hit.
+	saveLimit = 45 * time.Second
+	// maxRollbacks is how often a batch is tried again at once after the server rolled it back for another worker's.
+	maxRollbacks = 10
+)
+
+// Votes is the workers' side of the database. It implements poll.Votes and is safe for concurrent use. It sets up its
+// schema when it first needs it, and again if the schema is gone.
+type Votes struct {
+	pool    *pgxpool.Pool
+	address Address
+
+	setUp sync.Mutex
+	ready bool
+}
+
+var _ poll.Votes = (*Votes)(nil)
+
+// NewVotes makes the workers' side of the database for the program of that name, with up to so many connections: as many
+// batches can be saved at once. The database need not be up yet.
+func NewVotes(address Address, program string, connections int) (*Votes, error) {
+	pool, err := open(address, use{program: program, connections: connections, statementLimit: saveLimit})
+	if err != nil {
+		return nil, err
+	}
+	return &Votes{pool: pool, address: address}, nil
+}
+
+// Prepare implements poll.Votes: it sets up the schema.
+func (v *Votes) Prepare(ctx context.Context) error {
+	v.setUp.Lock()
+	v.ready = false // ask the server, not the memory
+	v.setUp.Unlock()
+	return explain("set up the database", v.address, v.ensureSchema(ctx))
+}
+
+// Save implements poll.Votes. Each 10,000 voters are one transaction, so after an error some may be stored and others not.
+func (v *Votes) Save(ctx context.Context, votes []poll.Vote) (int64, error) {
+	latest := poll.Latest(append([]poll.Vote(nil), votes...))
+	var changed int64
+	for len(latest) > 0 {
+		batch := latest[:min(len(latest), maxBatch)]
+		latest = latest[len(batch):]
+		err := v.withSchema(ctx, func() error {
+			return retryRolledBack(ctx, func() error {
+				n, err := v.saveBatch(ctx, batch)
+				changed += n
+				return err
+			})
+		})
+		if err != nil {
+			return changed, explain("store votes", v.address, err)
+		}
+	}
+	return changed, nil
+}
+
+// KeepDeadLetters implements poll.Votes.
+func (v *Votes) KeepDeadLetters(ctx context.Context, letters []poll.DeadLetter) error {
+	err := v.withSchema(ctx, func() error {
+		return inTransaction(ctx, v.pool, func(tx pgx.Tx) error {
+			for _, letter := range letters {
+				_, err := tx.Exec(ctx, `INSERT INTO unreadable_entries (queue, id, reason, content)
+					VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`, letter.Queue, letter.ID, letter.Reason, letter.Content)
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	})
+	return explain("keep dead letters", v.address, err)
+}
+
+// Close ends the connections.
+func (v *Votes) Close() { v.pool.Close() }
+
+// withSchema runs work with the schema set up, and once more if it turns out that somebody removed it (a new, empty
+// database in place of the old one).
+func (v *Votes) withSchema(ctx context.Context, work func() error) error {
+	if err := v.ensureSchema(ctx); err != nil {
+		return err
+	}
+	err := work()
+	if !isMissingSchema(err) {
+		return err
+	}
+	v.setUp.Lock()
+	v.ready = false
+	v.setUp.Unlock()
+	if err := v.ensureSchema(ctx); err != nil {
+		return err
+	}
+	return work()
+}
+
+func (v *Votes) ensureSchema(ctx context.Context) error {
+	v.setUp.Lock()
+	defer v.setUp.Unlock()
+	if v.ready {
+		return nil
+	}
+	if err := setUpSchema(ctx, v.pool); err != nil {
+		return err
+	}
+	v.ready = true
+	return nil
+}
+
+// retryRolledBack repeats work while the server rolls it back for the sake of another transaction.
+func retryRolledBack(ctx context.Context, work func() error) error {
+	for attempt := 0; ; attempt++ {
+		err := work()
+		if !isRolledBack(err) || attempt == maxRollbacks {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(time.Duration(1+rand.IntN(10<<min(attempt, 5))) * time.Millisecond):
+		}
+	}
+}
