@@ -160,6 +160,7 @@ func (b *bench) wantDrained(want poll.Tally) {
 }
 
 func TestVotesReachTheStore(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	b.append(50, poll.A) // before there is any worker
 	worker, stop := run(t, b.store, quick(), b.backlog("worker01"))
@@ -221,10 +222,12 @@ func (c *crash) Acknowledge(ctx context.Context, ids []string) error {
 // A worker is killed at each point in turn. Another one, or the same one started again, finishes what it left; every vote
 // counts once.
 func TestCrashPoints(t *testing.T) {
+	t.Parallel()
 	successors := map[string]string{"started again": "worker01", "another worker": "worker02"}
 	for _, point := range []string{"after reading", "after writing", "after commit"} {
 		for name, successor := range successors {
 			t.Run(point+", "+name, func(t *testing.T) {
+				t.Parallel()
 				b := newBench(t)
 				if err := b.store.Prepare(t.Context()); err != nil {
 					t.Fatal(err)
@@ -309,6 +312,7 @@ func (b *bench) killWhileWriting(victim *crash) {
 
 // An idle queue, and one whose Redis is gone or hangs, never hold up another.
 func TestQueuesDoNotWaitForEachOther(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	idle, hanging := redistest.Start(t), redistest.Start(t)
 	gone := redistest.Start(t)
@@ -340,6 +344,7 @@ func TestQueuesDoNotWaitForEachOther(t *testing.T) {
 }
 
 func TestUnreadableEntriesAreSetAside(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	var log bytes.Buffer
 	options := quick()
@@ -367,6 +372,7 @@ func TestUnreadableEntriesAreSetAside(t *testing.T) {
 
 // Full memory with an unreadable entry first: it cannot be set aside now, and the votes behind it are stored nonetheless.
 func TestUnreadableEntryThatCannotBeSetAside(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	if err := b.backlog("worker01").Prepare(t.Context()); err != nil {
 		t.Fatal(err)
@@ -391,6 +397,7 @@ func TestUnreadableEntryThatCannotBeSetAside(t *testing.T) {
 }
 
 func TestTwoWorkersShareAQueue(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	var first, second atomic.Int64
 	run(t, counting{b.store, &first}, quick(), b.backlog("worker01"))
@@ -417,6 +424,7 @@ func (c counting) Save(ctx context.Context, votes []poll.Vote) (int64, error) {
 
 // The database is away for a while, in the middle of it all.
 func TestDatabaseComesBack(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	server := postgrestest.Start(t)
 	store, err := postgres.NewStore(postgres.Address{Host: "127.0.0.1", Port: server.Port, User: "postgres", Database: "postgres",
@@ -460,6 +468,7 @@ func TestDatabaseComesBack(t *testing.T) {
 
 // A worker that is told to stop finishes the batch in its hands.
 func TestStopFinishesTheBatch(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	slow := &slowStore{Store: b.store, begun: make(chan struct{}), goOn: make(chan struct{})}
 	options := quick()
@@ -491,6 +500,7 @@ func (s *slowStore) Save(ctx context.Context, votes []poll.Vote) (int64, error) 
 }
 
 func TestEmpty(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	b.append(40, poll.A)
 	// Another worker has some in its hands and does not come back.
@@ -521,6 +531,7 @@ func TestEmpty(t *testing.T) {
 }
 
 func TestEmptyDoesNotPretend(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	b.append(5, poll.A)
 	broken := failing{b.store}
