@@ -182,6 +182,7 @@ func (b *bench) wantDrained(want poll.Tally) {
 }
 
 func TestVotesReachTheDatabase(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	b.append(50, poll.A) // before there is any worker
 	worker, stop := run(t, b.votes, quick(), b.backlog("worker01"))
@@ -243,10 +244,12 @@ func (c *crash) Acknowledge(ctx context.Context, ids []string) error {
 // A worker is killed at each point in turn. Another one, or the same one started again, finishes what it left; every vote
 // counts once.
 func TestCrashPoints(t *testing.T) {
+	t.Parallel()
 	successors := map[string]string{"started again": "worker01", "another worker": "worker02"}
 	for _, point := range []string{"after reading", "after writing", "after commit"} {
 		for name, successor := range successors {
 			t.Run(point+", "+name, func(t *testing.T) {
+				t.Parallel()
 				b := newBench(t)
 				if err := b.votes.Prepare(t.Context()); err != nil {
 					t.Fatal(err)
@@ -330,6 +333,7 @@ func (b *bench) killWhileWriting(victim *crash) {
 
 // An idle queue, and one whose Redis is gone or hangs, never hold up another.
 func TestQueuesDoNotWaitForEachOther(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	idle, hanging := redistest.Start(t), redistest.Start(t)
 	gone := redistest.Start(t)
@@ -361,6 +365,7 @@ func TestQueuesDoNotWaitForEachOther(t *testing.T) {
 }
 
 func TestEntriesThatCannotBeReadBecomeDeadLetters(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	var log bytes.Buffer
 	options := quick()
@@ -389,6 +394,7 @@ func TestEntriesThatCannotBeReadBecomeDeadLetters(t *testing.T) {
 // Redis is out of memory, and the first entries cannot be read: they cannot become dead letters now, and the votes behind
 // them are stored all the same.
 func TestDeadLetterThatCannotBeMovedHoldsUpNoVote(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	if err := b.backlog("worker01").Prepare(t.Context()); err != nil {
 		t.Fatal(err)
@@ -413,6 +419,7 @@ func TestDeadLetterThatCannotBeMovedHoldsUpNoVote(t *testing.T) {
 }
 
 func TestTwoWorkersShareAQueue(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	var first, second atomic.Int64
 	run(t, counting{b.votes, &first}, quick(), b.backlog("worker01"))
@@ -439,6 +446,7 @@ func (c counting) Save(ctx context.Context, votes []poll.Vote) (int64, error) {
 
 // The database is away for a while, in the middle of it all.
 func TestDatabaseComesBack(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	server := postgrestest.Start(t)
 	votes, err := postgres.NewVotes(postgres.Address{Host: "127.0.0.1", Port: server.Port, User: "postgres", Database: "postgres",
@@ -482,6 +490,7 @@ func TestDatabaseComesBack(t *testing.T) {
 
 // A worker that is told to stop finishes the batch in its hands.
 func TestStopFinishesTheBatch(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	slow := &slowVotes{Votes: b.votes, begun: make(chan struct{}), goOn: make(chan struct{})}
 	options := quick()
@@ -513,6 +522,7 @@ func (s *slowVotes) Save(ctx context.Context, votes []poll.Vote) (int64, error) 
 }
 
 func TestQueueDrains(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	b.append(40, poll.A)
 	// Another worker has some in its hands and does not come back.
@@ -543,6 +553,7 @@ func TestQueueDrains(t *testing.T) {
 }
 
 func TestQueueReportsFailure(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	b.append(5, poll.A)
 	broken := failing{b.votes}

@@ -24,6 +24,7 @@ func voter(n int) poll.VoterID {
 }
 
 func TestLatestVoteCounts(t *testing.T) {
+	t.Parallel()
 	server, address := newDatabase(t)
 	database := newVotes(t, address)
 	vote := func(n int, choice poll.Choice, at poll.Moment) poll.Vote {
@@ -60,6 +61,7 @@ func TestLatestVoteCounts(t *testing.T) {
 
 // A batch larger than one transaction, with every microsecond kept.
 func TestLargeBatch(t *testing.T) {
+	t.Parallel()
 	server, address := newDatabase(t)
 	database := newVotes(t, address)
 	const voters = 25_000
@@ -80,6 +82,7 @@ func TestLargeBatch(t *testing.T) {
 
 // Many workers save votes of the same voters at once, in different orders: the tally is what one worker would have made.
 func TestWorkersSideBySide(t *testing.T) {
+	t.Parallel()
 	for name, size := range map[string]int{"small batches": 200, "large batches": 1500} {
 		t.Run(name, func(t *testing.T) { workersSideBySide(t, size) })
 	}
@@ -134,6 +137,7 @@ func workersSideBySide(t *testing.T, size int) {
 
 // Whoever changes votes by hand, the tally follows.
 func TestTallyFollowsChangesByHand(t *testing.T) {
+	t.Parallel()
 	server, address := newDatabase(t)
 	database := newVotes(t, address)
 	for n := range 10 {
@@ -156,6 +160,7 @@ func TestTallyFollowsChangesByHand(t *testing.T) {
 }
 
 func TestScoreboardBeforeAnyWorker(t *testing.T) {
+	t.Parallel()
 	server, address := newDatabase(t)
 	scoreboard := newScoreboard(t, address)
 	for range 2 {
@@ -184,6 +189,7 @@ func TestScoreboardBeforeAnyWorker(t *testing.T) {
 }
 
 func TestDeadLettersAreKept(t *testing.T) {
+	t.Parallel()
 	server, address := newDatabase(t)
 	database := newVotes(t, address)
 	letters := []poll.DeadLetter{{Queue: "redis01", ID: "1-0", Reason: `"why"`, Content: `"a"="\x00'; DROP TABLE votes; --"`}}
@@ -202,6 +208,7 @@ func TestDeadLettersAreKept(t *testing.T) {
 // What was saved is there after PostgreSQL was killed. While it is down, saving and reading are unavailable. Afterwards
 // both go on by themselves.
 func TestKilledAndBack(t *testing.T) {
+	t.Parallel()
 	server := postgrestest.Start(t)
 	address := addressOf(server, "postgres")
 	database, scoreboard := newVotes(t, address), newScoreboard(t, address)
@@ -223,6 +230,7 @@ func TestKilledAndBack(t *testing.T) {
 }
 
 func TestWrongPassword(t *testing.T) {
+	t.Parallel()
 	_, address := newDatabase(t)
 	address.Password = "wrong-guess"
 	_, err := newVotes(t, address).Save(t.Context(), []poll.Vote{{Voter: voter(1), Choice: poll.A, CastAt: 1}})

@@ -27,10 +27,21 @@ const (
 	phoneWidth, phoneHeight   = 360, 740
 )
 
-// newBrowser starts a Chromium of the test's own and returns the context of its first tab. Whatever the browser complains
-// about in its console (a blocked style or script, say) fails the test.
-func newBrowser(t *testing.T) context.Context {
+// chromium is the browser that the tests share, started by the first one that asks.
+var chromium struct {
+	sync.Mutex
+	browser context.Context
+	end     func()
+}
+
+// startChromium returns the shared browser. Without Chromium on this machine the test is skipped.
+func startChromium(t *testing.T) context.Context {
 	t.Helper()
+	chromium.Lock()
+	defer chromium.Unlock()
+	if chromium.browser != nil {
+		return chromium.browser
+	}
 	path := ""
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "headless-shell"} {
 		if found, err := exec.LookPath(name); err == nil {
@@ -41,9 +52,13 @@ func newBrowser(t *testing.T) context.Context {
 	if path == "" {
 		t.Skip("Chromium is not installed: on Debian, apt-get install chromium")
 	}
+	folder, err := os.MkdirTemp("", "chromium-")
+	if err != nil {
+		t.Fatal(err)
+	}
 	allocator, stop := chromedp.NewExecAllocator(context.Background(),
 		chromedp.ExecPath(path),
-		chromedp.UserDataDir(t.TempDir()),
+		chromedp.UserDataDir(folder),
 		chromedp.Flag("headless", true),
 		chromedp.NoSandbox,
 		chromedp.DisableGPU,
@@ -55,29 +70,58 @@ func newBrowser(t *testing.T) context.Context {
 		chromedp.Flag("disable-dev-shm-usage", true),
 		chromedp.Flag("hide-scrollbars", true),
 		chromedp.WSURLReadTimeout(60*time.Second))
-	t.Cleanup(stop)
 	browser, closeBrowser := chromedp.NewContext(allocator)
-	t.Cleanup(closeBrowser)
+	chromium.end = func() {
+		_ = chromedp.Cancel(browser) // no test needs it any more
+		closeBrowser()
+		stop()
+		_ = os.RemoveAll(folder) // in the system's temporary folder; nothing depends on it
+	}
 	// The browser lives as long as the context of the first call.
 	if _, err := chromedp.Call(browser, log.Enable, cdp.Empty{}); err != nil {
+		chromium.end()
+		chromium.end = nil
 		t.Fatal(err)
 	}
-	if _, err := chromedp.Call(browser, runtime.Enable, cdp.Empty{}); err != nil {
-		t.Fatal(err)
-	}
-	watchConsole(t, browser)
-	tab, cancel := context.WithTimeout(browser, 2*time.Minute)
-	t.Cleanup(cancel)
-	do(t, tab, screen(laptopWidth, laptopHeight))
-	return tab
+	chromium.browser = browser
+	return browser
 }
 
-// watchConsole fails the test at its end if the browser complained. A 4xx or 5xx answer, and a connection that is
-// refused, are what tests ask for, and no complaint.
-func watchConsole(t *testing.T, browser context.Context) {
+// endChromium ends the shared browser.
+func endChromium() {
+	chromium.Lock()
+	defer chromium.Unlock()
+	if chromium.end != nil {
+		chromium.end()
+	}
+}
+
+// newTab opens a tab with cookies and settings of its own. Whatever the browser complains about in the tab's console (a
+// blocked style or script, say) fails the test.
+func newTab(t *testing.T) context.Context {
 	t.Helper()
-	entries := chromedp.Events(browser, log.EntryAdded)
-	exceptions := chromedp.Events(browser, runtime.ExceptionThrown)
+	tab, closeTab := chromedp.NewContext(startChromium(t), chromedp.WithNewBrowserContext())
+	t.Cleanup(closeTab)
+	// The tab lives as long as the context of the first call.
+	if _, err := chromedp.Call(tab, log.Enable, cdp.Empty{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := chromedp.Call(tab, runtime.Enable, cdp.Empty{}); err != nil {
+		t.Fatal(err)
+	}
+	watchConsole(t, tab)
+	limited, cancel := context.WithTimeout(tab, 2*time.Minute)
+	t.Cleanup(cancel)
+	do(t, limited, screen(laptopWidth, laptopHeight))
+	return limited
+}
+
+// watchConsole fails the test at its end if the browser complained in the tab. Answers with 4xx and 5xx and refused
+// connections are no complaints: tests ask for them.
+func watchConsole(t *testing.T, tab context.Context) {
+	t.Helper()
+	entries := chromedp.Events(tab, log.EntryAdded)
+	exceptions := chromedp.Events(tab, runtime.ExceptionThrown)
 	var watchers sync.WaitGroup
 	var mu sync.Mutex
 	var complaints []string
@@ -105,7 +149,7 @@ func watchConsole(t *testing.T, browser context.Context) {
 		}
 	})
 	t.Cleanup(func() {
-		_ = chromedp.Cancel(browser) // the browser ends, and with it the events
+		_ = chromedp.Cancel(tab) // the tab is closed, and its events end
 		watchers.Wait()
 		for _, complaint := range complaints {
 			t.Errorf("the browser complains: %s", complaint)
@@ -196,7 +240,8 @@ func fitsScreen(t *testing.T, tab context.Context) {
 }
 
 func TestVotePageInBrowser(t *testing.T) {
-	tab := newBrowser(t)
+	t.Parallel()
+	tab := newTab(t)
 	s := startSystem(t)
 	site := s.frontends[0].URL
 
@@ -258,7 +303,8 @@ func TestVotePageInBrowser(t *testing.T) {
 }
 
 func TestVotePageOnPhone(t *testing.T) {
-	tab := newBrowser(t)
+	t.Parallel()
+	tab := newTab(t)
 	s := startWithoutWorker(t, "OPTION_A=Cats that sleep in the afternoon sun now", "OPTION_B=Donaudampfschifffahrtskapitänshunde 123")
 	do(t, tab, screen(phoneWidth, phoneHeight), chromedp.Navigate(s.frontends[0].URL))
 	fitsScreen(t, tab)
@@ -275,7 +321,8 @@ func TestVotePageOnPhone(t *testing.T) {
 }
 
 func TestVotePageWithoutJavaScript(t *testing.T) {
-	tab := newBrowser(t)
+	t.Parallel()
+	tab := newTab(t)
 	s := startSystem(t)
 	do(t, tab, command(emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}),
 		chromedp.Navigate(s.frontends[0].URL))
@@ -305,7 +352,8 @@ func TestVotePageWithoutJavaScript(t *testing.T) {
 }
 
 func TestVotePageWhileQueueIsDown(t *testing.T) {
-	tab := newBrowser(t)
+	t.Parallel()
+	tab := newTab(t)
 	s := startSystem(t)
 	do(t, tab, screen(phoneWidth, phoneHeight), chromedp.Navigate(s.frontends[0].URL))
 	press(t, tab, "button.a")
@@ -330,7 +378,8 @@ func TestVotePageWhileQueueIsDown(t *testing.T) {
 }
 
 func TestResultsPageMovesByItself(t *testing.T) {
-	tab := newBrowser(t)
+	t.Parallel()
+	tab := newTab(t)
 	s := startSystem(t)
 	do(t, tab, chromedp.Navigate(s.results.URL))
 	if got := text(t, tab, "#total"); got != "0 votes in all" {

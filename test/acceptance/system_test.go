@@ -21,7 +21,11 @@ import (
 // patience is how long the tests wait for what happens in a second on an idle machine.
 const patience = 30 * time.Second
 
-func TestMain(m *testing.M) { os.Exit(programtest.Main(m)) }
+func TestMain(m *testing.M) {
+	code := programtest.Main(m)
+	endChromium()
+	os.Exit(code)
+}
 
 // system is the whole application with two frontends.
 type system struct {

@@ -20,6 +20,7 @@ import (
 
 // Many voters vote through both frontends, change their minds and press twice; the results are each one's latest choice.
 func TestEveryVoterCountsOnce(t *testing.T) {
+	t.Parallel()
 	s := startSystem(t)
 	const count = 60
 	random := rand.New(rand.NewPCG(5, 6))
@@ -71,6 +72,7 @@ func TestEveryVoterCountsOnce(t *testing.T) {
 
 // The worker is killed again and again while votes come in.
 func TestWorkerIsKilled(t *testing.T) {
+	t.Parallel()
 	s := startSystem(t)
 	const voters = 80
 	for i := range voters {
@@ -86,6 +88,7 @@ func TestWorkerIsKilled(t *testing.T) {
 
 // Each program ends well when docker stops it, and says whether it is healthy when docker asks.
 func TestStopAndHealthcheck(t *testing.T) {
+	t.Parallel()
 	s := startSystem(t)
 	for _, program := range []*programtest.Program{s.frontends[0], s.worker, s.results} {
 		eventually.Succeeds(t, patience, program.Name+" is ready", func() error {
@@ -119,6 +122,7 @@ func TestStopAndHealthcheck(t *testing.T) {
 
 // A frontend is retired: its votes, those in the hands of a worker that is gone included, are stored before it goes.
 func TestDrain(t *testing.T) {
+	t.Parallel()
 	s := startWithoutWorker(t)
 	for i := range 30 {
 		v := s.newVoter(t, s.frontends[0])
@@ -160,6 +164,7 @@ func TestDrain(t *testing.T) {
 
 // Wrong settings are all told at once, and no secret with them.
 func TestWrongSettings(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name, program          string
 		arguments, environment []string
@@ -224,6 +229,7 @@ func TestWrongSettings(t *testing.T) {
 
 // An address that is taken is a failure at once, with the address in it.
 func TestAddressIsTaken(t *testing.T) {
+	t.Parallel()
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -23,6 +23,7 @@ const (
 
 // TestAccept measures how fast the vote page takes votes, for both settings of Redis's append-only file.
 func TestAccept(t *testing.T) {
+	takeTurns(t)
 	for _, appendfsync := range []string{"always", "everysec"} {
 		t.Run(appendfsync, func(t *testing.T) { measureAccept(t, appendfsync) })
 	}
@@ -33,8 +34,8 @@ func measureAccept(t *testing.T, appendfsync string) {
 	frontend := startFrontend(t, redis)
 	answer := captureAnswer(t, host(frontend))
 	bare, bareAddress := startBare(t, answer)
-	voters := gather(t, host(frontend), acceptConnections)
-	limit := gather(t, bareAddress, acceptConnections)
+	voters := gather(t, host(frontend), connections(acceptConnections))
+	limit := gather(t, bareAddress, connections(acceptConnections))
 
 	var votes, bares load.Report
 	appCost, redisCost, bareCost := newCost(frontend), newCost(redis), newCost(bare)
@@ -111,9 +112,9 @@ func captureAnswer(t *testing.T, address string) string {
 	return file
 }
 
-func gather(t *testing.T, address string, connections int) *load.Crowd {
+func gather(t *testing.T, address string, count int) *load.Crowd {
 	t.Helper()
-	crowd, err := load.Gather(t.Context(), address, connections, 4)
+	crowd, err := load.Gather(t.Context(), address, count, 4)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -47,14 +47,15 @@ func buildBare(t *testing.T) string {
 	t.Helper()
 	bare.Lock()
 	defer bare.Unlock()
-	if bare.folder == "" {
-		folder, err := os.MkdirTemp("", "bare-")
-		if err != nil {
-			t.Fatal(err)
-		}
-		bare.folder = folder
-	}
 	path := filepath.Join(bare.folder, "bare")
+	if bare.folder != "" {
+		return path
+	}
+	folder, err := os.MkdirTemp("", "bare-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bare.folder, path = folder, filepath.Join(folder, "bare")
 	build := exec.Command("go", "build", "-ldflags=-s -w", "-o", path, "swarm-scale/test/bench/bare")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if output, err := build.CombinedOutput(); err != nil {

@@ -9,6 +9,7 @@ import (
 
 // TestImageSize measures the images: each is its program and nothing else. This one is judged always.
 func TestImageSize(t *testing.T) {
+	takeTurns(t)
 	for _, name := range []string{programtest.WebVoteApp, programtest.VoteWorker, programtest.ResultsApp} {
 		program, err := os.Stat(programtest.Path(t, name))
 		if err != nil {

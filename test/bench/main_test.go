@@ -58,6 +58,22 @@ func size(n int) int {
 	return n / 100
 }
 
+// connections is how many voters are connected in one measurement: as it is for `make bench`, and an eighth in the tests.
+func connections(n int) int {
+	if *full {
+		return n
+	}
+	return n / 8
+}
+
+// takeTurns lets the tests run beside each other, unless they measure.
+func takeTurns(t *testing.T) {
+	t.Helper()
+	if !*full {
+		t.Parallel()
+	}
+}
+
 // startFrontend starts a vote page for the Redis.
 func startFrontend(t testing.TB, redis *redistest.Server) *programtest.Program {
 	t.Helper()

@@ -38,6 +38,7 @@ const (
 // TestMillion has a million votes cast through the whole application, by 700,000 voters: three in ten votes are a voter's
 // second, the same again or for the other option. At the end the tally must be that of the voters' own books, exactly.
 func TestMillion(t *testing.T) {
+	takeTurns(t)
 	s := startWhole(t)
 	e := newElectorate(*million)
 	bar := newBar(*million)

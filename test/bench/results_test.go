@@ -26,9 +26,10 @@ const (
 
 // TestResultsSize compares the results of a small poll with those of a large one: the query, and the page's answer.
 func TestResultsSize(t *testing.T) {
+	takeTurns(t)
 	server := postgrestest.Shared(t)
 	few, many := newPoll(t, server, fewVotes), newPoll(t, server, size(manyVotes))
-	const rounds = 1000
+	rounds := max(size(1000), 50)
 	var queries, pages [2][]time.Duration
 	var bytes [2]int
 	for i, p := range []*storedPoll{few, many} {
@@ -130,6 +131,7 @@ func (p *storedPoll) readPage(t *testing.T) (took time.Duration, bytes int) {
 
 // TestViewers measures how soon all viewers have a change, what that costs the database, and the memory of the program.
 func TestViewers(t *testing.T) {
+	takeTurns(t)
 	p := newPoll(t, postgrestest.Shared(t), fewVotes)
 	alone := p.queryRate(t)
 	watching, err := load.Watch(t.Context(), host(p.results), viewers)

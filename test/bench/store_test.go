@@ -23,6 +23,7 @@ const storeVotes = 400_000
 // TestStore measures how fast workers move votes from queues to the database, against what the database can do at most,
 // and against what a worker did in 2016.
 func TestStore(t *testing.T) {
+	takeTurns(t)
 	server := postgrestest.Start(t)
 	votes := newVotes(size(storeVotes))
 	databases := databaseVariables(server, newDatabase(t, server))

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -44,10 +45,15 @@ var table []figure
 // millionTable is what TestMillion found: pairs of a name and a text.
 var millionTable [][]string
 
-// report adds the figure to the table. Only at full length it is judged, in the end: shortened, and among other tests, it
-// says nothing.
+// reporting guards table while tests run beside each other.
+var reporting sync.Mutex
+
+// report adds the figure to the table. It is judged at the end, and only at full length: a short measurement beside other
+// tests says nothing.
 func report(t *testing.T, f figure) {
 	t.Helper()
+	reporting.Lock()
+	defer reporting.Unlock()
 	table = append(table, f)
 	t.Log(strings.Join(f.cells(), "  "))
 }

@@ -25,6 +25,7 @@ var (
 // While votes come in, the frontends, their Redis, the workers, the database and the results page are killed and paused by
 // chance. At the end the tally is what the voters' books say.
 func TestChaos(t *testing.T) {
+	t.Parallel()
 	seed := *seedWanted
 	if seed == 0 {
 		seed = rand.Uint64N(1_000_000)
