@@ -22,12 +22,31 @@ test: packages pulumi $(BIN)/gotestsum ## All tests, against real Redis, Postgre
 .PHONY: lint
 lint: packages $(BIN)/golangci-lint $(BIN)/actionlint ## The linters of .golangci.yml, shellcheck, actionlint
 	golangci-lint run ./...
+	cd tools/recording && golangci-lint run ./...
 	shellcheck $(SCRIPTS)
 	actionlint
 
 .PHONY: race
 race: packages $(BIN)/gotestsum ## The programs' tests under the race detector (needs a C compiler)
 	gotestsum --format pkgname -- -race -timeout 40m ./poll/... ./cmd/... ./test/acceptance ./test/chaos ./test/bench/...
+
+.PHONY: docs
+docs: ## docs/settings.md anew from Pulumi.yaml
+	go test ./settings -count 1 -run TestSettingsDocument -args -update
+
+.PHONY: recording
+recording: pulumi ## docs/pictures/demo.svg anew: what make demo shows
+	@mkdir -p .build docs/pictures
+	go build -o .build/demo ./cmd/demo
+	cd tools/recording && go build -o ../../.build/recording .
+	.build/recording -output docs/pictures/demo.svg .build/demo
+
+.PHONY: pictures
+pictures: packages ## docs/pictures/vote.png and results.png anew: the two pages, as a test in a browser sees them
+	@mkdir -p .build/screenshots docs/pictures
+	SCREENSHOTS=$(CURDIR)/.build/screenshots go test ./test/acceptance -count 1 -run 'TestVotePageInBrowser$$|TestResultsPageMovesByItself$$'
+	cp .build/screenshots/voted-laptop.png docs/pictures/vote.png
+	cp .build/screenshots/results-laptop.png docs/pictures/results.png
 
 .PHONY: chain
 chain: pulumi ## How long `pulumi up` takes for 2, 10 and 50 frontends, against the longest chain of steps
