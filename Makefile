@@ -8,7 +8,7 @@ SCRIPTS := $(shell git ls-files '*.sh' .ci/run)
 
 .PHONY: help
 help: ## What there is to do
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 .PHONY: demo
 demo: pulumi ## The whole system comes up and goes away again, on simulated clouds
@@ -18,17 +18,37 @@ demo: pulumi ## The whole system comes up and goes away again, on simulated clou
 test: packages pulumi $(BIN)/gotestsum ## All tests, against real Redis, PostgreSQL, browser and Pulumi engine
 	gotestsum --format pkgname -- -timeout 40m ./...
 
+# golangci-lint runs go vet and staticcheck as two of its linters, and gofmt.
 .PHONY: lint
-lint: packages $(BIN)/staticcheck $(BIN)/actionlint ## gofmt, go vet, staticcheck, shellcheck, actionlint
-	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -d $$(git ls-files '*.go'); exit 1; }
-	go vet ./...
-	staticcheck ./...
+lint: packages $(BIN)/golangci-lint $(BIN)/actionlint ## The linters of .golangci.yml, shellcheck, actionlint
+	golangci-lint run ./...
+	cd tools/recording && golangci-lint run ./...
 	shellcheck $(SCRIPTS)
 	actionlint
 
 .PHONY: race
-race: packages $(BIN)/gotestsum ## The programs' tests under the race detector (needs a C compiler)
-	gotestsum --format pkgname -- -race -timeout 40m ./poll/... ./cmd/... ./test/acceptance ./test/chaos ./test/bench/...
+race: packages $(BIN)/gotestsum ## The programs' tests under the race detector (needs a C compiler; PACKAGES=./poll/...)
+	@if command -v $${CC:-gcc} >/dev/null; then set -x; \
+		gotestsum --format pkgname -- -race -timeout 40m $(or $(PACKAGES),./poll/... ./cmd/... ./test/acceptance ./test/chaos ./test/bench/...); \
+	else echo "skipped: the race detector needs a C compiler: apt-get install gcc libc6-dev"; fi
+
+.PHONY: docs
+docs: ## docs/settings.md anew from Pulumi.yaml
+	go test ./settings -count 1 -run TestSettingsDocument -args -update
+
+.PHONY: recording
+recording: pulumi ## docs/pictures/demo.svg anew: what make demo shows
+	@mkdir -p .build docs/pictures
+	go build -o .build/demo ./cmd/demo
+	cd tools/recording && go build -o ../../.build/recording .
+	.build/recording -output docs/pictures/demo.svg .build/demo
+
+.PHONY: pictures
+pictures: packages ## docs/pictures/vote.png and results.png anew: the two pages, as a test in a browser sees them
+	@mkdir -p .build/screenshots docs/pictures
+	SCREENSHOTS=$(CURDIR)/.build/screenshots go test ./test/acceptance -count 1 -run 'TestVotePageInBrowser$$|TestResultsPageMovesByItself$$'
+	cp .build/screenshots/voted-laptop.png docs/pictures/vote.png
+	cp .build/screenshots/results-laptop.png docs/pictures/results.png
 
 .PHONY: chain
 chain: pulumi ## How long `pulumi up` takes for 2, 10 and 50 frontends, against the longest chain of steps
@@ -51,6 +71,11 @@ chaos: packages ## Everything is killed and paused while votes come in; the tall
 e2e: pulumi ## The whole system for real, on a lab of its own: twenty minutes (STEPS=1_ WRITE=1)
 	E2E=1 E2E_KEEP=$(KEEP) E2E_REPORT=$(if $(WRITE),$(CURDIR)/docs/e2e.md) \
 		go test ./test/e2e -v -count 1 -timeout 60m -run 'TestWholeSystem$(if $(STEPS),/($(STEPS)))'
+
+# Go names a test's step by its words with underscores: 8_destroy$ leaves out "8 destroy, one host dead".
+.PHONY: e2e-short
+e2e-short: ## Half of it: up, voting, nothing changes, a changed program, killed, lost, more and fewer, destroy
+	@$(MAKE) --no-print-directory e2e STEPS='1_|2_voting_through_haproxy|3_|4_|5_containers|6_hosts|7_|8_destroy$$$$'
 
 .PHONY: lab-up
 lab-up: ## Six machines on this one, which has Docker (FRONTENDS=n WORKERS=n for more; docs/lab.md)
@@ -103,8 +128,10 @@ pulumi:
 $(BIN)/gotestsum: tools/check/go.mod
 	cd tools/check && go build -o $@ gotest.tools/gotestsum
 
-$(BIN)/staticcheck: tools/check/go.mod
-	cd tools/check && go build -o $@ honnef.co/go/tools/cmd/staticcheck
+# It has a module of its own, since it would decide about the versions of everything that the other tools are made of.
+$(BIN)/golangci-lint: tools/golangci/go.mod
+	@echo "building golangci-lint, once: some minutes on two cores"
+	cd tools/golangci && go build -o $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 
 $(BIN)/actionlint: tools/check/go.mod
 	cd tools/check && go build -o $@ github.com/rhysd/actionlint/cmd/actionlint

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs what the tests run against, where it is missing: Redis, PostgreSQL, Chromium, HAProxy and a few tools, from the
-# packages of a Debian-like system. Without apt-get, or without the right to use it, it says what is missing and goes on: the tests that
-# need it are skipped and say so, too.
+# Installs what the tests need and this machine lacks, from the packages of a Debian-like system: Redis, PostgreSQL, Chromium,
+# HAProxy, a C compiler and a few tools. Without apt-get, or without the right to use it, it says what is missing and ends
+# well: the tests that need it are skipped, and say so.
 set -euo pipefail
 
 missing=()
@@ -12,6 +12,7 @@ command -v shellcheck >/dev/null || missing+=(shellcheck)
 command -v ssh-keygen >/dev/null || missing+=(openssh-client)
 command -v haproxy >/dev/null || missing+=(haproxy)
 command -v curl >/dev/null || missing+=(curl)
+command -v gcc >/dev/null || missing+=(gcc libc6-dev) # for the race detector
 [ "${#missing[@]}" -gt 0 ] || exit 0
 
 become_root=()
