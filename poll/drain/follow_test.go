@@ -114,7 +114,7 @@ func TestFollowAddsAndLeavesQueues(t *testing.T) {
 	}
 	defer queue.Close()
 	for range 20 {
-		if err := queue.Append(t.Context(), poll.Vote{Voter: poll.NewVoterID(), Choice: poll.B, CastAt: poll.MomentOf(time.Now())}); err != nil {
+		if err := queue.Append(t.Context(), poll.Vote{Voter: poll.NewVoterID(), Choice: poll.B, CastAt: poll.TimestampOf(time.Now())}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -45,7 +45,7 @@ var cookieEncoding = base64.RawURLEncoding.Strict()
 type voterCard struct {
 	voter  poll.VoterID
 	choice poll.Choice
-	last   poll.Moment
+	last   poll.Timestamp
 }
 
 // seal signs voters' cookies, so that one cannot be made by hand.
@@ -96,7 +96,7 @@ func (s *seal) read(value string) (voterCard, error) {
 	card := voterCard{
 		voter:  poll.VoterID(data[1:17]),
 		choice: poll.Choice(data[17]),
-		last:   poll.Moment(binary.BigEndian.Uint64(data[18:bodySize])),
+		last:   poll.Timestamp(binary.BigEndian.Uint64(data[18:bodySize])),
 	}
 	if card.voter.IsZero() || card.choice != poll.None && !card.choice.Valid() || card.last != 0 && !card.last.Valid() {
 		return voterCard{}, errForeignCookie

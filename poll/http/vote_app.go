@@ -167,7 +167,7 @@ func (a *VoteApp) serveVote(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 
-	vote := poll.Vote{Voter: card.voter, Choice: choice, CastAt: poll.NextMoment(a.options.Now(), card.last)}
+	vote := poll.Vote{Voter: card.voter, Choice: choice, CastAt: poll.NextTimestamp(a.options.Now(), card.last)}
 	// One who hung up before that moment may have voted anew since, with an earlier moment on another machine, and that
 	// vote is the one to count.
 	if hungUp(r) {
