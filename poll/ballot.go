@@ -22,7 +22,7 @@ const (
 // Choices are the options in the order of the ballot.
 func Choices() [2]Choice { return [2]Choice{A, B} }
 
-// ErrUnknownOption is returned for a choice that is not on the ballot.
+// ErrUnknownOption is wrapped by errors about a choice that is not on the ballot.
 var ErrUnknownOption = errors.New("not an option on the ballot")
 
 // ParseChoice reads the identifier of an option, "a" or "b". Any other text is an error that wraps ErrUnknownOption.

@@ -7,37 +7,37 @@ import (
 	"time"
 )
 
-// Moment is a point in time in microseconds since the beginning of 1970, UTC. It is what PostgreSQL's timestamptz keeps,
-// so nothing is rounded on the way. The zero value is never.
-type Moment int64
+// Timestamp is a point in time in microseconds since the beginning of 1970, UTC. PostgreSQL's timestamptz keeps the same, so
+// nothing is rounded on the way. The zero value stands for never.
+type Timestamp int64
 
-// lastMoment is the end of the year 9999: what every part of the system can hold and print.
-const lastMoment = Moment(253402300799_999999)
+// lastTimestamp is the end of the year 9999: the last that every part of the system can hold and print.
+const lastTimestamp = Timestamp(253402300799_999999)
 
-// MomentOf is t in whole microseconds.
-func MomentOf(t time.Time) Moment { return Moment(t.UnixMicro()) }
+// TimestampOf is t in whole microseconds.
+func TimestampOf(t time.Time) Timestamp { return Timestamp(t.UnixMicro()) }
 
-// Time is the moment as a time in UTC.
-func (m Moment) Time() time.Time { return time.UnixMicro(int64(m)).UTC() }
+// Time is the timestamp as a time in UTC.
+func (m Timestamp) Time() time.Time { return time.UnixMicro(int64(m)).UTC() }
 
 // Valid reports whether m lies after 1970 and before the year 10000.
-func (m Moment) Valid() bool { return m > 0 && m <= lastMoment }
+func (m Timestamp) Valid() bool { return m > 0 && m <= lastTimestamp }
 
-// NextMoment is when a voter who voted last at the given moment votes now: the clock's time, or just after the last vote
-// if this machine's clock is behind the one that stamped it. It keeps one voter's votes in the order they were cast even
-// when they go through machines whose clocks differ.
-func NextMoment(clock time.Time, last Moment) Moment {
-	return max(MomentOf(clock), last+1)
+// NextTimestamp is the timestamp for a vote now, by a voter whose last vote has the timestamp last: the clock's time, or a
+// microsecond after last if this machine's clock is behind. So the votes of one voter keep their order, also when they go
+// through machines whose clocks differ.
+func NextTimestamp(clock time.Time, last Timestamp) Timestamp {
+	return max(TimestampOf(clock), last+1)
 }
 
-// Vote is one voter's choice at one moment.
+// Vote is one voter's choice at one time.
 type Vote struct {
 	Voter  VoterID
 	Choice Choice
-	CastAt Moment
+	CastAt Timestamp
 }
 
-// Check says what is wrong with the vote, if anything: nobody's, for no option, or cast at an impossible time.
+// Check returns an error if the vote has no voter, is for no option, or was cast at an impossible time.
 func (v Vote) Check() error {
 	switch {
 	case v.Voter.IsZero():
@@ -50,8 +50,8 @@ func (v Vote) Check() error {
 	return nil
 }
 
-// Supersedes reports whether v counts instead of other, both by the same voter: the later one does. Two different
-// choices at the very same microsecond are decided for the greater identifier, so that every worker decides alike.
+// Supersedes reports whether v counts instead of other, a vote of the same voter: the later one counts. Of two choices at the
+// same microsecond the one with the greater identifier counts, so that every worker decides alike.
 func (v Vote) Supersedes(other Vote) bool {
 	if v.CastAt != other.CastAt {
 		return v.CastAt > other.CastAt
@@ -59,8 +59,8 @@ func (v Vote) Supersedes(other Vote) bool {
 	return v.Choice > other.Choice
 }
 
-// Latest returns the one vote per voter that counts, in the order of the voters' identifiers. The order lets several
-// workers save votes of the same voters side by side without waiting for each other in a circle. It reorders votes.
+// Latest returns the vote that counts of each voter, in the order of the voters' identifiers. Workers that save in the same
+// order cannot deadlock. Latest reorders votes.
 func Latest(votes []Vote) []Vote {
 	slices.SortFunc(votes, func(v, w Vote) int {
 		if c := bytes.Compare(v.Voter[:], w.Voter[:]); c != 0 {

@@ -16,7 +16,7 @@ import (
 func voter(n byte) poll.VoterID { return poll.VoterID{15: n} }
 
 func TestSupersedes(t *testing.T) {
-	vote := func(choice poll.Choice, at poll.Moment) poll.Vote {
+	vote := func(choice poll.Choice, at poll.Timestamp) poll.Vote {
 		return poll.Vote{Voter: voter(1), Choice: choice, CastAt: at}
 	}
 	tests := []struct {
@@ -26,8 +26,8 @@ func TestSupersedes(t *testing.T) {
 	}{
 		{"later", vote(poll.A, 2), vote(poll.B, 1), true},
 		{"earlier", vote(poll.A, 1), vote(poll.B, 2), false},
-		{"same moment, greater choice", vote(poll.B, 1), vote(poll.A, 1), true},
-		{"same moment, smaller choice", vote(poll.A, 1), vote(poll.B, 1), false},
+		{"same timestamp, greater choice", vote(poll.B, 1), vote(poll.A, 1), true},
+		{"same timestamp, smaller choice", vote(poll.A, 1), vote(poll.B, 1), false},
 		{"the same vote", vote(poll.A, 1), vote(poll.A, 1), false},
 	}
 	for _, test := range tests {
@@ -45,7 +45,7 @@ func TestLatestIgnoresOrderAndRepetition(t *testing.T) {
 		votes = append(votes, poll.Vote{
 			Voter:  voter(1 + byte(random.IntN(20))),
 			Choice: poll.Choices()[random.IntN(2)],
-			CastAt: poll.Moment(1 + random.IntN(10)), // many at the same moment
+			CastAt: poll.Timestamp(1 + random.IntN(10)), // many with the same timestamp
 		})
 	}
 	want := poll.Latest(slices.Clone(votes))
@@ -74,25 +74,25 @@ func TestLatestIgnoresOrderAndRepetition(t *testing.T) {
 	}
 }
 
-func TestNextMoment(t *testing.T) {
+func TestNextTimestamp(t *testing.T) {
 	now := time.Date(2026, 2, 8, 23, 30, 0, 123456789, time.UTC)
 	tests := []struct {
 		name string
-		last poll.Moment
-		want poll.Moment
+		last poll.Timestamp
+		want poll.Timestamp
 	}{
-		{"first vote", 0, poll.MomentOf(now)},
-		{"voted before", poll.MomentOf(now) - 1, poll.MomentOf(now)},
-		{"voted in the same microsecond", poll.MomentOf(now), poll.MomentOf(now) + 1},
-		{"voted on a machine whose clock is ahead", poll.MomentOf(now) + 5_000_000, poll.MomentOf(now) + 5_000_001},
+		{"first vote", 0, poll.TimestampOf(now)},
+		{"voted before", poll.TimestampOf(now) - 1, poll.TimestampOf(now)},
+		{"voted in the same microsecond", poll.TimestampOf(now), poll.TimestampOf(now) + 1},
+		{"voted on a machine whose clock is ahead", poll.TimestampOf(now) + 5_000_000, poll.TimestampOf(now) + 5_000_001},
 	}
 	for _, test := range tests {
-		if got := poll.NextMoment(now, test.last); got != test.want {
+		if got := poll.NextTimestamp(now, test.last); got != test.want {
 			t.Errorf("%s: %d, want %d", test.name, got, test.want)
 		}
 	}
-	if got := poll.MomentOf(now).Time(); !got.Equal(now.Truncate(time.Microsecond)) {
-		t.Errorf("the moment is %s, want %s", got, now)
+	if got := poll.TimestampOf(now).Time(); !got.Equal(now.Truncate(time.Microsecond)) {
+		t.Errorf("the timestamp is %s, want %s", got, now)
 	}
 }
 
@@ -102,11 +102,11 @@ func TestVoteCheck(t *testing.T) {
 		t.Error(err)
 	}
 	for name, spoil := range map[string]func(*poll.Vote){
-		"no voter":   func(v *poll.Vote) { v.Voter = poll.VoterID{} },
-		"no choice":  func(v *poll.Vote) { v.Choice = poll.None },
-		"no moment":  func(v *poll.Vote) { v.CastAt = 0 },
-		"before":     func(v *poll.Vote) { v.CastAt = -1 },
-		"year 10000": func(v *poll.Vote) { v.CastAt = poll.MomentOf(time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)) },
+		"no voter":     func(v *poll.Vote) { v.Voter = poll.VoterID{} },
+		"no choice":    func(v *poll.Vote) { v.Choice = poll.None },
+		"no timestamp": func(v *poll.Vote) { v.CastAt = 0 },
+		"before":       func(v *poll.Vote) { v.CastAt = -1 },
+		"year 10000":   func(v *poll.Vote) { v.CastAt = poll.TimestampOf(time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)) },
 	} {
 		vote := good
 		spoil(&vote)

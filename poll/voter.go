@@ -7,7 +7,7 @@ import (
 	"log/slog"
 )
 
-// VoterID stands for one voter: 128 random bits, so that nobody guesses another one's and no two voters get the same
+// VoterID identifies one voter: 128 random bits, so that nobody guesses another voter's and no two voters get the same one
 // (with a million voters the chance is below 1 in 10^26). It says nothing about the person.
 type VoterID [16]byte
 
@@ -18,7 +18,7 @@ func NewVoterID() VoterID {
 	return id
 }
 
-// ParseVoterID reads what String wrote: 32 lower-case hexadecimal digits. All zeros are nobody, and an error.
+// ParseVoterID reads what String wrote: 32 lower-case hexadecimal digits. All zeros stand for nobody and are an error.
 func ParseVoterID(text string) (VoterID, error) {
 	var id VoterID
 	if len(text) != 2*len(id) {

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// backoff says how long to pause before trying again: twice as long each time up to a limit, and by chance between half
-// of that and all of it, so that many workers do not knock at the same moment.
+// backoff is how long to pause before trying again: twice as long each time, up to a limit. The pause is a random part of
+// that, at least half, so that many workers do not try at the same time.
 type backoff struct {
 	shortest, longest, pause time.Duration
 }
@@ -25,7 +25,7 @@ func (b *backoff) next() time.Duration {
 
 func (b *backoff) reset() { b.pause = b.shortest }
 
-// sleep waits for the pause to pass or ctx to be done.
+// sleep returns after the pause, or when ctx is done.
 func sleep(ctx context.Context, pause time.Duration) {
 	timer := time.NewTimer(pause)
 	defer timer.Stop()

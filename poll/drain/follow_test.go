@@ -115,7 +115,7 @@ func TestFollowAddsAndLeavesQueues(t *testing.T) {
 	}
 	defer queue.Close()
 	for range 20 {
-		if err := queue.Append(t.Context(), poll.Vote{Voter: poll.NewVoterID(), Choice: poll.B, CastAt: poll.MomentOf(time.Now())}); err != nil {
+		if err := queue.Append(t.Context(), poll.Vote{Voter: poll.NewVoterID(), Choice: poll.B, CastAt: poll.TimestampOf(time.Now())}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -269,7 +269,7 @@ func TestFollowListKeepsTheQueuesWhenTheListIsBad(t *testing.T) {
 	})
 }
 
-// Two connections of one consumer at once would take each other's unfinished entries.
+// One consumer reads a queue at a time: two of one name would take each other's unfinished entries.
 func TestQueueThatIsListedAgainBeginsWhenItHasEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		queues := &idles{hold: make(chan struct{})}
@@ -279,6 +279,7 @@ func TestQueueThatIsListedAgainBeginsWhenItHasEnded(t *testing.T) {
 			if err := worker.Follow(ctx, list); err != nil {
 				t.Fatal(err)
 			}
+			time.Sleep(10 * time.Second) // more than a read takes
 			synctest.Wait()
 		}
 		first, second := queues.opened[0], queues.opened[1]
@@ -286,6 +287,7 @@ func TestQueueThatIsListedAgainBeginsWhenItHasEnded(t *testing.T) {
 			t.Error("the second began before the first had ended")
 		}
 		close(queues.hold)
+		time.Sleep(10 * time.Second)
 		synctest.Wait()
 		if !first.closed.Load() || !second.prepared.Load() {
 			t.Error("the second did not begin after the first")

@@ -9,10 +9,10 @@ import (
 	"swarm-scale/poll"
 )
 
-// pipeline drains the queue in three stages that work side by side: while one batch is saved, the next one is read and the
-// one before is acknowledged. It goes on until it is time to recheck, ctx is done or a stage fails; then it finishes what is
-// in its hands. What it cannot finish stays unfinished in the queue. It calls healthy after each batch.
-func (w *Worker) pipeline(ctx context.Context, q *queue, healthy func()) error {
+// pipeline takes votes from the queue in three stages that work side by side: while one batch is saved, the next one is read
+// and the one before is acknowledged. It goes on until it is time to recheck, followed is done or a stage fails; then it
+// finishes what it has read. What it cannot finish stays unfinished in the queue. It calls healthy after each batch.
+func (w *Worker) pipeline(ctx, followed context.Context, q *queue, healthy func()) error {
 	reading, stopReading := context.WithCancel(ctx)
 	defer stopReading()
 	handedOut := make(chan []poll.Entry, 1)
@@ -20,7 +20,7 @@ func (w *Worker) pipeline(ctx context.Context, q *queue, healthy func()) error {
 	var stages errgroup.Group
 	stages.Go(func() error {
 		defer close(handedOut)
-		return w.readStage(reading, q, handedOut)
+		return w.readStage(reading, followed, q, handedOut)
 	})
 	stages.Go(func() error {
 		defer close(stored)
@@ -32,15 +32,15 @@ func (w *Worker) pipeline(ctx context.Context, q *queue, healthy func()) error {
 	return stages.Wait()
 }
 
-// readStage takes entries until it is time to recheck or ctx is done.
-func (w *Worker) readStage(ctx context.Context, q *queue, handedOut chan<- []poll.Entry) error {
+// readStage takes entries until it is time to recheck or followed is done.
+func (w *Worker) readStage(ctx, followed context.Context, q *queue, handedOut chan<- []poll.Entry) error {
 	started := time.Now()
 	appetite := newAppetite(w.options.Batch / 2) // the other half while those are gathered
-	for ctx.Err() == nil && time.Since(started) < w.options.Recheck {
+	for ctx.Err() == nil && followed.Err() == nil && time.Since(started) < w.options.Recheck {
 		q.alive()
 		entries, err := q.Next(ctx, appetite.entries, w.options.Wait)
 		if ctx.Err() != nil {
-			// Another stage failed and says why, or the worker stops. What came just now can still be saved.
+			// Another stage failed and says why, or the worker stops. What was read just now can still be saved.
 			err = nil
 		}
 		if err != nil {
@@ -54,8 +54,8 @@ func (w *Worker) readStage(ctx context.Context, q *queue, handedOut chan<- []pol
 	return nil
 }
 
-// saveStage saves whatever was read meanwhile, up to a batch at once: a lone vote at once, many together. After a failure
-// it reads no more and lets go of what was read.
+// saveStage saves whatever was read meanwhile, up to a batch together; a lone vote waits for no others. After a failure it
+// stops the reading and drops what was read.
 func (w *Worker) saveStage(ctx context.Context, q *queue, handedOut <-chan []poll.Entry, stored chan<- saved, stopReading func()) error {
 	var failure error
 	for entries := range handedOut {
@@ -90,7 +90,7 @@ func gather(entries []poll.Entry, ready <-chan []poll.Entry, enough int) []poll.
 	return entries
 }
 
-// finishStage finishes with the batches that are saved.
+// finishStage finishes the batches that are saved.
 func (w *Worker) finishStage(ctx context.Context, q *queue, stored <-chan saved, stopReading, healthy func()) error {
 	var failure error
 	for batch := range stored {
@@ -114,13 +114,13 @@ func countVotes(entries []poll.Entry) int {
 	return votes
 }
 
-// mostEntries is how many entries are taken from a queue in one step at most: Redis is busy with so many for a few
-// milliseconds, in which no voter is answered.
+// mostEntries is how many entries are taken from a queue in one step at most: Redis needs a few milliseconds for so many, and
+// answers no voter meanwhile.
 const mostEntries = 1000
 
-// appetite is how many entries to take next. An entry has as many votes as came in together, one or hundreds, and that shows
-// only when it is there. So it begins with few, takes twice as many while there are more, and no more than would hold as many
-// votes as are wanted if they are like the last ones.
+// appetite is how many entries to take next. An entry has as many votes as came in together, from one to hundreds, and only
+// the entry itself says how many. So appetite begins with few and doubles while there are more. It takes no more than hold the
+// wanted votes if they are like the last ones.
 type appetite struct {
 	entries int // to take next
 	votes   int // wanted

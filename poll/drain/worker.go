@@ -81,7 +81,7 @@ type Worker struct {
 // queue is one queue that the worker follows, and how it is doing.
 type queue struct {
 	poll.Backlog
-	stop     context.CancelFunc
+	leave    context.CancelFunc
 	lastStep atomic.Int64 // UnixNano of the last sign of life of its goroutine
 	fault    atomic.Pointer[string]
 }
@@ -124,11 +124,11 @@ func (w *Worker) Follow(ctx context.Context, addresses []string) error {
 		}
 		added[address] = newQueue(backlog)
 	}
-	w.mu.Lock() // only now: opening takes its time, and checks need not wait
+	w.mu.Lock() // not before: opening a queue takes time, and Alive and Ready must not wait for it
 	defer w.mu.Unlock()
 	for address, q := range w.queues {
 		if !slices.Contains(addresses, address) {
-			q.stop()
+			q.leave()
 			delete(w.queues, address)
 		}
 	}
@@ -142,11 +142,14 @@ func (w *Worker) Follow(ctx context.Context, addresses []string) error {
 // Wait returns when the worker has left all queues, after the end of the context that Follow was given.
 func (w *Worker) Wait() { w.running.Wait() }
 
-// start takes votes from a queue until ctx is done or the queue is stopped. A queue that was left and is listed again begins
-// when the one before it has ended.
+// start takes votes from a queue until ctx is done or the queue is left. A queue that was left and is listed again begins when
+// the one before it has ended.
+//
+// Two contexts, because leaving is no hurry: a read that is cancelled may leave entries that were handed out at that moment,
+// so leaving waits for the read to end. The end of ctx cancels it; whoever is started again finds those entries.
 func (w *Worker) start(ctx context.Context, q *queue) {
-	working, stop := context.WithCancel(ctx)
-	q.stop = stop
+	followed, leave := context.WithCancel(ctx)
+	q.leave = leave
 	before, ended := w.ended[q.Name()], make(chan struct{})
 	w.ended[q.Name()] = ended
 	w.running.Go(func() {
@@ -158,18 +161,17 @@ func (w *Worker) start(ctx context.Context, q *queue) {
 		defer w.options.Metrics.end(q.Name())
 		defer q.Close()
 		var measuring sync.WaitGroup
-		measuring.Go(func() { w.measure(working, q) })
-		w.runQueue(working, q)
+		measuring.Go(func() { w.measure(followed, q) })
+		w.runQueue(ctx, followed, q)
 		if ctx.Err() == nil {
-			w.leave(ctx, q)
+			w.finishBeforeLeaving(ctx, q)
 		}
 		measuring.Wait()
 	})
 }
 
-// leave finishes what was handed out to this worker at the moment when the queue was stopped. No worker of this name comes
-// back to it.
-func (w *Worker) leave(ctx context.Context, q *queue) {
+// finishBeforeLeaving finishes what a failure left unfinished: this consumer does not come back to the queue.
+func (w *Worker) finishBeforeLeaving(ctx context.Context, q *queue) {
 	_, err := withTimeout(ctx, w.options.StepTimeout, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, w.finishUnfinished(ctx, q)
 	})
@@ -179,18 +181,18 @@ func (w *Worker) leave(ctx context.Context, q *queue) {
 	}
 }
 
-// runQueue takes votes from one queue until ctx is done.
-func (w *Worker) runQueue(ctx context.Context, q *queue) {
+// runQueue takes votes from one queue until followed is done.
+func (w *Worker) runQueue(ctx, followed context.Context, q *queue) {
 	log := w.options.Log.With("queue", q.Name())
 	retry := newBackoff(w.options.MinBackoff, w.options.MaxBackoff)
-	for ctx.Err() == nil {
-		err := w.takeUntilFailure(ctx, q, func() {
+	for followed.Err() == nil {
+		err := w.takeUntilFailure(ctx, followed, q, func() {
 			if q.fault.Swap(nil) != nil {
 				log.Info("taking votes from the queue")
 			}
 			retry.reset()
 		})
-		if ctx.Err() != nil {
+		if followed.Err() != nil {
 			break
 		}
 		q.alive()
@@ -201,30 +203,33 @@ func (w *Worker) runQueue(ctx context.Context, q *queue) {
 		if previous == nil || *previous != fault { // one line per kind of trouble, not one per attempt
 			log.Warn("cannot take votes from the queue, will try again", "error", fault, "pause", pause.String())
 		}
-		sleep(ctx, pause)
+		sleep(followed, pause)
 	}
 	log.Info("stopped taking votes from the queue")
 }
 
-// takeUntilFailure takes votes from the queue until a step fails or ctx is done. It begins with what was handed out before:
+// takeUntilFailure takes votes from the queue until a step fails or followed is done. It begins with what was handed out before:
 // after a start, or a failure, the unfinished votes are there. It calls healthy after each round without a failure.
-func (w *Worker) takeUntilFailure(ctx context.Context, q *queue, healthy func()) error {
+func (w *Worker) takeUntilFailure(ctx, followed context.Context, q *queue, healthy func()) error {
 	if err := q.Prepare(ctx); err != nil {
 		return err
 	}
 	if err := w.recheck(ctx, q); err != nil {
 		return err
 	}
-	for ctx.Err() == nil {
+	for followed.Err() == nil {
 		healthy()
-		if err := w.pipeline(ctx, q, healthy); err != nil {
+		if err := w.pipeline(ctx, followed, q, healthy); err != nil {
 			return err
+		}
+		if followed.Err() != nil {
+			break
 		}
 		if err := w.recheck(ctx, q); err != nil {
 			return err
 		}
 	}
-	return ctx.Err()
+	return followed.Err()
 }
 
 // recheck makes sure that the database can be reached, even while no votes come, and finishes what is unfinished.

@@ -83,7 +83,7 @@ func (b *bench) append(voters int, choice poll.Choice) []poll.Vote {
 	b.t.Helper()
 	votes := make([]poll.Vote, voters)
 	for i := range votes {
-		votes[i] = poll.Vote{Voter: poll.NewVoterID(), Choice: choice, CastAt: poll.MomentOf(time.Now())}
+		votes[i] = poll.Vote{Voter: poll.NewVoterID(), Choice: choice, CastAt: poll.TimestampOf(time.Now())}
 	}
 	b.appendVotes(votes...)
 	return votes
@@ -105,7 +105,7 @@ func (b *bench) appendTogether(voters int, choice poll.Choice) {
 	var wait sync.WaitGroup
 	for range voters {
 		wait.Go(func() {
-			if err := b.queue.Append(b.t.Context(), poll.Vote{Voter: poll.NewVoterID(), Choice: choice, CastAt: poll.MomentOf(time.Now())}); err != nil {
+			if err := b.queue.Append(b.t.Context(), poll.Vote{Voter: poll.NewVoterID(), Choice: choice, CastAt: poll.TimestampOf(time.Now())}); err != nil {
 				b.t.Error(err)
 			}
 		})

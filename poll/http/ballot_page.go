@@ -34,7 +34,7 @@ const (
 func (n notice) sentence() (text string, status int, reason string) {
 	switch n {
 	case noticeThanks:
-		return "", http.StatusOK, "" // depends on the choice
+		return "", http.StatusOK, "" // the sentence depends on the choice
 	case noticeNoCookie:
 		return "Your vote was not counted yet: your browser had not told us who is voting. It can now. Please choose " +
 			"again; if this comes back, allow cookies for this site.", http.StatusConflict, "no_voter"

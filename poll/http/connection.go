@@ -10,8 +10,8 @@ import (
 // connectionKey is where a request's context has the connection that it came on.
 type connectionKey struct{}
 
-// WithConnection lets the vote page see the connection that a request comes on; it is for http.Server's ConnContext. Without
-// it every voter counts as still there.
+// WithConnection adds the connection of a request to its context. It is for http.Server's ConnContext. Without it every voter
+// counts as still connected.
 func WithConnection(ctx context.Context, connection net.Conn) context.Context {
 	if raw, ok := connection.(syscall.Conn); ok {
 		if socket, err := raw.SyscallConn(); err == nil {
@@ -21,10 +21,10 @@ func WithConnection(ctx context.Context, connection net.Conn) context.Context {
 	return ctx
 }
 
-// hungUp reports whether the client of the request has closed its connection, as far as this machine has heard.
+// hungUp reports whether the client of the request has closed its connection, as far as this machine knows.
 //
-// The server itself looks for that only after the whole request was read, and some time later: too late for a request that
-// lay in the socket while this process stood still.
+// The server itself finds that out only some time after the whole request was read: too late for a request that was in the
+// socket while this process was stopped.
 func hungUp(r *http.Request) bool {
 	socket, ok := r.Context().Value(connectionKey{}).(syscall.RawConn)
 	if !ok {

@@ -20,14 +20,14 @@ const (
 	cookieName = "voter"
 	// cookieLife is how long a browser keeps it.
 	cookieLife = 365 * 24 * time.Hour
-	// cookieVersion is the first byte; another layout gets another number.
+	// cookieVersion is the first byte. Another layout gets another version.
 	cookieVersion = 1
-	// bodySize is version, voter, choice and moment; the signature follows.
+	// bodySize is version, voter, choice and timestamp; the signature follows.
 	bodySize   = 1 + 16 + 1 + 8
 	cookieSize = bodySize + sha256.Size
 )
 
-// KeySize is the least number of bytes a key that signs voters' cookies must have.
+// KeySize is the least size of a key that signs voters' cookies, in bytes.
 const KeySize = 32
 
 // Reasons why a request has no voter.
@@ -40,12 +40,12 @@ var (
 // cookieEncoding is strict, so that one cookie has one spelling.
 var cookieEncoding = base64.RawURLEncoding.Strict()
 
-// voterCard is what a voter's browser keeps for us: who the voter is, the choice made, and when the voter voted last. The
-// vote page needs no database because of it.
+// voterCard is what a voter's browser keeps in its cookie: who the voter is, the choice made, and when the voter voted last.
+// So the vote page needs no database.
 type voterCard struct {
 	voter  poll.VoterID
 	choice poll.Choice
-	last   poll.Moment
+	last   poll.Timestamp
 }
 
 // seal signs voters' cookies, so that one cannot be made by hand.
@@ -53,7 +53,7 @@ type seal struct {
 	macs sync.Pool
 }
 
-// newSeal makes a seal of a secret key of at least KeySize bytes, the same on every machine that serves the vote page.
+// newSeal makes a seal of a secret key of at least KeySize bytes, the same wherever the vote page is served.
 func newSeal(key []byte) (*seal, error) {
 	if len(key) < KeySize {
 		return nil, errors.New("the key that signs voters' cookies is too short: it must have 32 bytes or more")
@@ -80,7 +80,7 @@ func (s *seal) write(card voterCard) string {
 	return cookieEncoding.EncodeToString(s.sign(body))
 }
 
-// read takes a cookie's value apart; anything that write did not make with the same key is errForeignCookie.
+// read returns the card in a cookie's value. A value that write did not make with the same key is errForeignCookie.
 func (s *seal) read(value string) (voterCard, error) {
 	if len(value) != cookieEncoding.EncodedLen(cookieSize) {
 		return voterCard{}, errForeignCookie
@@ -96,7 +96,7 @@ func (s *seal) read(value string) (voterCard, error) {
 	card := voterCard{
 		voter:  poll.VoterID(data[1:17]),
 		choice: poll.Choice(data[17]),
-		last:   poll.Moment(binary.BigEndian.Uint64(data[18:bodySize])),
+		last:   poll.Timestamp(binary.BigEndian.Uint64(data[18:bodySize])),
 	}
 	if card.voter.IsZero() || card.choice != poll.None && !card.choice.Valid() || card.last != 0 && !card.last.Valid() {
 		return voterCard{}, errForeignCookie
@@ -104,8 +104,8 @@ func (s *seal) read(value string) (voterCard, error) {
 	return card, nil
 }
 
-// cardOf is the voter's card in a request. More than one cookie of the name is an error, although one may be ours: which
-// one a browser sends first is not the voter's choice.
+// cardOf is the voter's card in a request. Two cookies of the name are an error, although one may be ours: who set the one that
+// the browser sends first is unknown.
 func (s *seal) cardOf(r *http.Request) (voterCard, error) {
 	cookies := r.CookiesNamed(cookieName)
 	switch len(cookies) {
@@ -117,8 +117,8 @@ func (s *seal) cardOf(r *http.Request) (voterCard, error) {
 	return voterCard{}, errDuplicateCookie
 }
 
-// setCard gives the card to the voter's browser. The cookie is out of reach of scripts and of other sites. It is Secure
-// only if the voter came by https; the site itself is plain http.
+// setCard gives the card to the voter's browser. Scripts and other sites cannot read the cookie. It is Secure only if the voter
+// came by https; the site itself is plain http.
 func (s *seal) setCard(w http.ResponseWriter, r *http.Request, card voterCard) {
 	attributes := plainAttributes
 	if r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" {
@@ -127,7 +127,7 @@ func (s *seal) setCard(w http.ResponseWriter, r *http.Request, card voterCard) {
 	w.Header()["Set-Cookie"] = []string{cookieName + "=" + s.write(card) + attributes}
 }
 
-// What stands after the cookie's value, which has no characters that need care.
+// The attributes after the cookie's value. The value has no characters that need quoting.
 var (
 	plainAttributes  = cookieAttributes(false)
 	secureAttributes = cookieAttributes(true)

@@ -21,7 +21,7 @@ func TestCookie(t *testing.T) {
 	cards := []voterCard{
 		{voter: poll.NewVoterID()},
 		{voter: poll.NewVoterID(), choice: poll.A, last: 1},
-		{voter: poll.NewVoterID(), choice: poll.B, last: poll.Moment(1770593400123456)},
+		{voter: poll.NewVoterID(), choice: poll.B, last: poll.Timestamp(1770593400123456)},
 	}
 	for _, card := range cards {
 		value := seal.write(card)

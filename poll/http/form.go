@@ -19,7 +19,7 @@ const (
 // readForm reads the one field of the vote's form.
 func readForm(w http.ResponseWriter, r *http.Request) (poll.Choice, notice) {
 	if r.ContentLength > maxBody {
-		w.Header().Set("Connection", "close") // rather than read all of it
+		w.Header().Set("Connection", "close") // so that the server does not read all of it
 		return poll.None, noticeTooLarge
 	}
 	if !isForm(r.Header.Get("Content-Type")) {
@@ -51,8 +51,8 @@ func isForm(contentType string) bool {
 	return err == nil && mediaType == formType
 }
 
-// readShortForm reads a form of the length that ours has, without the general machinery: "vote=", and a character that needs
-// no decoding.
+// readShortForm reads a form of the length that ours has without ParseForm, which costs more: "vote=", and a character that
+// needs no decoding.
 func readShortForm(r *http.Request) (poll.Choice, notice) {
 	body := make([]byte, len("vote=a"))
 	if _, err := io.ReadFull(r.Body, body); err != nil || string(body[:len("vote=")]) != "vote=" {

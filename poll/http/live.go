@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// pollInterval is how often the tally is read: one small query, however many viewers there are.
+	// pollInterval is how often the tally is read. It is one small query, however many viewers there are.
 	pollInterval = 500 * time.Millisecond
 	// pollTimeout is how long it may take.
 	pollTimeout = 3 * time.Second
@@ -22,9 +22,9 @@ const (
 type results struct {
 	Options []optionResult `json:"options"`
 	Total   int64          `json:"total"`
-	// AsOf is when the database said so, in RFC 3339; empty if it never has.
+	// AsOf is when the tally was read, in RFC 3339; empty if it never was.
 	AsOf string `json:"as_of"`
-	// Live is false while the database cannot be reached; then Trouble says so in a sentence.
+	// Live is false while the database cannot be reached. Then Trouble says so in a sentence.
 	Live    bool   `json:"live"`
 	Trouble string `json:"trouble,omitempty"`
 }
@@ -37,7 +37,7 @@ type optionResult struct {
 	Share float64 `json:"share"`
 }
 
-// snapshot is the tally at one moment, in every form it is asked for, each made at most once.
+// snapshot is the tally as it was read once, in every form that is asked for. Each form is made at most once.
 type snapshot struct {
 	tally poll.Tally
 	asOf  time.Time // zero: never read
@@ -48,8 +48,8 @@ type snapshot struct {
 	page  func() (*page, error)
 }
 
-// live reads the tally over and over and tells all viewers when it changes. A viewer takes the latest snapshot when
-// ready for it, so a slow one misses some in between and holds up nobody.
+// live reads the tally again and again and tells all viewers when it changes. A viewer takes the latest snapshot when ready for
+// it, so a slow viewer misses some and holds up nobody.
 type live struct {
 	board   poll.Scoreboard
 	log     *slog.Logger

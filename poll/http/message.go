@@ -7,7 +7,7 @@ import (
 	h "maragu.dev/gomponents/html"
 )
 
-// messages makes pages that say why there is nothing else to show, with the way back.
+// messages makes pages that say why there is nothing to show, with a link back.
 type messages struct {
 	style     string
 	kicker    string
@@ -49,7 +49,7 @@ func (m messages) common() (commonMessages, error) {
 	return commonMessages{notFound: notFound, wrongMethod: wrongMethod}, err
 }
 
-// only lets requests with these methods through, and answers others with a page that says which.
+// only passes on requests with these methods, and answers others with 405 and the allowed ones.
 func (m commonMessages) only(allow string, methods []string, next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		for _, method := range methods {

@@ -22,14 +22,14 @@ func NewVoteMetrics(registerer prometheus.Registerer) *VoteMetrics {
 			Name: "poll_vote_pages_total", Help: "Ballots shown, without those that answer a vote.",
 		}),
 		accepted: factory.NewCounter(prometheus.CounterOpts{
-			Name: "poll_votes_accepted_total", Help: "Votes that the queue has and the voter was told so.",
+			Name: "poll_votes_accepted_total", Help: "Votes that the queue has and whose voters were told so.",
 		}),
 		refused: factory.NewCounterVec(prometheus.CounterOpts{
 			Name: "poll_votes_refused_total", Help: "Votes that were not taken, by reason.",
 		}, []string{"reason"}),
 		queueSeconds: factory.NewHistogram(prometheus.HistogramOpts{
 			Name:    "poll_vote_queue_seconds",
-			Help:    "Time until the queue had a vote, or until it was given up.",
+			Help:    "Time until the queue had a vote, or until the vote page gave up.",
 			Buckets: prometheus.ExponentialBuckets(0.0001, 2.5, 13), // 0.1 ms to 6 s
 		}),
 	}
@@ -44,7 +44,7 @@ func NewVoteMetrics(registerer prometheus.Registerer) *VoteMetrics {
 // watchWaiting registers the number of votes that wait for the queue.
 func (m *VoteMetrics) watchWaiting(waiting func() float64) {
 	promauto.With(m.registerer).NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "poll_votes_waiting", Help: "Votes that wait for the queue at this moment.",
+		Name: "poll_votes_waiting", Help: "Votes that wait for the queue now.",
 	}, waiting)
 }
 
@@ -76,7 +76,7 @@ func NewResultsMetrics(registerer prometheus.Registerer) *ResultsMetrics {
 		}),
 		seconds: factory.NewHistogram(prometheus.HistogramOpts{
 			Name:    "poll_results_tally_seconds",
-			Help:    "Time to read the tally from the database, or until it was given up.",
+			Help:    "Time to read the tally from the database, or until the results page gave up.",
 			Buckets: prometheus.ExponentialBuckets(0.0001, 2.5, 12), // 0.1 ms to 2.4 s
 		}),
 		votes: factory.NewGaugeVec(prometheus.GaugeOpts{

@@ -24,7 +24,7 @@ func readPageFile(name string) (string, error) {
 	return strings.TrimSpace(string(text)), err
 }
 
-// frame is what makes a page out of its own pieces.
+// frame has the parts in which pages differ.
 type frame struct {
 	title, bodyClass, kicker string
 	head                     g.Node // more for the head; may be nil
@@ -41,8 +41,8 @@ const icon = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewB
 	"%3Crect y='1' width='28' height='7' rx='3.5' fill='%231f4fd8'/%3E" +
 	"%3Crect y='10' width='17' height='7' rx='3.5' fill='%23b8400a'/%3E%3C/svg%3E"
 
-// layout is the whole page. Whatever comes from settings or from the database gets in by g.Text or as an attribute's value,
-// which escape it; g.Raw is for the texts of this package alone.
+// layout is the whole page. What comes from settings or from the database enters by g.Text or as an attribute's value, which
+// escape it. g.Raw is only for the texts of this package.
 func layout(f frame) g.Node {
 	return g.Group{
 		g.Raw("<!doctype html>\n"),
@@ -81,14 +81,13 @@ type page struct {
 	policy            []string // the Content-Security-Policy header
 }
 
-// render makes a page. The policy allows exactly the page's own style and, if there is one, script, and nothing from
-// anywhere else.
+// render makes a page. Its policy allows its own style and, if there is one, its own script, and nothing else.
 func render(content g.Node, style, script string) (*page, error) {
 	var plain, compressed bytes.Buffer
 	if err := content.Render(&plain); err != nil {
 		return nil, fmt.Errorf("render page: %w", err)
 	}
-	// Fast rather than small: the results are rendered again with every change.
+	// A page with a script shows results, which are rendered again with every change: fast matters more than small.
 	level := gzip.BestCompression
 	if script != "" {
 		level = gzip.BestSpeed
@@ -137,12 +136,12 @@ var (
 	headerGzip    = []string{"gzip"}
 )
 
-// send answers with the page. With the cookie these are eight headers; for a ninth, Go's map of them doubles its table, for
-// every answer anew, so the policy on referrers stands in the page.
+// send answers with the page. With the cookie these are eight headers. A ninth would make Go's map of them double its table in
+// every answer, so the policy on referrers is in the page.
 func (p *page) send(w http.ResponseWriter, r *http.Request, status int) {
 	header := w.Header()
 	header["Content-Type"] = headerHTML
-	header["Cache-Control"] = headerNoStore // it shows the voter's own choice, or numbers that change
+	header["Cache-Control"] = headerNoStore // the page shows the voter's own choice, or numbers that change
 	header["X-Content-Type-Options"] = headerNoSniff
 	header["Content-Security-Policy"] = p.policy
 	header["Vary"] = headerVary
@@ -154,7 +153,7 @@ func (p *page) send(w http.ResponseWriter, r *http.Request, status int) {
 	header["Content-Length"] = length
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {
-		_, _ = w.Write(body) // the client may be gone; there is nobody to tell
+		_, _ = w.Write(body) // an error means that the client is gone
 	}
 }
 

@@ -14,11 +14,11 @@ import (
 )
 
 const (
-	// heartbeat is how often a viewer hears from us when nothing changes: it shows both sides that the other is there.
+	// heartbeat is how often a viewer gets the results again when nothing changes, so that both sides notice a lost connection.
 	heartbeat = 10 * time.Second
-	// viewerTimeout is how long a viewer may take to receive one update before being let go.
+	// viewerTimeout is how long a viewer may take to receive one update before the connection is closed.
 	viewerTimeout = 10 * time.Second
-	// maxViewers is how many viewers may be connected at once; each takes about 20 KB. Others are asked to come back.
+	// maxViewers is how many viewers may be connected at once. Each takes about 20 KB. Others are asked to come back.
 	maxViewers = 20_000
 )
 
@@ -40,7 +40,7 @@ type ResultsApp struct {
 	common  commonMessages
 }
 
-// NewResultsApp makes the results page. It shows what Run reads.
+// NewResultsApp makes the results page, which shows what Run reads.
 func NewResultsApp(options ResultsOptions) (*ResultsApp, error) {
 	style, err := readPageFile("style.css")
 	if err != nil {
@@ -61,7 +61,7 @@ func NewResultsApp(options ResultsOptions) (*ResultsApp, error) {
 	app.live = newLive(options.Scoreboard, options.Ballot, options.Log, app.metrics, func(r results) (*page, error) {
 		return render(resultsPage(r, style, script), style, script)
 	})
-	if _, err := app.live.current.page(); err != nil { // a fault in the page shows at start, not at the first viewer
+	if _, err := app.live.current.page(); err != nil { // so that a fault in the page shows at the start
 		return nil, err
 	}
 	watchAge(options.Registerer, app.live.age)
@@ -80,7 +80,7 @@ func NewResultsApp(options ResultsOptions) (*ResultsApp, error) {
 	return app, nil
 }
 
-// Run reads the tally until ctx is done; then it lets all viewers go.
+// Run reads the tally until ctx is done. Then it ends the connections of all viewers.
 func (a *ResultsApp) Run(ctx context.Context) { a.live.run(ctx) }
 
 // ServeHTTP implements http.Handler.
@@ -129,7 +129,7 @@ func (a *ResultsApp) serveEvents(w http.ResponseWriter, r *http.Request) {
 	defer a.metrics.viewers.Dec()
 
 	connection := http.NewResponseController(w)
-	// The server's time to read a request would end the connection although it is fine.
+	// The server's read timeout is for requests and would end this connection.
 	if err := connection.SetReadDeadline(time.Time{}); err != nil {
 		http.Error(w, "This connection cannot carry events.", http.StatusInternalServerError)
 		return
@@ -164,7 +164,7 @@ func (a *ResultsApp) serveEvents(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// serveHealth says whether this program does its work, with or without a database.
+// serveHealth says whether this program works, with or without a database.
 func (a *ResultsApp) serveHealth(w http.ResponseWriter, _ *http.Request) {
 	select {
 	case <-a.live.done:

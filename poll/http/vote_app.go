@@ -17,13 +17,13 @@ import (
 )
 
 const (
-	// appendTimeout is how long the queue may take for one vote, and checkTimeout for the proof of a write.
+	// appendTimeout is how long the queue may take for one vote, and checkTimeout for the check that it takes writes.
 	appendTimeout = 5 * time.Second
 	checkTimeout  = 2 * time.Second
-	// checkLife is how long such a proof holds, so that asking for it often is not writing often.
+	// checkLife is how long the result of a check holds, so that many questions do not make many writes.
 	checkLife = time.Second
-	// maxWaiting is how many votes may wait for the queue at once. When it stalls, the next voters are told so at once
-	// instead of filling this machine's memory; each waiting one takes about 20 KB.
+	// maxWaiting is how many votes may wait for the queue at once. Each takes about 20 KB. When the queue stalls, further voters
+	// are refused at once instead of filling this machine's memory.
 	maxWaiting = 4096
 	// retryAfter is the number of seconds that a voter who was turned away is asked to wait.
 	retryAfter = 5
@@ -63,8 +63,8 @@ type ballotState struct {
 	notice notice
 }
 
-// NewVoteApp makes the vote page. There are few different ones (three choices times the notices), so all are rendered and
-// compressed here, once, and an answer is a copy.
+// NewVoteApp makes the vote page. There are few different pages (three choices times the notices), so all are rendered and
+// compressed here, once.
 func NewVoteApp(options VoteOptions) (*VoteApp, error) {
 	seal, err := newSeal(options.Key)
 	if err != nil {
@@ -121,7 +121,7 @@ func (a *VoteApp) renderPages() error {
 	return err
 }
 
-// ServeHTTP implements http.Handler. A vote takes the short way: choosing among the pages costs as much as signing a cookie.
+// ServeHTTP implements http.Handler. A vote does not go through the mux, which costs as much as signing a cookie.
 func (a *VoteApp) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodPost && r.URL.Path == "/" {
 		a.serveVote(w, r)
@@ -160,16 +160,16 @@ func (a *VoteApp) serveVote(w http.ResponseWriter, r *http.Request) {
 		a.refuse(w, r, poll.None, noticeDuplicateCookie)
 		return
 	case cardErr != nil:
-		// If it were counted now, for a voter made up now, and this answer with the cookie got lost, the voter would try
-		// again and be a second one.
+		// The vote is not counted for a new voter: if this answer with the cookie got lost, the voter would vote again as another
+		// one.
 		a.seal.setCard(w, r, voterCard{voter: poll.NewVoterID()})
 		a.refuse(w, r, poll.None, noticeNoCookie)
 		return
 	}
 
-	vote := poll.Vote{Voter: card.voter, Choice: choice, CastAt: poll.NextMoment(a.options.Now(), card.last)}
-	// One who hung up before that moment may have voted anew since, with an earlier moment on another machine, and that
-	// vote is the one to count.
+	vote := poll.Vote{Voter: card.voter, Choice: choice, CastAt: poll.NextTimestamp(a.options.Now(), card.last)}
+	// A voter who hung up before may have voted anew since, with an earlier timestamp from another machine. That vote is the one
+	// to count.
 	if hungUp(r) {
 		a.refuse(w, r, card.choice, noticeHungUp)
 		return
@@ -181,7 +181,7 @@ func (a *VoteApp) serveVote(w http.ResponseWriter, r *http.Request) {
 		a.refuse(w, r, card.choice, noticeBusy)
 		return
 	}
-	// A voter who goes away does not take the vote along.
+	// The vote is queued even if the voter hangs up now.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), appendTimeout)
 	defer cancel()
 	started := time.Now()
@@ -189,7 +189,7 @@ func (a *VoteApp) serveVote(w http.ResponseWriter, r *http.Request) {
 	a.options.Metrics.queueSeconds.Observe(time.Since(started).Seconds())
 	if err != nil {
 		a.trouble.report("cannot queue votes", err)
-		// The queue may have it in spite of the error. The next vote must come after this one, on whichever machine.
+		// The queue may have the vote all the same. The next vote must have a later timestamp, on whichever machine.
 		card.last = vote.CastAt
 		a.seal.setCard(w, r, card)
 		a.refuse(w, r, card.choice, noticeQueueDown)
@@ -212,8 +212,7 @@ func (a *VoteApp) refuse(w http.ResponseWriter, r *http.Request, choice poll.Cho
 	a.ballots[ballotState{choice, n}].send(w, r, status)
 }
 
-// serveHealth says whether this program does its work, which it cannot without its queue: it proves that Redis can be written
-// to.
+// serveHealth says whether this program works. Without its queue it does not, so Redis must take a write.
 func (a *VoteApp) serveHealth(w http.ResponseWriter, r *http.Request) {
 	if err := a.writable.get(r.Context()); err != nil {
 		answerCheck(w, http.StatusServiceUnavailable, "votes cannot be queued: redis does not take a write")
@@ -223,7 +222,7 @@ func (a *VoteApp) serveHealth(w http.ResponseWriter, r *http.Request) {
 	answerCheck(w, http.StatusOK, "ok: redis can be written to")
 }
 
-// serveReady says whether voters should be sent here: where it is healthy and not about to stop.
+// serveReady says whether voters should be sent here: the program is healthy and not about to stop.
 func (a *VoteApp) serveReady(w http.ResponseWriter, r *http.Request) {
 	if a.stopping.Load() {
 		answerCheck(w, http.StatusServiceUnavailable, "stopping")
@@ -232,7 +231,7 @@ func (a *VoteApp) serveReady(w http.ResponseWriter, r *http.Request) {
 	a.serveHealth(w, r)
 }
 
-// answerCheck answers a machine's question in one line.
+// answerCheck answers a health check in one line.
 func answerCheck(w http.ResponseWriter, status int, line string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
@@ -241,7 +240,7 @@ func answerCheck(w http.ResponseWriter, status int, line string) {
 	fmt.Fprintln(w, line)
 }
 
-// recentCheck asks at most once per checkLife; in between everyone gets the last answer.
+// recentCheck checks at most once per checkLife; in between it returns the last result.
 type recentCheck struct {
 	check func(context.Context) error
 
@@ -263,7 +262,7 @@ func (c *recentCheck) get(ctx context.Context) error {
 	return c.err
 }
 
-// troubleLog writes the beginning and the end of a trouble to the log, not each of a thousand requests that meet it.
+// troubleLog logs the beginning and the end of a trouble, not each request that meets it.
 type troubleLog struct {
 	log *slog.Logger
 	in  atomic.Bool

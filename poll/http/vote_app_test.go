@@ -138,7 +138,7 @@ func TestVoting(t *testing.T) {
 			t.Errorf("vote %d is %+v (%v), want the same voter", i, vote, err)
 		}
 		// The clock stands still, and yet each vote is later than the one before.
-		if want := poll.Moment(1000 + i); vote.CastAt != want {
+		if want := poll.Timestamp(1000 + i); vote.CastAt != want {
 			t.Errorf("vote %d was cast at %d, want %d", i, vote.CastAt, want)
 		}
 	}

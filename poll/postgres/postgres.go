@@ -41,11 +41,11 @@ func (a Address) String() string {
 	return a.User + "@" + net.JoinHostPort(a.Host, strconv.Itoa(a.Port)) + "/" + a.Database
 }
 
-// open makes a pool that connects when it is used, and again after a lost connection, so that a database that is down now
-// need not be known at start.
+// open makes a pool that connects when it is used, and again when a connection is lost, so that the database need not be up
+// yet.
 func open(address Address, use use) (*pgxpool.Pool, error) {
-	// Whatever the environment (PGHOST, PGSSLMODE, ...) says is overruled here and below: the address is all there is. There
-	// is no TLS: the cluster's own network carries it, and the server's stock image has no certificate.
+	// The variables PGHOST, PGSSLMODE and so on have no effect: all that they could set is set here and below. There is no TLS:
+	// the connection stays on the cluster's network, and the server's stock image has no certificate.
 	config, err := pgxpool.ParseConfig("host=localhost port=5432 user=postgres password=none dbname=postgres " +
 		"sslmode=disable target_session_attrs=any connect_timeout=3")
 	if err != nil {
@@ -62,8 +62,8 @@ func open(address Address, use use) (*pgxpool.Pool, error) {
 	connection.RuntimeParams = map[string]string{
 		"application_name": use.program,
 		"timezone":         "UTC",
-		// A vote is acknowledged to the queue after the commit, so the commit must mean that it is on disk, whatever the
-		// server's default.
+		// The queue forgets a vote after the commit, so the commit must mean that the vote is on disk, whatever the server's
+		// default.
 		"synchronous_commit":                  "on",
 		"statement_timeout":                   strconv.FormatInt(use.statementLimit.Milliseconds(), 10),
 		"idle_in_transaction_session_timeout": "60000",
@@ -90,8 +90,8 @@ func explain(what string, address Address, err error) error {
 	return fmt.Errorf("%s at %s: %w: %w", what, address, poll.ErrUnavailable, err)
 }
 
-// isTemporary tells "not now" from "never like this". Whatever is not an answer of the server (no connection, a lost one,
-// no time left) is temporary, and of its answers these classes of SQLSTATE are.
+// isTemporary reports whether an error means "not now", rather than that the statement is wrong. What is no answer of the
+// server (no connection, a lost one, no time left) is temporary; so are answers of these classes of SQLSTATE.
 func isTemporary(err error) bool {
 	var answer *pgconn.PgError
 	if !errors.As(err, &answer) {
@@ -114,13 +114,13 @@ func isTemporary(err error) bool {
 	return false
 }
 
-// isRolledBack reports whether the server undid the transaction for the sake of another one; repeating it is the answer.
+// isRolledBack reports whether the server rolled the transaction back in favour of another. It can be repeated at once.
 func isRolledBack(err error) bool {
 	var answer *pgconn.PgError
 	return errors.As(err, &answer) && (answer.Code == "40001" || answer.Code == "40P01")
 }
 
-// isTaken reports whether a row could not be stored because its key is there already.
+// isTaken reports whether a row could not be inserted because its key is there already.
 func isTaken(err error) bool {
 	var answer *pgconn.PgError
 	return errors.As(err, &answer) && answer.Code == "23505"

@@ -14,7 +14,7 @@ import (
 //go:embed save.sql
 var saveStatement string
 
-// manyVotes is from how many votes on it pays to look which voters are new.
+// manyVotes is from how many votes on it pays to find out which voters are new.
 const manyVotes = 500
 
 // saveBatch stores one vote per voter, sorted by voter, in one transaction, and returns how many voters are new or changed.
@@ -24,13 +24,13 @@ func (v *Votes) saveBatch(ctx context.Context, votes []poll.Vote) (int64, error)
 		if !isTaken(err) {
 			return changed, err
 		}
-		// Another worker has just stored one of the new voters; nothing of ours is stored.
+		// Another worker has just stored one of the new voters. The transaction was rolled back.
 	}
-	return upsert(ctx, v.pool, votes) // a statement alone is a transaction
+	return upsert(ctx, v.pool, votes) // one statement is a transaction
 }
 
-// saveMany stores new voters' votes by COPY, which costs the database half of what looking for each one's earlier vote does,
-// and only the others with that look.
+// saveMany stores the votes of new voters by COPY, which costs the database half of what an upsert does, and upserts only the
+// others.
 func (v *Votes) saveMany(ctx context.Context, votes []poll.Vote) (changed int64, err error) {
 	err = inTransaction(ctx, v.pool, func(tx pgx.Tx) error {
 		known, err := knownVoters(ctx, tx, votes)
@@ -72,7 +72,7 @@ func knownVoters(ctx context.Context, tx pgx.Tx, votes []poll.Vote) (map[poll.Vo
 	return known, err
 }
 
-// split parts the votes by whether their voters are known, keeping their order.
+// split separates the votes of unknown voters from those of known ones. Both keep their order.
 func split(votes []poll.Vote, known map[poll.VoterID]bool) (fresh, again []poll.Vote) {
 	if len(known) == 0 {
 		return votes, nil
@@ -113,17 +113,17 @@ type executor interface {
 	Exec(ctx context.Context, statement string, arguments ...any) (pgconn.CommandTag, error)
 }
 
-// upsert stores votes of new voters and of those who have one stored, unless that is the later one.
+// upsert stores the votes, but for those whose voter has a later one stored.
 func upsert(ctx context.Context, database executor, votes []poll.Vote) (int64, error) {
 	voters := make([][16]byte, len(votes))
 	choices := make([]rune, len(votes))
-	moments := make([]time.Time, len(votes))
+	timestamps := make([]time.Time, len(votes))
 	for i, vote := range votes {
 		voters[i] = vote.Voter
 		choices[i] = rune(vote.Choice)
-		moments[i] = vote.CastAt.Time()
+		timestamps[i] = vote.CastAt.Time()
 	}
-	tag, err := database.Exec(ctx, saveStatement, voters, choices, moments)
+	tag, err := database.Exec(ctx, saveStatement, voters, choices, timestamps)
 	if err != nil {
 		return 0, err
 	}

@@ -1,6 +1,6 @@
--- Stores a batch: one vote per voter, in the order of the voters. A vote replaces the voter's earlier one only if it was
--- cast later, or at the same moment for the greater choice (poll.Vote.Supersedes).
--- $1 voters, $2 choices, $3 moments of casting: arrays of the same length.
+-- Stores a batch: one vote per voter, in the order of the voters. A vote replaces the one that is there only if its timestamp is
+-- later, or the same and its choice greater (poll.Vote.Supersedes).
+-- $1 voters, $2 choices, $3 timestamps: arrays of the same length.
 INSERT INTO votes AS v (voter, choice, cast_at)
 SELECT n.voter, n.choice, n.cast_at
 FROM unnest($1::uuid[], $2::"char"[], $3::timestamptz[]) AS n (voter, choice, cast_at)

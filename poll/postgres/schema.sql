@@ -7,8 +7,8 @@ CREATE TABLE IF NOT EXISTS votes (
   cast_at timestamptz NOT NULL
 );
 
--- How many voters each option has: the sum over the slots. Several slots, so that workers that store votes at the same
--- time seldom wait for each other's commit; a slot alone means nothing, and may be below zero.
+-- How many voters each option has: the sum over the slots. There are several slots so that workers that store votes at the
+-- same time seldom wait for each other's commit. One slot alone means nothing and may be below zero.
 CREATE TABLE IF NOT EXISTS tally (
   slot   integer NOT NULL,
   choice "char"  NOT NULL,
@@ -27,8 +27,7 @@ CREATE TABLE IF NOT EXISTS unreadable_entries (
   PRIMARY KEY (queue, id)
 );
 
--- Adds a change to the tally, in the order of the choices, so that two workers in the same slot cannot wait for each
--- other in a circle.
+-- Adds a change to the tally, in the order of the choices, so that two workers in the same slot cannot deadlock.
 CREATE OR REPLACE FUNCTION add_to_tally(difference_a bigint, difference_b bigint) RETURNS void
 LANGUAGE sql AS $$
   INSERT INTO tally AS t (slot, choice, votes)
@@ -39,8 +38,8 @@ LANGUAGE sql AS $$
   ON CONFLICT (slot, choice) DO UPDATE SET votes = t.votes + excluded.votes
 $$;
 
--- The tally follows the votes in the same transaction, whoever changes them and however: once per statement, from the
--- rows that the statement really inserted, changed or deleted.
+-- The tally changes in the same transaction as the votes, whoever changes them and however: once per statement, by the rows
+-- that the statement inserted, changed or deleted.
 CREATE OR REPLACE FUNCTION tally_inserted() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM add_to_tally(
@@ -82,5 +81,5 @@ CREATE OR REPLACE TRIGGER tally_deleted AFTER DELETE ON votes
 CREATE OR REPLACE TRIGGER tally_truncated AFTER TRUNCATE ON votes
   FOR EACH STATEMENT EXECUTE FUNCTION tally_truncated();
 
--- What this file is, so that a worker need not run it at every start. Written last.
+-- The version of this file that was run, so that a worker need not run it at every start. Written last.
 CREATE TABLE IF NOT EXISTS poll_schema (version text NOT NULL);

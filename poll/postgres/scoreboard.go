@@ -11,8 +11,8 @@ import (
 	"swarm-scale/poll"
 )
 
-// Scoreboard is the results page's side of the database. It implements poll.Scoreboard. It only reads, and a handful of
-// rows: the same for a million votes as for ten.
+// Scoreboard is the results page's side of the database. It implements poll.Scoreboard. It only reads, at most 32 rows however
+// many votes there are.
 type Scoreboard struct {
 	pool    *pgxpool.Pool
 	address Address

@@ -15,9 +15,9 @@ import (
 const (
 	// maxBatch bounds one transaction, and with it the memory both sides need for it (about 100 bytes a vote).
 	maxBatch = 10_000
-	// saveLimit is how long the server may work on one batch: far longer than it takes, so that only a stuck one is hit.
+	// saveLimit is how long the server may work on one batch: far longer than it takes, so that only a stuck one is cancelled.
 	saveLimit = 45 * time.Second
-	// maxRollbacks is how often a batch is tried again at once after the server rolled it back for another worker's.
+	// maxRollbacks is how often a batch is repeated at once after the server rolled it back in favour of another worker's.
 	maxRollbacks = 10
 )
 
@@ -46,7 +46,7 @@ func NewVotes(address Address, program string, connections int) (*Votes, error) 
 // Prepare implements poll.Votes: it sets up the schema.
 func (v *Votes) Prepare(ctx context.Context) error {
 	v.setUp.Lock()
-	v.ready = false // ask the server, not the memory
+	v.ready = false // so that the server is asked
 	v.setUp.Unlock()
 	return explain("set up the database", v.address, v.ensureSchema(ctx))
 }
@@ -92,8 +92,8 @@ func (v *Votes) KeepDeadLetters(ctx context.Context, letters []poll.DeadLetter) 
 // Close ends the connections.
 func (v *Votes) Close() { v.pool.Close() }
 
-// withSchema runs work with the schema set up, and once more if it turns out that somebody removed it (a new, empty
-// database in place of the old one).
+// withSchema sets up the schema and runs work. If the schema turns out to be gone (a new, empty database in place of the old
+// one), it does both once more.
 func (v *Votes) withSchema(ctx context.Context, work func() error) error {
 	if err := v.ensureSchema(ctx); err != nil {
 		return err
@@ -124,7 +124,7 @@ func (v *Votes) ensureSchema(ctx context.Context) error {
 	return nil
 }
 
-// retryRolledBack repeats work while the server rolls it back for the sake of another transaction.
+// retryRolledBack repeats work while the server rolls it back in favour of another transaction.
 func retryRolledBack(ctx context.Context, work func() error) error {
 	for attempt := 0; ; attempt++ {
 		err := work()

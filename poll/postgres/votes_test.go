@@ -27,7 +27,7 @@ func TestLatestVoteCounts(t *testing.T) {
 	t.Parallel()
 	server, address := newDatabase(t)
 	database := newVotes(t, address)
-	vote := func(n int, choice poll.Choice, at poll.Moment) poll.Vote {
+	vote := func(n int, choice poll.Choice, at poll.Timestamp) poll.Vote {
 		return poll.Vote{Voter: voter(n), Choice: choice, CastAt: at}
 	}
 	save(t, database, 3, vote(1, poll.A, 10), vote(2, poll.A, 10), vote(3, poll.B, 10))
@@ -48,14 +48,14 @@ func TestLatestVoteCounts(t *testing.T) {
 	save(t, database, 1, vote(4, poll.B, 1), vote(4, poll.A, 2), vote(4, poll.B, 1)) // several in one batch
 	wantTally(t, server, address, poll.Tally{A: 2, B: 2})
 
-	save(t, database, 1, vote(2, poll.B, 10)) // at the very same moment: the greater choice
+	save(t, database, 1, vote(2, poll.B, 10)) // with the same timestamp: the greater choice
 	save(t, database, 0, vote(2, poll.A, 10))
 	wantTally(t, server, address, poll.Tally{A: 1, B: 3})
 
 	save(t, database, 0) // none at all
 	wantTally(t, server, address, poll.Tally{A: 1, B: 3})
 
-	save(t, database, 1, vote(5, poll.A, poll.MomentOf(time.Date(9999, 12, 31, 23, 59, 59, 999999000, time.UTC))))
+	save(t, database, 1, vote(5, poll.A, poll.TimestampOf(time.Date(9999, 12, 31, 23, 59, 59, 999999000, time.UTC))))
 	wantTally(t, server, address, poll.Tally{A: 2, B: 3})
 }
 
@@ -67,7 +67,7 @@ func TestLargeBatch(t *testing.T) {
 	const voters = 25_000
 	var votes []poll.Vote
 	for n := range voters {
-		votes = append(votes, poll.Vote{Voter: voter(n), Choice: poll.Choices()[n%2], CastAt: poll.Moment(1770593400123457 + n)})
+		votes = append(votes, poll.Vote{Voter: voter(n), Choice: poll.Choices()[n%2], CastAt: poll.Timestamp(1770593400123457 + n)})
 	}
 	save(t, database, voters, votes...)
 	wantTally(t, server, address, poll.Tally{A: voters / 2, B: voters / 2})
@@ -76,7 +76,7 @@ func TestLargeBatch(t *testing.T) {
 	err := server.Connect(t, address.Database).QueryRow(t.Context(), `SELECT count(*) FROM votes WHERE
 		extract(epoch FROM cast_at) * 1000000 - 1770593400123457 + 1 <> ('x' || right(voter::text, 8))::bit(32)::int`).Scan(&wrong)
 	if err != nil || wrong != 0 {
-		t.Errorf("%d votes have another moment than they were cast at (%v)", wrong, err)
+		t.Errorf("%d votes have another timestamp than they were cast with (%v)", wrong, err)
 	}
 }
 
@@ -100,7 +100,7 @@ func workersSideBySide(t *testing.T, size int) {
 			var batch []poll.Vote
 			for range size {
 				batch = append(batch, poll.Vote{Voter: voter(random.IntN(voters)), Choice: poll.Choices()[random.IntN(2)],
-					CastAt: poll.Moment(1 + random.IntN(500))})
+					CastAt: poll.Timestamp(1 + random.IntN(500))})
 			}
 			batches[w] = append(batches[w], batch)
 			all = append(all, batch...)
@@ -267,7 +267,7 @@ func BenchmarkSave(b *testing.B) {
 	next := func() []poll.Vote {
 		votes := make([]poll.Vote, batch)
 		for i := range votes {
-			votes[i] = poll.Vote{Voter: poll.NewVoterID(), Choice: poll.Choices()[i%2], CastAt: poll.Moment(i + 1)}
+			votes[i] = poll.Vote{Voter: poll.NewVoterID(), Choice: poll.Choices()[i%2], CastAt: poll.Timestamp(i + 1)}
 		}
 		return votes
 	}

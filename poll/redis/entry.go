@@ -14,15 +14,15 @@ import (
 	"swarm-scale/poll"
 )
 
-// votesField is the only field of an entry: a line for each of the votes that came in together, with the voter in 32 hexadecimal
-// digits, the choice ("a" or "b") and the microseconds since 1970 when it was cast, a space between each. Plain text, so that
-// `redis-cli XRANGE votes - +` shows votes.
+// votesField is the only field of an entry. It has a line for each of the votes that came in together: the voter in 32
+// hexadecimal digits, the choice ("a" or "b") and the timestamp in microseconds since 1970, with spaces between. It is plain
+// text, so that `redis-cli XRANGE votes - +` shows votes.
 const votesField = "votes"
 
-// maxVotes is how many votes an entry has at most, 27 KB of them. Whoever reads entries cannot know beforehand how many it gets.
+// maxVotes is how many votes an entry has at most; they take 27 KB. It bounds what one entry costs whoever reads it.
 const maxVotes = 512
 
-// maxFaults is how many of an entry's faults are told.
+// maxFaults is how many of an entry's faults are listed.
 const maxFaults = 3
 
 // appendVote writes a vote's line.
@@ -35,7 +35,7 @@ func appendVote(text []byte, vote poll.Vote) []byte {
 	return append(text, '\n')
 }
 
-// readEntry turns what Redis hands out into an entry; whatever in it does not read as a vote gives it a Fault.
+// readEntry turns what Redis hands out into an entry. What cannot be read as a vote is its Fault.
 func readEntry(raw rueidis.XRangeSlice) poll.Entry {
 	entry := poll.Entry{ID: raw.ID, QueuedAt: queuedAt(raw.ID)}
 	if raw.FieldValues == nil {
@@ -55,8 +55,8 @@ func readEntries(raw []rueidis.XRangeSlice) []poll.Entry {
 	return entries
 }
 
-// parseVotes reads the fields of an entry. It returns the votes that can be read, also beside an error about the others.
-// Another field than the one it knows is an error, for it could change what the entry means.
+// parseVotes reads the fields of an entry. It returns the votes that can be read, and an error about the others. A field that
+// it does not know is an error, because the field may change what the entry means.
 func parseVotes(fields []rueidis.XRangeFieldValue) ([]poll.Vote, error) {
 	if len(fields) != 1 || fields[0].Field != votesField {
 		var names []string
@@ -87,12 +87,12 @@ func parseVotes(fields []rueidis.XRangeFieldValue) ([]poll.Vote, error) {
 	return votes, errors.Join(faults...)
 }
 
-// parseVote reads a line as appendVote writes it, and nothing else, so that a vote has one spelling.
+// parseVote reads a line as appendVote writes it, and no other spelling.
 func parseVote(line string) (poll.Vote, error) {
 	text, ended := strings.CutSuffix(line, "\n")
 	parts := strings.SplitN(text, " ", 4)
 	if !ended || len(parts) != 3 {
-		return poll.Vote{}, errors.New("it is not a voter, a choice and a moment on a line") // not which: logs have no voters
+		return poll.Vote{}, errors.New("it is not a voter, a choice and a timestamp on a line") // without the line: logs have no voters
 	}
 	var (
 		vote   poll.Vote
@@ -100,7 +100,7 @@ func parseVote(line string) (poll.Vote, error) {
 	)
 	vote.Voter, faults[0] = poll.ParseVoterID(parts[0])
 	vote.Choice, faults[1] = poll.ParseChoice(parts[1])
-	vote.CastAt, faults[2] = parseMoment(parts[2])
+	vote.CastAt, faults[2] = parseTimestamp(parts[2])
 	if err := errors.Join(faults[:]...); err != nil {
 		return poll.Vote{}, err
 	}
@@ -110,13 +110,13 @@ func parseVote(line string) (poll.Vote, error) {
 	return vote, nil
 }
 
-// parseMoment reads a decimal number of microseconds, and no other spelling of it ("+1" and "01" are refused).
-func parseMoment(text string) (poll.Moment, error) {
+// parseTimestamp reads a decimal number of microseconds, and no other spelling: "+1" and "01" are errors.
+func parseTimestamp(text string) (poll.Timestamp, error) {
 	number, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || len(text) > 1 && (text[0] < '1' || text[0] > '9') {
 		return 0, fmt.Errorf("cast at %.30q, want microseconds since 1970 in decimal digits", text)
 	}
-	return poll.Moment(number), nil
+	return poll.Timestamp(number), nil
 }
 
 // queuedAt is the time in a stream ID ("milliseconds-sequence"); the zero time if it has none.

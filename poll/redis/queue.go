@@ -10,27 +10,27 @@ import (
 	"swarm-scale/poll"
 )
 
-// healthLife is how long the proof of a write stays in Redis.
+// healthLife is how long the key that CheckWritable writes stays in Redis.
 const healthLife = time.Minute
 
-// gatherTime is how far apart two writes to Redis are at least while votes are waiting. It lets more votes share a write, and is
-// a fraction of what a disk takes to sync.
+// gatherTime is the least time between two writes to Redis while votes are waiting. It lets more votes share a write, and is a
+// fraction of what a disk takes to sync.
 const gatherTime = 300 * time.Microsecond
 
-// arrivals is how many votes may wait for the next write; further voters wait until there is room.
+// arrivals is how many votes may wait for the next write. Further votes wait until there is room.
 const arrivals = 8 * maxVotes
 
 // Queue is the vote page's side of the stream. It implements poll.Queue.
 //
-// A vote is sent at once if no other is on the way, so a lone voter waits for nobody. Those that come while others are on the
-// way go out together as one entry, when Redis has answered: under load Redis takes (and, with appendfsync always, syncs to
-// disk) many votes for the price of one.
+// A vote is sent at once if no write is in flight, so a lone voter waits for nobody. Votes that come during a write go out
+// together as one entry when Redis has answered. So under load Redis takes (and, with appendfsync always, syncs to disk) many
+// votes for the price of one.
 type Queue struct {
 	client   rueidis.Client
 	address  string
 	arrivals chan *waiting
-	closed   chan struct{} // when Close has begun
-	done     chan struct{} // when the last vote is answered
+	closed   chan struct{} // closed when Close begins
+	done     chan struct{} // closed when the last vote is answered
 	closing  sync.Once
 }
 
@@ -38,7 +38,7 @@ type Queue struct {
 type waiting struct {
 	ctx    context.Context
 	vote   poll.Vote
-	answer chan error // has room for the one that comes
+	answer chan error // has room for one
 }
 
 var _ poll.Queue = (*Queue)(nil)
@@ -63,7 +63,7 @@ func NewQueue(address string) (*Queue, error) {
 	return q, nil
 }
 
-// freeWaiting are those that nobody waits for any more.
+// freeWaiting has the waiting votes that can be used again.
 var freeWaiting = sync.Pool{New: func() any { return &waiting{answer: make(chan error, 1)} }}
 
 // Append implements poll.Queue. An error wraps poll.ErrUnavailable if trying again later may work.
@@ -82,13 +82,13 @@ func (q *Queue) Append(ctx context.Context, vote poll.Vote) error {
 		w.ctx = nil
 		freeWaiting.Put(w)
 		return err
-	case <-ctx.Done(): // its answer may still come, to nobody
+	case <-ctx.Done(): // nobody takes the answer that may still come, so w is not used again
 		return explain("queue the vote", q.address, ctx.Err())
 	case <-q.done:
 		select {
 		case err := <-w.answer:
 			return err
-		default: // it came when nobody looked any more
+		default: // w arrived after the last write
 			return explain("queue the vote", q.address, rueidis.ErrClosing)
 		}
 	}
@@ -104,7 +104,7 @@ func (q *Queue) run() {
 	)
 	for {
 		select {
-		case w := <-q.arrivals: // it came while others were on the way
+		case w := <-q.arrivals: // it came during a write
 			batch = append(batch[:0], w)
 			time.Sleep(time.Until(lastSent.Add(gatherTime)))
 		default:
@@ -126,8 +126,8 @@ func (q *Queue) run() {
 	}
 }
 
-// send appends the votes as one entry and tells those who wait. Whoever has waited too long already is left out. It uses text,
-// and returns it for the next time.
+// send appends the votes as one entry and answers each. A vote whose voter has given up is left out. It writes into text and
+// returns it for the next time.
 func (q *Queue) send(batch []*waiting, text []byte) []byte {
 	sent := batch[:0]
 	for _, w := range batch {
@@ -154,8 +154,8 @@ func (q *Queue) send(batch []*waiting, text []byte) []byte {
 	return text
 }
 
-// CheckWritable implements poll.Queue with one key that is overwritten each time and expires. It makes the workers' group,
-// too: a Redis that fills up before the first worker comes would refuse to make it then, and nobody could empty it.
+// CheckWritable implements poll.Queue with one key that is overwritten each time and expires. It also makes the workers' group:
+// a Redis that is full before the first worker comes refuses to make it, and then nobody could drain the queue.
 func (q *Queue) CheckWritable(ctx context.Context) error {
 	command := q.client.B().Set().Key(healthKey).Value(time.Now().UTC().Format(time.RFC3339)).Ex(healthLife).Build()
 	err := q.client.Do(ctx, command).Error()
@@ -165,7 +165,7 @@ func (q *Queue) CheckWritable(ctx context.Context) error {
 	return explain("write to redis", q.address, err)
 }
 
-// Close ends the connection. Votes on the way are answered first.
+// Close answers the votes that have arrived and ends the connection.
 func (q *Queue) Close() {
 	q.closing.Do(func() { close(q.closed) })
 	<-q.done

@@ -1,9 +1,9 @@
 // Package redis keeps the queue of votes in Redis 6.2 or newer: one stream, which the vote page appends to ([Queue]) and
 // the workers, a consumer group, take from ([Backlog]). Entries that cannot be read become dead letters, in a second stream.
 //
-// What a vote's acknowledgement is worth is Redis's setting: with the append-only file on, Redis writes an entry to the
-// file before it answers, so a killed process loses nothing; appendfsync always also survives a power cut, everysec may
-// lose the last two seconds then.
+// How safe an acknowledged vote is depends on Redis's settings. With the append-only file on, Redis writes an entry to the file
+// before it answers, so a killed process loses nothing. appendfsync always also survives a power cut; everysec may lose the
+// last two seconds then.
 package redis
 
 import (
@@ -28,19 +28,19 @@ const (
 	DeadLetterStream = "votes-unreadable"
 	// Group is the consumer group of the workers.
 	Group = "workers"
-	// healthKey is written to find out whether Redis can be; it expires by itself.
+	// healthKey is written to find out whether Redis takes writes. It expires by itself.
 	healthKey = "votes-health"
 )
 
 const (
 	dialTimeout = time.Second
-	// answerTimeout is how long Redis may take for one answer before the connection counts as dead. It is longer than a
-	// slow disk's fsync, for which Redis makes everyone wait.
+	// answerTimeout is how long Redis may take for one answer before the connection counts as dead. It is longer than an fsync of
+	// a slow disk, during which Redis answers nobody.
 	answerTimeout = 6 * time.Second
 )
 
-// connect makes a client that connects when it is used, and again whenever the connection is lost, so that a Redis that
-// is down now need not be known at start. It does not repeat commands: what to do about a failure is its caller's choice.
+// connect makes a client that connects when it is used, and again when the connection is lost, so that Redis need not be up
+// yet. It does not repeat commands: the caller decides what to do about a failure.
 func connect(address string, adjust func(*rueidis.ClientOption)) (rueidis.Client, error) {
 	if _, _, err := net.SplitHostPort(address); err != nil {
 		return nil, fmt.Errorf("redis address %q: %w: write it as host:port, for instance redis01:6379", address, err)
@@ -58,12 +58,12 @@ func connect(address string, adjust func(*rueidis.ClientOption)) (rueidis.Client
 	if client == nil {
 		return nil, fmt.Errorf("redis client for %s: %w", address, err)
 	}
-	return client, nil // an err beside a client says that Redis does not answer yet
+	return client, nil // an err with a client means that Redis does not answer yet
 }
 
-// makeGroup makes the workers' group, from the first entry on, and with it the stream, unless they are there. A Redis that is
-// out of memory refuses even to look whether there is something to make, while reading and acknowledging, which frees
-// memory, still work; so whether the group is there is asked first, by a command that only reads.
+// makeGroup makes the workers' group, from the first entry on, and with it the stream, unless they are there. It first asks
+// whether the group is there, by a command that only reads: Redis out of memory refuses XGROUP CREATE even when the group
+// exists, and workers must go on then, because they free memory.
 func makeGroup(ctx context.Context, client rueidis.Client) error {
 	err := client.Do(ctx, client.B().Xpending().Key(Stream).Group(Group).Build()).Error()
 	answer, isAnswer := rueidis.IsRedisErr(err)
@@ -72,7 +72,7 @@ func makeGroup(ctx context.Context, client rueidis.Client) error {
 	}
 	err = client.Do(ctx, client.B().XgroupCreate().Key(Stream).Group(Group).Id("0").Mkstream().Build()).Error()
 	if answer, ok := rueidis.IsRedisErr(err); ok && answer.IsBusyGroup() {
-		return nil // somebody else was faster
+		return nil // another program made it meanwhile
 	}
 	return err
 }
@@ -91,7 +91,7 @@ func explain(what, address string, err error) error {
 	return fmt.Errorf("%s at %s: %w: %w", what, address, poll.ErrUnavailable, err)
 }
 
-// isTemporary tells Redis's answers that mean "not now" from those that mean "never like this".
+// isTemporary reports whether an answer of Redis means "not now", rather than that the command is wrong.
 func isTemporary(answer string) bool {
 	for _, code := range []string{
 		"OOM",         // out of its memory limit

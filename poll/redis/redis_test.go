@@ -16,7 +16,7 @@ import (
 )
 
 func newVote(choice poll.Choice) poll.Vote {
-	return poll.Vote{Voter: poll.NewVoterID(), Choice: choice, CastAt: poll.MomentOf(time.Now())}
+	return poll.Vote{Voter: poll.NewVoterID(), Choice: choice, CastAt: poll.TimestampOf(time.Now())}
 }
 
 func newQueue(t *testing.T, server *redistest.Server) *redis.Queue {

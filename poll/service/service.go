@@ -1,5 +1,4 @@
-// Package service is what the three programs share in being programs: start, logs, listeners, a graceful stop, and the
-// question whether they are healthy.
+// Package service is what the three programs share: arguments, logs, listeners, a graceful stop and the health check.
 package service
 
 import (
@@ -25,8 +24,8 @@ const (
 	ExitSettings = 2 // it did not start: the settings or arguments are wrong
 )
 
-// stopTimeout is how long requests in flight may take to finish after the signal to stop: less than the 10 s after which
-// `docker stop` kills.
+// stopTimeout is how long requests in flight may take after the signal to stop. It is less than the 10 s after which `docker
+// stop` kills.
 const stopTimeout = 8 * time.Second
 
 // Log is the program's log: one JSON object per line.
@@ -34,7 +33,7 @@ func Log(to io.Writer, program string) *slog.Logger {
 	return slog.New(slog.NewJSONHandler(to, nil)).With("program", program)
 }
 
-// SettingsFault tells a person what is wrong with the settings, one fault per line, and returns the exit code for it.
+// SettingsFault writes what is wrong with the settings, one fault per line, and returns ExitSettings.
 func SettingsFault(to io.Writer, program string, err error) int {
 	fmt.Fprintf(to, "%s cannot start, its settings are wrong:\n", program)
 	for _, fault := range faults(err) {
@@ -115,9 +114,9 @@ func Serve(ctx context.Context, log *slog.Logger, listeners ...Listener) error {
 			ReadHeaderTimeout: 5 * time.Second,
 			ReadTimeout:       10 * time.Second,
 			WriteTimeout:      20 * time.Second,
-			IdleTimeout:       75 * time.Second, // longer than a load balancer keeps its side, so that it is not cut off
+			IdleTimeout:       75 * time.Second, // longer than a load balancer keeps an idle connection, so that it closes first
 			MaxHeaderBytes:    8 << 10,
-			// What clients do wrong on the wire is not worth a line each.
+			// Clients' protocol errors are not worth a line each.
 			ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		}
 		log.Info("listening", "for", listener.Name, "address", sockets[i].Addr().String())
@@ -142,8 +141,8 @@ func Serve(ctx context.Context, log *slog.Logger, listeners ...Listener) error {
 	return group.Wait()
 }
 
-// Healthcheck asks the program that listens on address on this machine for a page, such as /healthz, and returns the exit
-// code a container's HEALTHCHECK wants: 0 healthy, 1 not. What is wrong goes to out.
+// Healthcheck asks the program that listens on address on this machine for a page, such as /healthz. It returns ExitOK if the
+// answer is 200, and ExitFailure if not; the answer goes to out.
 func Healthcheck(out io.Writer, address, page string) int {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {

@@ -51,7 +51,7 @@ func TestStore(t *testing.T) {
 func newVotes(n int) []poll.Vote {
 	votes := make([]poll.Vote, n)
 	for i := range votes {
-		votes[i] = poll.Vote{Voter: poll.NewVoterID(), Choice: poll.Choices()[i%2], CastAt: poll.MomentOf(time.Now())}
+		votes[i] = poll.Vote{Voter: poll.NewVoterID(), Choice: poll.Choices()[i%2], CastAt: poll.TimestampOf(time.Now())}
 	}
 	return votes
 }

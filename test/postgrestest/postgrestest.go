@@ -26,8 +26,8 @@ import (
 // Password is that of the user postgres.
 const Password = "not-a-secret"
 
-// Server is a PostgreSQL server with durable settings on 127.0.0.1. Setting one up takes a second or two, so a test
-// package has one ([Main]) and each test a database of its own ([Server.NewDatabase]).
+// Server is a PostgreSQL server with durable settings on 127.0.0.1. Setting one up takes a second or two, so the tests of a
+// package share one ([Main]) and each has a database of its own ([Server.NewDatabase]).
 type Server struct {
 	Port int
 
@@ -82,7 +82,7 @@ func Start(t testing.TB) *Server {
 	return StartIn(t, "")
 }
 
-// StartIn is Start with the data in a folder of the test's choice, which it then owns.
+// StartIn is Start with the data in this folder, which is removed with the server.
 func StartIn(t testing.TB, directory string) *Server {
 	t.Helper()
 	server, skip, err := start(directory)

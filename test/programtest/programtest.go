@@ -39,13 +39,13 @@ var build struct {
 	err    error
 }
 
-// Main runs the tests of a package, and then ends the PostgreSQL server that they shared and deletes the programs; call it
-// from TestMain.
+// Main runs the tests of a package. Then it ends the PostgreSQL server that they shared and deletes the programs. Call it from
+// TestMain.
 func Main(m *testing.M) int {
 	defer func() {
 		build.Lock()
 		defer build.Unlock()
-		_ = os.RemoveAll(build.folder) // in the system's temporary folder; nothing depends on it
+		_ = os.RemoveAll(build.folder) // it is in the system's temporary folder; nothing depends on it
 	}()
 	return postgrestest.Main(m)
 }
@@ -86,7 +86,7 @@ type Program struct {
 	Environment []string
 	// URL is where its pages are, and Metrics where its metrics are; a worker has no other pages.
 	URL, Metrics string
-	// Log is what it has said so far, over all its lives.
+	// Log is what it has written so far, over all its starts.
 	Log *Log
 }
 
@@ -109,7 +109,7 @@ func Start(t testing.TB, name string, variables ...string) *Program {
 	return p
 }
 
-// Launch starts a program that has ended again, at the same addresses, and waits until it answers.
+// Launch starts a program again that has ended, at the same addresses, and waits until it answers.
 func (p *Program) Launch(t testing.TB) {
 	t.Helper()
 	p.LaunchOnly(t)
@@ -141,7 +141,7 @@ func (p *Program) LaunchOnly(t testing.TB) {
 	p.Process = process
 }
 
-// Stop stops the program as docker stop does, and checks that it ends well.
+// Stop stops the program as docker stop does, and checks that it ends with code 0.
 func (p *Program) Stop(t testing.TB) {
 	t.Helper()
 	if err := p.Signal(syscall.SIGTERM); err != nil {
@@ -157,7 +157,7 @@ func (p *Program) Stop(t testing.TB) {
 	}
 }
 
-// RunToEnd runs a program to its end and returns its exit code and what it said.
+// RunToEnd runs a program to its end and returns its exit code and output.
 func RunToEnd(t testing.TB, name string, arguments, variables []string) (code int, stdout, stderr string) {
 	t.Helper()
 	command := exec.Command(Path(t, name), arguments...)
@@ -178,7 +178,7 @@ func RunToEnd(t testing.TB, name string, arguments, variables []string) (code in
 	return process.Wait(), out.String(), errors.String()
 }
 
-// FreeAddress is an address on this machine that nobody listened on a moment ago.
+// FreeAddress is an address on this machine that nobody listened on just now.
 func FreeAddress(t testing.TB) string {
 	t.Helper()
 	port, err := testprocess.FreePort()

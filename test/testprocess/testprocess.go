@@ -33,7 +33,7 @@ func Start(command *exec.Cmd) (*Process, error) {
 	p := &Process{command: command, ended: make(chan struct{})}
 	started := make(chan error)
 	go func() {
-		// The kernel's promise is about the thread that started the process, so that thread must live as long.
+		// The kernel kills the process when the thread that started it ends, so that thread must live as long.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		err := command.Start()
@@ -173,11 +173,11 @@ func (p *Process) stopped() (bool, error) {
 // Resume is the end of Pause.
 func (p *Process) Resume() error { return p.Signal(syscall.SIGCONT) }
 
-// Ports that FreePort chooses from: below those that the kernel gives to outgoing connections, so that a server that is
-// killed finds its port free when it is started again.
+// FreePort chooses from these ports. They are below those that the kernel gives to outgoing connections, so that a killed
+// server finds its port free when it is started again.
 const firstPort, portCount = 15_000, 15_000
 
-// FreePort is a TCP port on 127.0.0.1 that nobody listened on a moment ago.
+// FreePort is a TCP port on 127.0.0.1 that nobody listened on just now.
 func FreePort() (int, error) {
 	var err error
 	for range 100 {
