@@ -15,8 +15,8 @@ import (
 	"swarm-scale/test/eventually"
 )
 
-// One voter who presses both buttons a hundred times at once, on both frontends, is one voter.
-func TestOneVoterInManyTabs(t *testing.T) {
+// One voter who sends a hundred votes at once, for both options and through both frontends, counts once.
+func TestVoterWithManyTabsCountsOnce(t *testing.T) {
 	t.Parallel()
 	s := startSystem(t)
 	v := s.newVoter(t, s.frontends[0])
@@ -44,20 +44,20 @@ func TestOneVoterInManyTabs(t *testing.T) {
 		})
 	}
 	group.Wait()
-	// And then decides.
+	// The last vote decides.
 	mustVote(t, v, s.frontends[1], poll.B)
 	s.wantResults(t, 0, 1)
 }
 
-// With 10,000 connections open, half of them in the middle of a request, voters beside them are answered in time.
-func TestTenThousandConnections(t *testing.T) {
-	const connections, voters, besides = 10_000, 20, 500
+// While 10,000 connections are open, half of them in the middle of a request, other voters are answered in time.
+func TestVotersAreAnsweredBesideTenThousandConnections(t *testing.T) {
+	const connections, voters, others = 10_000, 20, 500 // others are the process's own files, at most
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		t.Fatal(err)
 	}
-	if limit.Max < connections+besides {
-		t.Skipf("a process may have %d files open here, and this takes %d", limit.Max, connections+besides)
+	if limit.Max < connections+others {
+		t.Skipf("a process may open %d files here, and this test needs %d: raise the hard limit of ulimit -n", limit.Max, connections+others)
 	}
 	s := startWithoutWorker(t)
 	frontend := s.frontends[0]
@@ -93,9 +93,9 @@ func TestTenThousandConnections(t *testing.T) {
 		})
 	}
 	group.Wait()
-	eventually.Succeeds(t, patience, "the frontend has them all", func() error {
+	eventually.Succeeds(t, patience, "the frontend has accepted all connections", func() error {
 		if got := metric(t, frontend, "process_open_fds"); got < connections {
-			return fmt.Errorf("it has %v files open", got)
+			return fmt.Errorf("it has %v files open, want %d or more", got, connections)
 		}
 		return nil
 	})
@@ -107,22 +107,22 @@ func TestTenThousandConnections(t *testing.T) {
 		slowest = max(slowest, time.Since(started))
 	}
 	if slowest > 2*time.Second {
-		t.Errorf("a voter waited %s for page and answer", slowest)
+		t.Errorf("a voter waited %s for the page and the answer to a vote, want 2 s at most", slowest)
 	}
 	memory, err := frontend.PeakMemory()
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("%d connections: at most %s for a voter's page and answer, %d MiB resident at most", connections,
+	t.Logf("%d connections: a voter's page and answer took at most %s, and the frontend at most %d MiB", connections,
 		slowest.Round(time.Millisecond), memory>>20)
-	const mostMemory = 400 << 20 // of a small machine's 1 GiB, beside its Redis with 512 MiB
+	const mostMemory = 400 << 20 // a small machine has 1 GiB, of which its Redis may take 512 MiB
 	if memory > mostMemory {
 		t.Errorf("the frontend took %d MiB, want at most %d", memory>>20, mostMemory>>20)
 	}
 }
 
-// Half a vote, and then nothing: the connection does not stay open for ever, and nothing is counted.
-func TestHalfAVote(t *testing.T) {
+// A vote that is sent only in part is not counted, and its connection is closed.
+func TestIncompleteVoteIsNotCounted(t *testing.T) {
 	t.Parallel()
 	s := startWithoutWorker(t)
 	v := s.newVoter(t, s.frontends[0])
@@ -147,7 +147,7 @@ func TestHalfAVote(t *testing.T) {
 	}
 }
 
-// sendRaw sends bytes and returns all that comes back until the other side hangs up.
+// sendRaw sends bytes and returns all that comes back until the server closes the connection.
 func sendRaw(address, request string) (answer string, err error) {
 	connection, err := net.Dial("tcp", address)
 	if err != nil {

@@ -21,7 +21,7 @@ import (
 	"swarm-scale/test/eventually"
 )
 
-// The sizes of a screen: a laptop's and a small phone's, in CSS pixels.
+// Screen sizes of a laptop and a small phone, in CSS pixels.
 const (
 	laptopWidth, laptopHeight = 1280, 800
 	phoneWidth, phoneHeight   = 360, 740
@@ -157,7 +157,7 @@ func watchConsole(t *testing.T, tab context.Context) {
 	})
 }
 
-// do runs the actions.
+// do runs actions in a tab.
 func do(t *testing.T, tab context.Context, actions ...chromedp.Action[chromedp.Void]) {
 	t.Helper()
 	if err := chromedp.Do(tab, actions...); err != nil {
@@ -165,7 +165,7 @@ func do(t *testing.T, tab context.Context, actions ...chromedp.Action[chromedp.V
 	}
 }
 
-// command makes an action of one of the browser's commands.
+// command is an action that sends a command of the DevTools protocol.
 func command[P, R any](command cdp.Command[P, R], parameters P) chromedp.Action[chromedp.Void] {
 	return chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
 		_, err := cdp.Call(ctx, tab, command, parameters)
@@ -189,7 +189,7 @@ func ask[T any](t *testing.T, tab context.Context, expression string) T {
 	return answer
 }
 
-// press presses a button that leads to another page, and waits for that page.
+// press clicks a button that loads a page, and waits for the page.
 func press(t *testing.T, tab context.Context, selector string) {
 	t.Helper()
 	if _, err := chromedp.RunResponse(tab, chromedp.Click(chromedp.CSS(selector))); err != nil {
@@ -197,13 +197,13 @@ func press(t *testing.T, tab context.Context, selector string) {
 	}
 }
 
-// text is what the page shows of an element.
+// text is the visible text of an element.
 func text(t *testing.T, tab context.Context, selector string) string {
 	t.Helper()
 	return ask[string](t, tab, fmt.Sprintf(`document.querySelector(%q)?.innerText ?? "(no such element)"`, selector))
 }
 
-// keepScreenshot writes what the page looks like to the folder SCREENSHOTS, if that is set, for a person to look at.
+// keepScreenshot writes a picture of the page to the folder that the variable SCREENSHOTS names, if it is set.
 func keepScreenshot(t *testing.T, tab context.Context, name string) {
 	t.Helper()
 	folder := os.Getenv("SCREENSHOTS")
@@ -219,7 +219,7 @@ func keepScreenshot(t *testing.T, tab context.Context, name string) {
 	}
 }
 
-// fitsScreen checks that nothing makes the page scroll sideways, and that what one taps is big enough for a finger.
+// fitsScreen checks that the page does not scroll sideways, and that buttons and links are big enough for a finger.
 func fitsScreen(t *testing.T, tab context.Context) {
 	t.Helper()
 	type size struct{ Content, Screen, SmallestButton float64 }
@@ -235,11 +235,11 @@ func fitsScreen(t *testing.T, tab context.Context) {
 		t.Errorf("the page is %v wide on a screen of %v: it scrolls sideways", got.Content, got.Screen)
 	}
 	if got.SmallestButton < 44 {
-		t.Errorf("the smallest side of a button is %v pixels, want 44 for a finger", got.SmallestButton)
+		t.Errorf("the shortest side of a button is %v pixels, want at least 44", got.SmallestButton)
 	}
 }
 
-func TestVotePageInBrowser(t *testing.T) {
+func TestVotingInBrowser(t *testing.T) {
 	t.Parallel()
 	tab := newTab(t)
 	s := startSystem(t)
@@ -273,12 +273,12 @@ func TestVotePageInBrowser(t *testing.T) {
 	}
 	s.wantResults(t, 0, 1)
 
-	// Another visit, later: the page knows the choice. Another frontend knows it too.
+	// On a later visit the page knows the choice. So does another frontend.
 	do(t, tab, chromedp.Navigate(site))
 	if got := text(t, tab, "[aria-pressed=true]"); !strings.Contains(got, "Dogs") {
 		t.Errorf("the chosen option on another visit is %q, want Dogs", got)
 	}
-	do(t, tab, chromedp.Navigate(s.frontends[1].URL)) // cookies do not tell ports apart
+	do(t, tab, chromedp.Navigate(s.frontends[1].URL)) // a cookie is for all ports of a host
 	if got := text(t, tab, "[aria-pressed=true]"); !strings.Contains(got, "Dogs") {
 		t.Errorf("the chosen option on the other frontend is %q, want Dogs", got)
 	}
@@ -291,10 +291,10 @@ func TestVotePageInBrowser(t *testing.T) {
 		t.Errorf("scripts can read the cookie: %q", got)
 	}
 
-	// By keyboard alone.
+	// The keyboard alone is enough.
 	do(t, tab, chromedp.Navigate(site), chromedp.KeyEvent("\t\t"))
 	if got := ask[string](t, tab, "document.activeElement.value"); got != "b" {
-		t.Errorf("the second Tab leads to %q, want the second option", got)
+		t.Errorf("the second Tab selects %q, want the second option", got)
 	}
 	if _, err := chromedp.RunResponse(tab, chromedp.KeyEvent("\r")); err != nil {
 		t.Fatal(err)
@@ -302,7 +302,7 @@ func TestVotePageInBrowser(t *testing.T) {
 	s.wantResults(t, 0, 1)
 }
 
-func TestVotePageOnPhone(t *testing.T) {
+func TestPagesFitPhone(t *testing.T) {
 	t.Parallel()
 	tab := newTab(t)
 	s := startWithoutWorker(t, "OPTION_A=Cats that sleep in the afternoon sun now", "OPTION_B=Donaudampfschifffahrtskapitänshunde 123")
@@ -316,11 +316,11 @@ func TestVotePageOnPhone(t *testing.T) {
 	do(t, tab, chromedp.Navigate(s.frontends[0].URL+"/nothing"))
 	fitsScreen(t, tab)
 	keepScreenshot(t, tab, "not-found-phone")
-	do(t, tab, screen(280, 600), chromedp.Navigate(s.frontends[0].URL)) // the narrowest there is
+	do(t, tab, screen(280, 600), chromedp.Navigate(s.frontends[0].URL)) // the narrowest phones
 	fitsScreen(t, tab)
 }
 
-func TestVotePageWithoutJavaScript(t *testing.T) {
+func TestVotingWithoutJavaScript(t *testing.T) {
 	t.Parallel()
 	tab := newTab(t)
 	s := startSystem(t)
@@ -332,16 +332,16 @@ func TestVotePageWithoutJavaScript(t *testing.T) {
 	}
 	s.wantResults(t, 0, 1)
 
-	// The results are in the page itself, which loads itself again.
+	// The results are in the page itself, which reloads itself.
 	do(t, tab, chromedp.Navigate(s.results.URL))
 	if share := text(t, tab, "[data-option=b] .share"); share != "100.0%" {
 		t.Errorf("the share of Dogs is %q, want 100.0%%", share)
 	}
 	v := s.newVoter(t, s.frontends[0])
 	mustVote(t, v, s.frontends[0], poll.A)
-	eventually.Succeeds(t, patience, "the page shows the new vote by itself", func() error {
+	eventually.Succeeds(t, patience, "the page shows the new vote without a click", func() error {
 		share, err := chromedp.Run(tab, chromedp.Evaluate[string](`document.querySelector("[data-option=b] .share").innerText`))
-		if err != nil { // the page is just being loaded
+		if err != nil { // the page is reloading
 			return err
 		}
 		if share != "50.0%" {
@@ -351,7 +351,7 @@ func TestVotePageWithoutJavaScript(t *testing.T) {
 	})
 }
 
-func TestVotePageWhileQueueIsDown(t *testing.T) {
+func TestVotePageSaysThatQueueIsDown(t *testing.T) {
 	t.Parallel()
 	tab := newTab(t)
 	s := startSystem(t)
@@ -377,7 +377,7 @@ func TestVotePageWhileQueueIsDown(t *testing.T) {
 	s.wantResults(t, 0, 1)
 }
 
-func TestResultsPageMovesByItself(t *testing.T) {
+func TestResultsPageUpdatesItself(t *testing.T) {
 	t.Parallel()
 	tab := newTab(t)
 	s := startSystem(t)
@@ -422,7 +422,7 @@ func TestResultsPageMovesByItself(t *testing.T) {
 		t.Errorf("the status is %q, want Live", got)
 	}
 	if !ask[bool](t, tab, `window.sameVisit === true`) {
-		t.Error("the page was loaded again; it should change by itself")
+		t.Error("the page was reloaded, want it updated in place")
 	}
 	keepScreenshot(t, tab, "results-laptop")
 	do(t, tab, screen(phoneWidth, phoneHeight))
@@ -434,7 +434,7 @@ func TestResultsPageMovesByItself(t *testing.T) {
 		}))
 	keepScreenshot(t, tab, "results-dark")
 
-	// The results app goes away and comes back: the page says so, and finds it again.
+	// The results app is killed and started again. The page says so, and reconnects.
 	s.results.Kill()
 	eventually.Succeeds(t, patience, "the page says that it has lost the connection", func() error {
 		if got := text(t, tab, "#trouble"); !strings.Contains(got, "connection to the results is lost") {

@@ -10,8 +10,7 @@ import (
 	"swarm-scale/test/programtest"
 )
 
-// compose.yaml runs what the cluster runs: the same versions of the stock images, and the programs from the contexts that
-// `pulumi up` builds from.
+// compose.yaml runs what the cluster runs: the same versions of the stock images, and programs built from the same contexts.
 func TestComposeRunsWhatTheClusterRuns(t *testing.T) {
 	var project struct {
 		Config map[string]struct{ Default any }
@@ -24,13 +23,13 @@ func TestComposeRunsWhatTheClusterRuns(t *testing.T) {
 	for service, setting := range map[string]string{"redis": "redisImage", "pg": "postgresImage", "loadbalancer": "haproxyImage"} {
 		want := project.Config[setting].Default
 		if got := compose.Services[service].Image; got == "" || got != want {
-			t.Errorf("%s has the image %q, and the cluster %v", service, got, want)
+			t.Errorf("service %s has the image %q, want the cluster's %v", service, got, want)
 		}
 	}
 	for service, program := range map[string]string{"frontend": programtest.WebVoteApp, "worker": programtest.VoteWorker,
 		"results": programtest.ResultsApp} {
 		if got := compose.Services[service]; got.Build != ".build/"+program || got.Image != program {
-			t.Errorf("%s is built from %q as %q, want .build/%s", service, got.Build, got.Image, program)
+			t.Errorf("service %s is built from %q as %q, want .build/%s", service, got.Build, got.Image, program)
 		}
 	}
 	text, err := os.ReadFile("../../compose.yaml")
@@ -40,7 +39,7 @@ func TestComposeRunsWhatTheClusterRuns(t *testing.T) {
 	for line := range strings.Lines(string(text)) {
 		for _, secret := range []string{"POSTGRES_PASSWORD:", "VOTER_KEY:"} {
 			if _, value, found := strings.Cut(line, secret); found && !strings.HasPrefix(value, " ${") {
-				t.Errorf("a secret is in the source: %s", line)
+				t.Errorf("compose.yaml has a secret, want a variable: %s", line)
 			}
 		}
 	}

@@ -18,7 +18,7 @@ import (
 	"swarm-scale/test/voters"
 )
 
-// patience is how long the tests wait for what happens in a second on an idle machine.
+// patience is how long the tests wait for events that take a second on an idle machine.
 const patience = 30 * time.Second
 
 func TestMain(m *testing.M) {
@@ -27,11 +27,11 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// system is the whole application with two frontends.
+// system is the whole poll, with two frontends.
 type system struct {
 	redis     []*redistest.Server
 	postgres  *postgrestest.Server
-	database  []string // variables
+	database  []string // environment variables
 	dbName    string
 	frontends []*programtest.Program
 	worker    *programtest.Program
@@ -39,7 +39,7 @@ type system struct {
 	books     voters.Books
 }
 
-// startSystem starts everything.
+// startSystem starts all parts.
 func startSystem(t testing.TB, variables ...string) *system {
 	t.Helper()
 	s := startWithoutWorker(t, variables...)
@@ -47,6 +47,7 @@ func startSystem(t testing.TB, variables ...string) *system {
 	return s
 }
 
+// startWithoutWorker starts all parts but the worker.
 func startWithoutWorker(t testing.TB, variables ...string) *system {
 	t.Helper()
 	s := &system{postgres: postgrestest.Shared(t)}

@@ -18,7 +18,7 @@ import (
 	"swarm-scale/test/redistest"
 )
 
-// Many voters vote through both frontends, change their minds and press twice; the results are each one's latest choice.
+// Voters vote several times, through both frontends. The results are each one's latest choice.
 func TestEveryVoterCountsOnce(t *testing.T) {
 	t.Parallel()
 	s := startSystem(t)
@@ -49,14 +49,14 @@ func TestEveryVoterCountsOnce(t *testing.T) {
 	for _, frontend := range s.frontends {
 		accepted += metric(t, frontend, "poll_votes_accepted_total")
 	}
-	eventually.Succeeds(t, patience, "the worker's metrics agree", func() error {
+	eventually.Succeeds(t, patience, "the worker has stored all votes", func() error {
 		if stored := metric(t, s.worker, "poll_worker_votes_stored_total"); stored != accepted {
 			return fmt.Errorf("%v votes were accepted and %v stored", accepted, stored)
 		}
 		return nil
 	})
 	if got := metric(t, s.results, "poll_results_votes"); got != count {
-		t.Errorf("the results' metric says %v votes, want %d", got, count)
+		t.Errorf("poll_results_votes is %v, want %d", got, count)
 	}
 	for _, program := range []*programtest.Program{s.frontends[0], s.frontends[1], s.worker, s.results} {
 		for line := range strings.Lines(program.Log.String()) {
@@ -70,8 +70,8 @@ func TestEveryVoterCountsOnce(t *testing.T) {
 	}
 }
 
-// The worker is killed again and again while votes come in.
-func TestWorkerIsKilled(t *testing.T) {
+// The worker is killed several times while votes come in. Every vote is counted.
+func TestNoVoteIsLostWithWorker(t *testing.T) {
 	t.Parallel()
 	s := startSystem(t)
 	const voters = 80
@@ -86,7 +86,7 @@ func TestWorkerIsKilled(t *testing.T) {
 	s.wantResults(t, voters/2, voters/2)
 }
 
-// Each program ends well when docker stops it, and says whether it is healthy when docker asks.
+// Each program ends with code 0 on SIGTERM, and its healthcheck command says whether it is healthy.
 func TestStopAndHealthcheck(t *testing.T) {
 	t.Parallel()
 	s := startSystem(t)
@@ -107,7 +107,7 @@ func TestStopAndHealthcheck(t *testing.T) {
 	}
 	defer viewer.Body.Close()
 	s.redis[0].Kill()
-	time.Sleep(1100 * time.Millisecond) // the proof of a write holds for a second
+	time.Sleep(1100 * time.Millisecond) // a successful write counts as proof for a second
 	if code, out, _ := programtest.RunToEnd(t, "web-vote-app", []string{"healthcheck"}, s.frontends[0].Environment); code != 1 ||
 		!strings.Contains(out, "redis does not take a write") {
 		t.Errorf("without redis: healthcheck %d %s", code, out)
@@ -120,8 +120,8 @@ func TestStopAndHealthcheck(t *testing.T) {
 	}
 }
 
-// A frontend is retired: its votes, those in the hands of a worker that is gone included, are stored before it goes.
-func TestDrain(t *testing.T) {
+// Drain stores all votes of a queue, also those that a lost worker had read.
+func TestDrainStoresAllVotes(t *testing.T) {
 	t.Parallel()
 	s := startWithoutWorker(t)
 	for i := range 30 {
@@ -139,14 +139,14 @@ func TestDrain(t *testing.T) {
 	}
 	s.wantResults(t, 20, 10)
 
-	// Votes that cannot be stored are not reported as such.
+	// Drain reports votes that it cannot store.
 	v := s.newVoter(t, s.frontends[0])
 	mustVote(t, v, s.frontends[0], poll.B)
 	gone := redistest.Start(t)
 	gone.Kill()
 	for name, arguments := range map[string][]string{
-		"a redis that is gone":    {"drain", "--timeout", "500ms", gone.Address},
-		"a database that is gone": {"drain", "--timeout", "500ms", redis.Address},
+		"Redis is down":        {"drain", "--timeout", "500ms", gone.Address},
+		"the database is down": {"drain", "--timeout", "500ms", redis.Address},
 	} {
 		environment := environment
 		if strings.Contains(name, "database") {
@@ -158,11 +158,11 @@ func TestDrain(t *testing.T) {
 		}
 	}
 	if got := redis.Do(t, "XLEN", "votes"); got != "1" {
-		t.Errorf("%s votes are in the queue, want the one", got)
+		t.Errorf("%s entries are queued, want one", got)
 	}
 }
 
-// Wrong settings are all told at once, and no secret with them.
+// All wrong settings are reported at once, without secrets.
 func TestWrongSettings(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -215,20 +215,20 @@ func TestWrongSettings(t *testing.T) {
 			}
 			for _, want := range test.says {
 				if !strings.Contains(said, want) {
-					t.Errorf("it does not say %q:\n%s", want, said)
+					t.Errorf("its error lacks %q:\n%s", want, said)
 				}
 			}
 			for _, secret := range []string{"hush-hush", "c2hvcnQ"} {
 				if strings.Contains(said, secret) {
-					t.Errorf("it shows the secret:\n%s", said)
+					t.Errorf("its error has a secret:\n%s", said)
 				}
 			}
 		})
 	}
 }
 
-// An address that is taken is a failure at once, with the address in it.
-func TestAddressIsTaken(t *testing.T) {
+// A program whose address is in use ends at once and names the address.
+func TestAddressInUse(t *testing.T) {
 	t.Parallel()
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -249,8 +249,8 @@ func TestAddressIsTaken(t *testing.T) {
 	}
 }
 
-// Clients that send slowly, or too much, do not keep a place for ever, and voters beside them are answered.
-func TestRudeClients(t *testing.T) {
+// Clients that send slowly or too much are disconnected, and voters beside them are answered.
+func TestSlowAndHugeRequests(t *testing.T) {
 	t.Parallel()
 	s := startWithoutWorker(t)
 	address := strings.TrimPrefix(s.frontends[0].URL, "http://")
@@ -278,7 +278,7 @@ func TestRudeClients(t *testing.T) {
 		if err := connection.SetDeadline(time.Now().Add(patience)); err != nil {
 			t.Fatal(err)
 		}
-		_, _ = io.WriteString(connection, request) // the server may hang up before it has read all
+		_, _ = io.WriteString(connection, request) // the server may close the connection before it has read all
 		line, err := bufio.NewReader(connection).ReadString('\n')
 		if err == nil && !strings.HasPrefix(line, "HTTP/1.1 4") {
 			t.Errorf("%s: answered with %q, want a 4xx", name, line)
@@ -293,7 +293,7 @@ func TestRudeClients(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, err := io.ReadAll(connection); err != nil {
-			t.Fatalf("a slow client still has its place after %s: %v", time.Since(started), err)
+			t.Fatalf("a slow client is still connected after %s: %v", time.Since(started), err)
 		}
 	}
 }

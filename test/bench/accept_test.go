@@ -15,15 +15,15 @@ import (
 )
 
 const (
-	// acceptConnections is how many connections vote at full speed, as a load balancer with many voters would.
+	// acceptConnections is how many connections vote at full speed, like those of a load balancer with many voters.
 	acceptConnections = 256
-	// acceptRounds is how often the vote page and its limit take turns, so that a busier moment of the machine hits both.
+	// acceptRounds is how often the vote page and its limit are measured, in turn, so that other load on the machine slows both.
 	acceptRounds = 4
 )
 
-// TestAccept measures how fast the vote page takes votes, for both settings of Redis's append-only file.
+// TestAccept measures how fast the vote page takes votes, with both settings of Redis's append-only file.
 func TestAccept(t *testing.T) {
-	takeTurns(t)
+	parallelUnlessFull(t)
 	for _, appendfsync := range []string{"always", "everysec"} {
 		t.Run(appendfsync, func(t *testing.T) { measureAccept(t, appendfsync) })
 	}
@@ -74,7 +74,7 @@ func measureAccept(t *testing.T, appendfsync string) {
 		fmt.Sprintf("50 votes/s on one connection, p99 %.1f ms", milliseconds(alone.Quantile(99)))})
 }
 
-// captureAnswer is a file with the vote page's answer to a vote, as it is on the wire.
+// captureAnswer writes the vote page's answer to a vote, as sent over the wire, to a file and returns its path.
 func captureAnswer(t *testing.T, address string) string {
 	t.Helper()
 	connection, err := load.Dial(t.Context(), address)
@@ -91,7 +91,7 @@ func captureAnswer(t *testing.T, address string) string {
 		t.Fatal(err)
 	}
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	request.Header.Set("Accept-Encoding", "gzip") // so it is not unpacked here
+	request.Header.Set("Accept-Encoding", "gzip") // so the transport does not unpack the answer
 	request.Header.Set("Cookie", voter.Cookie())
 	response, err := http.DefaultTransport.RoundTrip(request)
 	if err != nil {
@@ -112,6 +112,7 @@ func captureAnswer(t *testing.T, address string) string {
 	return file
 }
 
+// gather opens that many connections to the vote page at address, host:port, with four voters on each.
 func gather(t *testing.T, address string, count int) *load.Crowd {
 	t.Helper()
 	crowd, err := load.Gather(t.Context(), address, count, 4)
@@ -122,6 +123,7 @@ func gather(t *testing.T, address string, count int) *load.Crowd {
 	return crowd
 }
 
+// fullSpeed has the crowd vote at full speed for three seconds. No vote may be refused.
 func fullSpeed(t *testing.T, crowd *load.Crowd) load.Report {
 	t.Helper()
 	report, err := crowd.FullSpeed(t.Context(), length(3*time.Second))
@@ -129,12 +131,12 @@ func fullSpeed(t *testing.T, crowd *load.Crowd) load.Report {
 		t.Fatal(err)
 	}
 	if report.Answers == 0 || report.Refused > 0 {
-		t.Fatalf("%d votes were taken and %d refused", report.Answers, report.Refused)
+		t.Fatalf("%d votes were taken and %d refused, want some and none", report.Answers, report.Refused)
 	}
 	return report
 }
 
-// add puts a report's figures to the total's.
+// add adds a report's answers and time to the total.
 func add(total *load.Report, report load.Report) {
 	total.Answers += report.Answers
 	total.Took += report.Took

@@ -14,13 +14,13 @@ import (
 	"swarm-scale/test/testprocess"
 )
 
-// bare is the built program of folder bare.
+// bare is where the program of folder bare was built.
 var bare struct {
 	sync.Mutex
 	folder string
 }
 
-// startBare starts the bare handler with the HTTP response in file, and returns it and its address.
+// startBare starts the bare handler with the HTTP response in file. It returns the process and its address, host:port.
 func startBare(t *testing.T, file string) (process *testprocess.Process, address string) {
 	t.Helper()
 	address = programtest.FreeAddress(t)
@@ -38,11 +38,12 @@ func startBare(t *testing.T, file string) (process *testprocess.Process, address
 			return process, address
 		}
 		if process.Ended() || time.Now().After(deadline) {
-			t.Fatalf("the bare handler does not answer: %v", err)
+			t.Fatalf("the bare handler does not accept connections: %v", err)
 		}
 	}
 }
 
+// buildBare builds the bare handler once and returns its path.
 func buildBare(t *testing.T) string {
 	t.Helper()
 	bare.Lock()
@@ -64,4 +65,5 @@ func buildBare(t *testing.T) string {
 	return path
 }
 
+// removeBare deletes the bare handler.
 func removeBare() { _ = os.RemoveAll(bare.folder) } // in the system's temporary folder; nothing depends on it

@@ -14,10 +14,10 @@ import (
 	"swarm-scale/test/redistest"
 )
 
-// full runs the measurements at full length, and judges them.
+// full measures at full length and judges the figures.
 var full = flag.Bool("full", false, "measure at full length and judge the figures by their targets")
 
-// document is where the tables are written to.
+// document is the file that the tables are written into.
 var document = flag.String("document", "", "write the tables into this Markdown file, at their places")
 
 func TestMain(m *testing.M) {
@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 			fmt.Println("\n" + table)
 		}
 		if n := missed(); n > 0 {
-			fmt.Fprintf(os.Stderr, "%d targets are missed\n", n)
+			fmt.Fprintf(os.Stderr, "%d figures miss their targets\n", n)
 			code = 1
 		}
 		if *document != "" {
@@ -42,7 +42,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// length is how long one measurement lasts: as it is for `make bench`, and a moment in the tests.
+// length is how long a measurement lasts: d at full length, otherwise a moment.
 func length(d time.Duration) time.Duration {
 	if *full {
 		return d
@@ -50,7 +50,7 @@ func length(d time.Duration) time.Duration {
 	return 300 * time.Millisecond
 }
 
-// size is how much one measurement moves: as it is for `make bench`, and a hundredth in the tests.
+// size is how many votes or rounds a measurement has: n at full length, otherwise a hundredth.
 func size(n int) int {
 	if *full {
 		return n
@@ -58,7 +58,7 @@ func size(n int) int {
 	return n / 100
 }
 
-// connections is how many voters are connected in one measurement: as it is for `make bench`, and an eighth in the tests.
+// connections is how many connections a measurement has: n at full length, otherwise an eighth.
 func connections(n int) int {
 	if *full {
 		return n
@@ -66,26 +66,26 @@ func connections(n int) int {
 	return n / 8
 }
 
-// takeTurns lets the tests run beside each other, unless they measure.
-func takeTurns(t *testing.T) {
+// parallelUnlessFull lets tests run in parallel unless they measure at full length.
+func parallelUnlessFull(t *testing.T) {
 	t.Helper()
 	if !*full {
 		t.Parallel()
 	}
 }
 
-// startFrontend starts a vote page for the Redis.
+// startFrontend starts a vote page whose queue is in the Redis.
 func startFrontend(t testing.TB, redis *redistest.Server) *programtest.Program {
 	t.Helper()
 	return programtest.Start(t, programtest.WebVoteApp, "WEB_VOTE_NUMBER=01",
 		"REDIS_ADDRESS="+redis.Address, "VOTER_KEY="+programtest.VoterKey)
 }
 
-// databaseVariables are the environment variables for the database.
+// databaseVariables are the environment variables for a database.
 func databaseVariables(server *postgrestest.Server, database string) []string {
 	return []string{"POSTGRES_HOST=127.0.0.1", "POSTGRES_PORT=" + strconv.Itoa(server.Port),
 		"POSTGRES_DATABASE=" + database, "POSTGRES_PASSWORD=" + postgrestest.Password}
 }
 
-// host is the program's address, host:port.
+// host is where the program listens, host:port.
 func host(p *programtest.Program) string { return strings.TrimPrefix(p.URL, "http://") }

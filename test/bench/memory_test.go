@@ -8,13 +8,13 @@ import (
 	"swarm-scale/test/redistest"
 )
 
-// manyConnections is how many voters are connected to one vote page at once when its memory is measured.
+// manyConnections is how many connections the vote page has while its memory is measured.
 const manyConnections = 2000
 
-// TestVoteAppMemory measures the memory of the vote page while many connections vote: at half of what it can do, and, for
-// the remark, as fast as they can, when every one of them always has a vote on the way.
+// TestVoteAppMemory measures the memory of the vote page while many connections vote at half its full speed. The remark has
+// the memory at full speed, when each connection always waits for an answer.
 func TestVoteAppMemory(t *testing.T) {
-	takeTurns(t)
+	parallelUnlessFull(t)
 	redis := redistest.Start(t)
 	frontend := startFrontend(t, redis)
 	some := gather(t, host(frontend), connections(acceptConnections))

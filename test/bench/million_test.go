@@ -26,19 +26,19 @@ import (
 	"swarm-scale/test/voters"
 )
 
-var million = flag.Int("million", 10_000, "how many votes TestMillion casts; `make million` says 1000000")
+var million = flag.Int("million", 10_000, "how many votes TestMillion casts; `make million` casts 1000000")
 
 const (
-	// millionConnections are shared by all voters, as those of a load balancer are.
+	// millionConnections is how many connections all voters share, like those of a load balancer.
 	millionConnections = 256
-	// millionFrontends is how many frontends, each with its Redis, take the votes, as in the walk-through.
+	// millionFrontends is how many frontends there are, each with its Redis, as in the walk-through.
 	millionFrontends = 2
 )
 
-// TestMillion has a million votes cast through the whole application, by 700,000 voters: three in ten votes are a voter's
-// second, the same again or for the other option. At the end the tally must be that of the voters' own books, exactly.
+// TestMillion has 700,000 voters cast a million votes through the whole poll. Three in ten votes are a voter's second, for
+// either option. At the end, each voter must be stored with the choice in the voters' books, and the tally must be exact.
 func TestMillion(t *testing.T) {
-	takeTurns(t)
+	parallelUnlessFull(t)
 	s := startWhole(t)
 	e := newElectorate(*million)
 	bar := newBar(*million)
@@ -65,7 +65,7 @@ func TestMillion(t *testing.T) {
 	if err := watching.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	_ = bar.Finish() // it is for the eye only
+	_ = bar.Finish() // the bar is only for display
 
 	stored, err := voters.ReadStored(t.Context(), s.postgres.Connect(t, databaseName(s.database)))
 	if err != nil {
@@ -99,7 +99,7 @@ func TestMillion(t *testing.T) {
 	note("most memory", "%s", memory)
 }
 
-// whole is the application as the walk-through has it, on this machine.
+// whole is the whole poll on this machine, with as many parts as the walk-through has.
 type whole struct {
 	redis     []*redistest.Server
 	frontends []*programtest.Program
@@ -128,16 +128,16 @@ func startWhole(t *testing.T) *whole {
 	return s
 }
 
-// electorate is all voters of the test. They share few connections, which load.Connection makes cheap.
+// electorate is all voters and their books.
 type electorate struct {
 	books  voters.Books
 	voters []millionth
-	again  int // how many vote a second time: the first so many
+	again  int // how many of them, from the first on, vote a second time
 
-	answered atomic.Int64 // votes
+	answered atomic.Int64 // acknowledged votes
 }
 
-// millionth is one voter: the browser's memory and the page of the books.
+// millionth is one voter: a browser's cookie and the voter's record in the books.
 type millionth struct {
 	browser load.Voter
 	record  *voters.Record
@@ -152,7 +152,7 @@ func newElectorate(votes int) *electorate {
 	return e
 }
 
-// castAll has every voter look at the page and vote, and those who vote again do so, some time later, on either frontend.
+// castAll has every voter open the page and vote. Some vote again later, through either frontend.
 func (s *whole) castAll(ctx context.Context, e *electorate, bar *progressbar.ProgressBar) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for member := range millionConnections {
@@ -175,11 +175,11 @@ func (s *whole) castAll(ctx context.Context, e *electorate, bar *progressbar.Pro
 					return err
 				}
 				if status != http.StatusOK {
-					return fmt.Errorf("a vote was answered with %d", status)
+					return fmt.Errorf("a vote was answered with %d, want 200", status)
 				}
 				voter.record.Acknowledged(choice)
 				e.answered.Add(1)
-				_ = bar.Add(1) // it is for the eye only
+				_ = bar.Add(1) // the bar is only for display
 				return nil
 			}
 			var waiting []*millionth // who will vote again
@@ -190,7 +190,7 @@ func (s *whole) castAll(ctx context.Context, e *electorate, bar *progressbar.Pro
 					return err
 				}
 				if status != http.StatusOK {
-					return fmt.Errorf("the page was answered with %d", status)
+					return fmt.Errorf("the vote page was answered with %d, want 200", status)
 				}
 				id, err := voters.ParseCookie(strings.TrimPrefix(voter.browser.Cookie(), "voter="))
 				if err != nil {
@@ -226,7 +226,7 @@ func (s *whole) castAll(ctx context.Context, e *electorate, bar *progressbar.Pro
 	return group.Wait()
 }
 
-// watchBacklog notes the largest number of votes that were answered and not stored until ctx is done.
+// watchBacklog notes the largest number of votes that were acknowledged and not stored, until ctx is done.
 func (s *whole) watchBacklog(ctx context.Context, e *electorate, largest *atomic.Int64, bar *progressbar.ProgressBar) error {
 	for ctx.Err() == nil {
 		answered := e.answered.Load()
@@ -242,7 +242,7 @@ func (s *whole) watchBacklog(ctx context.Context, e *electorate, largest *atomic
 	return nil
 }
 
-// stored is how many votes the worker says it has stored, from all queues.
+// stored is how many votes the worker has stored from all queues, by its metrics.
 func (s *whole) stored() (int64, error) {
 	body, err := get(s.worker.Metrics + "/metrics")
 	if err != nil {
@@ -255,7 +255,7 @@ func (s *whole) stored() (int64, error) {
 		}
 		value, err := strconv.ParseFloat(strings.TrimSpace(line[strings.LastIndex(line, " "):]), 64)
 		if err != nil {
-			return 0, fmt.Errorf("the worker's metrics say %q: %w", line, err)
+			return 0, fmt.Errorf("the worker's metrics have the line %q: %w", line, err)
 		}
 		sum += value
 	}
@@ -271,7 +271,7 @@ func get(address string) ([]byte, error) {
 	return io.ReadAll(response.Body)
 }
 
-// newBar is a progress bar on the terminal, or nowhere if there is none.
+// newBar is a progress bar on the terminal; without a terminal it shows nothing.
 func newBar(votes int) *progressbar.ProgressBar {
 	if !term.IsTerminal(int(os.Stderr.Fd())) {
 		return progressbar.DefaultSilent(int64(votes))

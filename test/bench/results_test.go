@@ -18,27 +18,28 @@ import (
 )
 
 const (
-	// fewVotes and manyVotes are stored in the two polls whose results are compared.
+	// fewVotes and manyVotes are how many votes the two polls have whose results are compared.
 	fewVotes, manyVotes = 1000, 1_000_000
-	// viewers is how many watch at once.
+	// viewers is how many viewers watch the results at once.
 	viewers = 1000
 )
 
-// TestResultsSize compares the results of a small poll with those of a large one: the query, and the page's answer.
+// TestResultsSize compares the results of a small poll with those of a large one: time of the query, time and size of the
+// page.
 func TestResultsSize(t *testing.T) {
-	takeTurns(t)
+	parallelUnlessFull(t)
 	server := postgrestest.Shared(t)
 	few, many := newPoll(t, server, fewVotes), newPoll(t, server, size(manyVotes))
 	rounds := max(size(1000), 50)
 	var queries, pages [2][]time.Duration
 	var bytes [2]int
 	for i, p := range []*storedPoll{few, many} {
-		for range rounds / 10 { // the first ones fill caches
+		for range rounds / 10 { // to fill the caches
 			p.readTally(t)
 		}
 		_, bytes[i] = p.readPage(t)
 	}
-	for range rounds { // in turn, so that a busier moment of the machine hits both
+	for range rounds { // in turn, so that other load on the machine slows both
 		for i, p := range []*storedPoll{few, many} {
 			queries[i] = append(queries[i], p.readTally(t))
 			took, _ := p.readPage(t)
@@ -54,7 +55,7 @@ func TestResultsSize(t *testing.T) {
 		fmt.Sprintf("%d bytes", bytes[1])})
 }
 
-// ratio is how many times as long the second takes as the first, in the median.
+// ratio is the second median divided by the first.
 func ratio(times [2][]time.Duration) float64 {
 	return float64(median(times[1])) / float64(median(times[0]))
 }
@@ -93,7 +94,7 @@ func newPoll(t *testing.T, server *postgrestest.Server, votes int) *storedPoll {
 	return p
 }
 
-// vote stores so many more voters' votes.
+// vote stores the votes of that many new voters.
 func (p *storedPoll) vote(t *testing.T, votes int) {
 	t.Helper()
 	_, err := p.connection.Exec(t.Context(), `INSERT INTO votes
@@ -129,9 +130,9 @@ func (p *storedPoll) readPage(t *testing.T) (took time.Duration, bytes int) {
 	return time.Since(started), len(body)
 }
 
-// TestViewers measures how soon all viewers have a change, what that costs the database, and the memory of the program.
+// TestViewers measures how soon all viewers see a new vote, how many queries they cause, and the memory of the program.
 func TestViewers(t *testing.T) {
-	takeTurns(t)
+	parallelUnlessFull(t)
 	p := newPoll(t, postgrestest.Shared(t), fewVotes)
 	alone := p.queryRate(t)
 	watching, err := load.Watch(t.Context(), host(p.results), viewers)
@@ -171,7 +172,7 @@ func (p *storedPoll) queryRate(t *testing.T) float64 {
 	t.Helper()
 	reads := func() (n int64) {
 		t.Helper()
-		// PostgreSQL's sessions tell their numbers once a second.
+		// PostgreSQL's sessions report their statistics once a second.
 		if err := p.connection.QueryRow(t.Context(), "SELECT seq_scan + coalesce(idx_scan, 0) FROM pg_stat_user_tables WHERE relname = 'tally'").Scan(&n); err != nil {
 			t.Fatal(err)
 		}

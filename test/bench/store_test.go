@@ -17,13 +17,13 @@ import (
 	"swarm-scale/test/redistest"
 )
 
-// storeVotes is how many votes are stored in one measurement; each by a voter of its own, so that every one is a new row.
+// storeVotes is how many votes are stored in a measurement. Each is by another voter, and so a new row.
 const storeVotes = 400_000
 
-// TestStore measures how fast workers move votes from queues to the database, against what the database can do at most,
-// and against what a worker did in 2016.
+// TestStore measures how fast workers move votes from queues to the database, against the database's own limit and against
+// the worker of 2016.
 func TestStore(t *testing.T) {
-	takeTurns(t)
+	parallelUnlessFull(t)
 	server := postgrestest.Start(t)
 	votes := newVotes(size(storeVotes))
 	databases := databaseVariables(server, newDatabase(t, server))
@@ -31,7 +31,7 @@ func TestStore(t *testing.T) {
 	loop := insertRate(t, server, votes)
 
 	one, worker := drainRate(t, server, databases, votes, 1, 1)
-	limit = (limit + copyRate(t, server, votes)) / 2 // before and after, on a machine that may have other work
+	limit = (limit + copyRate(t, server, votes)) / 2 // measured before and after, because the machine may have other load
 	report(t, figure{"storing votes, one worker, one queue, against COPY", one / limit, atLeast(0.5), "",
 		fmt.Sprintf("%.0f votes/s, COPY %.0f rows/s", one, limit)})
 	report(t, figure{"storing votes, against one INSERT per vote", one / loop, atLeast(50), "×",
@@ -56,7 +56,7 @@ func newVotes(n int) []poll.Vote {
 	return votes
 }
 
-// newDatabase makes a database with the tables in it.
+// newDatabase makes a database with the poll's tables and returns its name.
 func newDatabase(t *testing.T, server *postgrestest.Server) string {
 	t.Helper()
 	name := server.NewDatabase(t)
@@ -72,7 +72,7 @@ func newDatabase(t *testing.T, server *postgrestest.Server) string {
 	return name
 }
 
-// emptyCopy makes a table like that of the votes, with the same index and no triggers.
+// emptyCopy makes an empty table like that of the votes, with the same index and without triggers.
 func emptyCopy(t *testing.T, server *postgrestest.Server) *pgx.Conn {
 	t.Helper()
 	connection := server.Connect(t, newDatabase(t, server))
@@ -82,7 +82,7 @@ func emptyCopy(t *testing.T, server *postgrestest.Server) *pgx.Conn {
 	return connection
 }
 
-// copyRate is how many rows a second the database takes in one plain COPY, commit included.
+// copyRate is how many rows per second the database stores in one COPY, commit included.
 func copyRate(t *testing.T, server *postgrestest.Server, votes []poll.Vote) float64 {
 	t.Helper()
 	connection := emptyCopy(t, server)
@@ -98,7 +98,7 @@ func copyRate(t *testing.T, server *postgrestest.Server, votes []poll.Vote) floa
 	return float64(n) / time.Since(started).Seconds()
 }
 
-// insertRate is how many votes a second a loop of one INSERT per vote stores, each with its commit.
+// insertRate is how many votes per second a loop of INSERTs stores, with one commit for each.
 func insertRate(t *testing.T, server *postgrestest.Server, votes []poll.Vote) float64 {
 	t.Helper()
 	connection := emptyCopy(t, server)
@@ -118,8 +118,8 @@ func insertRate(t *testing.T, server *postgrestest.Server, votes []poll.Vote) fl
 	return float64(stored) / time.Since(started).Seconds()
 }
 
-// drainRate is how many votes a second so many workers store from so many queues that are full when they start, from their
-// start until the queues are empty. It also returns the first of them.
+// drainRate is how many votes per second that many workers store from that many queues. The queues hold all votes before the
+// workers start, and the time ends when they are empty. It also returns the first worker.
 func drainRate(t *testing.T, server *postgrestest.Server, database []string, votes []poll.Vote, queues, workers int) (float64, *programtest.Program) {
 	t.Helper()
 	truncate(t, server, database)
@@ -164,7 +164,7 @@ func drainRate(t *testing.T, server *postgrestest.Server, database []string, vot
 	return float64(len(votes)) / took.Seconds(), running[0]
 }
 
-// fill puts the votes into a queue.
+// fill appends the votes to the queue at address, host:port.
 func fill(t *testing.T, address string, votes []poll.Vote) error {
 	queue, err := redis.NewQueue(address)
 	if err != nil {
@@ -186,7 +186,7 @@ func fill(t *testing.T, address string, votes []poll.Vote) error {
 	return group.Wait()
 }
 
-// databaseName finds the name among the variables.
+// databaseName is the database's name among the environment variables.
 func databaseName(variables []string) string {
 	for _, variable := range variables {
 		if name, ok := strings.CutPrefix(variable, "POSTGRES_DATABASE="); ok {
@@ -205,7 +205,7 @@ func truncate(t *testing.T, server *postgrestest.Server, database []string) {
 	}
 }
 
-// count is how many votes the table has.
+// count is how many votes are stored.
 func count(t *testing.T, server *postgrestest.Server, database []string) (n int64) {
 	t.Helper()
 	connection := server.Connect(t, databaseName(database))

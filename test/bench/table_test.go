@@ -16,10 +16,10 @@ type figure struct {
 	value  float64
 	target target
 	unit   string // after the value: "×", "ms", "MiB", or nothing for a ratio
-	remark string
+	remark string // about this run
 }
 
-// target is what a figure should be; the zero value is no target.
+// target is a limit for a figure; the zero value is none.
 type target struct {
 	sign  string // ≥ or ≤
 	limit float64
@@ -28,7 +28,7 @@ type target struct {
 func atLeast(limit float64) target { return target{"≥", limit} }
 func atMost(limit float64) target  { return target{"≤", limit} }
 
-// met reports whether the value is as it should be.
+// met reports whether the value keeps within the target.
 func (t target) met(value float64) bool {
 	switch t.sign {
 	case "≥":
@@ -39,10 +39,10 @@ func (t target) met(value float64) bool {
 	return true
 }
 
-// table is what was measured so far.
+// table is the figures measured so far.
 var table []figure
 
-// millionTable is what TestMillion found: pairs of a name and a text.
+// millionTable is what TestMillion measured: pairs of a name and a text.
 var millionTable [][]string
 
 // reporting guards table while tests run beside each other.
@@ -58,7 +58,7 @@ func report(t *testing.T, f figure) {
 	t.Log(strings.Join(f.cells(), "  "))
 }
 
-// missed is how many figures of the table are not as they should be.
+// missed is how many figures miss their targets.
 func missed() (n int) {
 	for _, f := range table {
 		if !f.target.met(f.value) {
@@ -81,7 +81,7 @@ func (f figure) cells() []string {
 	return []string{f.what, withUnit(f.value, f.unit), wanted, mark, f.remark}
 }
 
-// withUnit is a number with as many digits as matter.
+// withUnit is a number with two or three significant digits and its unit.
 func withUnit(value float64, unit string) string {
 	text := fmt.Sprintf("%.2f", value)
 	switch {
@@ -99,7 +99,7 @@ func withUnit(value float64, unit string) string {
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-// tables are the tables in Markdown, each under the name of its place in the document.
+// tables are the tables in Markdown, by the name of their place in the document.
 func tables() map[string]string {
 	made := map[string]string{}
 	if len(table) > 0 {
@@ -115,7 +115,7 @@ func tables() map[string]string {
 	return made
 }
 
-// markdown is a table whose first row is the head.
+// markdown is a table; its first row is the head.
 func markdown(rows [][]string) string {
 	var text strings.Builder
 	for i, row := range rows {
@@ -127,7 +127,7 @@ func markdown(rows [][]string) string {
 	return text.String()
 }
 
-// writeTables puts the tables into a document, each between the comments "<!-- name -->" and "<!-- end of name -->".
+// writeTables writes each table into a document, between the comments "<!-- name -->" and "<!-- end of name -->".
 func writeTables(file string) error {
 	content, err := os.ReadFile(file)
 	if err != nil {
@@ -139,7 +139,7 @@ func writeTables(file string) error {
 		before, rest, found := strings.Cut(text, begin)
 		_, after, closed := strings.Cut(rest, end)
 		if !found || !closed {
-			return fmt.Errorf("%s has no place for a table: put %q and %q on lines of their own", file, strings.TrimSpace(begin), end)
+			return fmt.Errorf("%s has no place for a table: add lines with %q and %q", file, strings.TrimSpace(begin), end)
 		}
 		text = before + begin + table + end + after
 	}
@@ -157,7 +157,7 @@ func TestWriteTables(t *testing.T) {
 	}
 	const want = "# Title\n<!-- bench -->\n| what | figure | target |  | in this run |\n|---|---|---|---|---|\n" +
 		"| fast | 0.50 | ≥ 0.60 | **missed** | rather slow |\n| small | 12 MiB | ≤ 15 MiB | met |  |\n<!-- end of bench -->\nrest\n"
-	for range 2 { // writing again changes nothing
+	for range 2 { // the second time changes nothing
 		if err := writeTables(file); err != nil {
 			t.Fatal(err)
 		}

@@ -18,12 +18,12 @@ import (
 )
 
 var (
-	eventsWanted = flag.Int("events", 10, "how many times something is killed or paused")
-	seedWanted   = flag.Uint64("seed", 0, "repeats the events and votes of an earlier run; 0 makes a new one")
+	eventsWanted = flag.Int("events", 10, "how many parts are killed or paused, one after another")
+	seedWanted   = flag.Uint64("seed", 0, "seed of the random events and votes; 0 chooses another one each time")
 )
 
-// While votes come in, the frontends, their Redis, the workers, the database and the results page are killed and paused by
-// chance. At the end the tally is what the voters' books say.
+// While votes come in, every part is killed and paused at random: frontends, Redis, workers, database, results page. At the
+// end, what is stored is what the voters' books allow.
 func TestChaos(t *testing.T) {
 	t.Parallel()
 	seed := *seedWanted
@@ -81,8 +81,8 @@ func TestChaos(t *testing.T) {
 		{"votes acknowledged", fmt.Sprint(votes.Good)},
 		{"votes answered with an error, or not at all", fmt.Sprint(votes.Bad)},
 		{"voters", fmt.Sprint(len(records))},
-		{"of them certain by their books", fmt.Sprint(certain)},
-		{"what the books allow", bounds.String()},
+		{"of them certain by the books", fmt.Sprint(certain)},
+		{"tallies that the books allow", bounds.String()},
 		{"voters counted", fmt.Sprintf("%d: %d and %d", counted.Total(), counted.A, counted.B)},
 		{"longest time without an acknowledged vote", votes.Silence.Round(time.Millisecond).String()},
 		{"slowest acknowledged vote", votes.Slowest.Round(time.Millisecond).String()},
@@ -121,11 +121,11 @@ func watch(ctx context.Context, t testing.TB, books *voters.Books, results *prog
 		time.Sleep(50 * time.Millisecond)
 		shown, err := voters.ReadResults(context.WithoutCancel(ctx), results.URL)
 		if err != nil || !shown.Live {
-			continue // it is down, or the database is
+			continue // the results page or the database is down
 		}
 		total, voted := shown.Tally.Total(), books.Bounds().Total.Most
 		if total < most || total > voted {
-			t.Errorf("the results had %d voters and now have %d; %d voted", most, total, voted)
+			t.Errorf("the results show %d voters, want %d to %d: those shown before to those who voted", total, most, voted)
 		}
 		most = max(most, total)
 	}
@@ -152,7 +152,7 @@ func (s *system) parts() []part {
 	return append(all, part{"postgres", s.postgres.KillAll, s.postgres.Restart, s.postgres.Pause, s.postgres.Resume})
 }
 
-// carryOut carries out the plan and returns when all parts are up again.
+// carryOut carries out the plan. It returns when all parts are up again.
 func carryOut(t *testing.T, plan []event, parts []part) {
 	t.Helper()
 	type step struct {
@@ -175,20 +175,20 @@ func carryOut(t *testing.T, plan []event, parts []part) {
 	}
 }
 
-// checkLogs checks that no program has written a voter into its log.
+// checkLogs checks that the programs' logs are JSON and name no voter.
 func (s *system) checkLogs(t *testing.T, books *voters.Books) {
 	t.Helper()
 	for _, program := range s.programs() {
 		log := strings.ToLower(strings.ReplaceAll(program.Log.String(), "-", ""))
 		for _, record := range books.Records() {
 			if id := record.ID(); !id.IsZero() && strings.Contains(log, id.String()) {
-				t.Errorf("the log of %s has the voter %s", program.Name, id)
+				t.Errorf("the log of %s names the voter %s", program.Name, id)
 				break
 			}
 		}
 		for line := range strings.Lines(program.Log.String()) {
 			if !strings.HasPrefix(line, `{"time":"`) {
-				t.Errorf("%s logs a line that is not JSON: %s", program.Name, line)
+				t.Errorf("the log of %s has a line that is not JSON: %s", program.Name, line)
 				break
 			}
 		}

@@ -20,45 +20,45 @@ import (
 	"swarm-scale/test/voters"
 )
 
-// worksite is a worker with a gate before its Redis and one before its database, so that it can be killed between any two
-// of its steps.
-type worksite struct {
+// crashSite is a worker behind two gates, one to Redis and one to the database. They stop the worker between any two of its
+// steps, so that it can be killed there.
+type crashSite struct {
 	*system
-	worker  *programtest.Program
-	queue   *gate
-	gateway *gate // before the database
-	byHand  *pgx.Conn
-	books   voters.Books
-	voters  []*voters.Voter
-	before  map[poll.VoterID]poll.Choice // what was stored before
+	worker     *programtest.Program
+	toRedis    *gate
+	toDatabase *gate
+	byHand     *pgx.Conn // for the test's own queries
+	books      voters.Books
+	voters     []*voters.Voter
+	before     map[poll.VoterID]poll.Choice // what was stored before the current step
 }
 
-func newWorksite(t *testing.T) *worksite {
+func newCrashSite(t *testing.T) *crashSite {
 	t.Helper()
-	w := &worksite{system: newSystem(t)}
+	w := &crashSite{system: newSystem(t)}
 	w.addFrontend(t)
 	w.addResults(t)
 	w.byHand = w.connect(t)
-	w.queue = newGate(t, w.redis[0].Address)
-	w.gateway = newGate(t, "127.0.0.1:"+strconv.Itoa(w.postgres.Port))
-	_, port, _ := strings.Cut(w.gateway.address, ":")
+	w.toRedis = newGate(t, w.redis[0].Address)
+	w.toDatabase = newGate(t, "127.0.0.1:"+strconv.Itoa(w.postgres.Port))
+	_, port, _ := strings.Cut(w.toDatabase.address, ":")
 	number, err := strconv.Atoi(port)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.worker = w.addWorkerAt(t, number, w.queue.address)
+	w.worker = w.addWorkerAt(t, number, w.toRedis.address)
 	w.waitUntilReady(t)
 	return w
 }
 
-func (w *worksite) waitUntilReady(t *testing.T) {
+func (w *crashSite) waitUntilReady(t *testing.T) {
 	t.Helper()
 	eventually.Succeeds(t, patience, "the worker is ready", func() error {
 		return ready(t, w.worker)
 	})
 }
 
-// ready returns nil if the program says that it is.
+// ready returns nil if the program's /readyz says that it is ready.
 func ready(t testing.TB, program *programtest.Program) error {
 	t.Helper()
 	status, body, err := ask(t, program.URL+"/readyz")
@@ -68,8 +68,8 @@ func ready(t testing.TB, program *programtest.Program) error {
 	return err
 }
 
-// cast has so many new voters vote, and those who came before change their minds.
-func (w *worksite) cast(t *testing.T, newcomers int) {
+// cast has that many new voters vote, and all earlier ones change their votes.
+func (w *crashSite) cast(t *testing.T, newcomers int) {
 	t.Helper()
 	site := siteOf(w.frontends[0])
 	w.voters = append(w.voters, newVoters(t, &w.books, site, newcomers)...)
@@ -86,8 +86,8 @@ func (w *worksite) cast(t *testing.T, newcomers int) {
 	group.Wait()
 }
 
-// lockTally makes whoever has written votes wait before the commit, for the tally, until the lock is given back.
-func (w *worksite) lockTally(t *testing.T) (unlock func()) {
+// lockTally locks the tally until unlock is called. A worker that has written votes then waits for it before the commit.
+func (w *crashSite) lockTally(t *testing.T) (unlock func()) {
 	t.Helper()
 	lock, err := w.byHand.Begin(t.Context())
 	if err != nil {
@@ -105,7 +105,7 @@ func (w *worksite) lockTally(t *testing.T) (unlock func()) {
 }
 
 // waitUntilWritten waits until the worker has written votes and waits for the tally.
-func (w *worksite) waitUntilWritten(t *testing.T) {
+func (w *crashSite) waitUntilWritten(t *testing.T) {
 	t.Helper()
 	eye := w.connect(t)
 	eventually.Succeeds(t, patience, "the worker has written and waits for the tally", func() error {
@@ -113,53 +113,52 @@ func (w *worksite) waitUntilWritten(t *testing.T) {
 		err := eye.QueryRow(t.Context(),
 			"SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'tally'::regclass").Scan(&waiting)
 		if err == nil && waiting == 0 {
-			err = errors.New("it does not wait yet")
+			err = errors.New("it does not wait for a lock")
 		}
 		return err
 	})
 }
 
-// waitUntilCommitted waits until everybody sees votes that were not stored before.
-func (w *worksite) waitUntilCommitted(t *testing.T) {
+// waitUntilCommitted waits until the stored votes differ from those before.
+func (w *crashSite) waitUntilCommitted(t *testing.T) {
 	t.Helper()
 	eventually.Succeeds(t, patience, "votes are committed", func() error {
 		if maps.Equal(w.stored(t), w.before) {
-			return errors.New("there are none yet")
+			return errors.New("nothing has changed yet")
 		}
 		return nil
 	})
 }
 
-// inHand is how many entries the workers were handed and have not acknowledged.
-func (w *worksite) inHand(t *testing.T) int {
+// pending is how many entries workers have read and not acknowledged.
+func (w *crashSite) pending(t *testing.T) int {
 	t.Helper()
 	answer := w.redis[0].Do(t, "EVAL", "return redis.call('XPENDING', KEYS[1], ARGV[1])[1]", "1", redis.Stream, redis.Group)
 	n, err := strconv.Atoi(strings.TrimPrefix(answer, ":"))
 	if err != nil {
-		t.Fatalf("redis says %q", answer)
+		t.Fatalf("XPENDING was answered with %q, want a number", answer)
 	}
 	return n
 }
 
-// The worker, a process of its own, is killed between each two of its steps in turn, and started again. Every vote counts
-// once.
-func TestCrashPoints(t *testing.T) {
+// The worker is killed between each two of its steps in turn and started again. Every vote counts once.
+func TestVotesCountOnceAfterWorkerCrash(t *testing.T) {
 	t.Parallel()
-	w := newWorksite(t)
+	w := newCrashSite(t)
 	const newcomers = 12
 	points := []struct {
 		name string
-		// reach brings the worker to the point and returns what is left to be undone after its end.
+		// reach brings the worker to the point. After the kill, after is called.
 		reach func(t *testing.T) (after func())
-		// Whether something was stored by then, and whether all is still in the queue.
+		// stored is whether votes are stored at the point, and queued whether all are still in the queue.
 		stored, queued bool
 	}{
 		{"after reading", func(t *testing.T) func() {
-			w.gateway.hold(toServer)
+			w.toDatabase.hold(toServer)
 			w.cast(t, newcomers)
-			eventually.Succeeds(t, patience, "the worker has read and would write", func() error {
-				if w.inHand(t) == 0 || !w.gateway.holds(toServer, "votes") {
-					return fmt.Errorf("it has %d entries in its hands", w.inHand(t))
+			eventually.Succeeds(t, patience, "the worker has read votes and is about to write them", func() error {
+				if w.pending(t) == 0 || !w.toDatabase.holds(toServer, "votes") {
+					return fmt.Errorf("%d entries are pending", w.pending(t))
 				}
 				return nil
 			})
@@ -171,11 +170,11 @@ func TestCrashPoints(t *testing.T) {
 			w.waitUntilWritten(t)
 			return unlock
 		}, false, true},
-		{"after the commit, before hearing of it", func(t *testing.T) func() {
+		{"after the commit, before its confirmation", func(t *testing.T) func() {
 			unlock := w.lockTally(t)
 			w.cast(t, newcomers)
 			w.waitUntilWritten(t)
-			w.gateway.hold(toClient)
+			w.toDatabase.hold(toClient)
 			unlock()
 			w.waitUntilCommitted(t)
 			return func() {}
@@ -184,26 +183,26 @@ func TestCrashPoints(t *testing.T) {
 			unlock := w.lockTally(t)
 			w.cast(t, newcomers)
 			w.waitUntilWritten(t)
-			w.queue.hold(toServer)
+			w.toRedis.hold(toServer)
 			unlock()
 			w.waitUntilCommitted(t)
-			eventually.Succeeds(t, patience, "the worker would acknowledge", func() error {
-				if !w.queue.holds(toServer, "EVALSHA") && !w.queue.holds(toServer, "XACK") {
-					return errors.New("it has not come to it")
+			eventually.Succeeds(t, patience, "the worker is about to acknowledge", func() error {
+				if !w.toRedis.holds(toServer, "EVALSHA") && !w.toRedis.holds(toServer, "XACK") {
+					return errors.New("it has sent no acknowledgement")
 				}
 				return nil
 			})
 			return func() {}
 		}, true, true},
-		{"after acknowledging, before hearing of it", func(t *testing.T) func() {
+		{"after acknowledging, before its confirmation", func(t *testing.T) func() {
 			unlock := w.lockTally(t)
 			w.cast(t, newcomers)
 			w.waitUntilWritten(t)
-			w.queue.hold(toClient)
+			w.toRedis.hold(toClient)
 			unlock()
 			eventually.Succeeds(t, patience, "entries are acknowledged", func() error {
 				if left, err := w.queued(); err != nil || left == len(w.voters) {
-					return fmt.Errorf("%d votes are left (%w)", left, err)
+					return fmt.Errorf("%d votes are queued (%w)", left, err)
 				}
 				return nil
 			})
@@ -219,10 +218,10 @@ func TestCrashPoints(t *testing.T) {
 				t.Errorf("votes are stored at this point: %v, want %v", got, point.stored)
 			}
 			if left, err := w.queued(); err != nil || point.queued && left != len(w.voters) {
-				t.Errorf("%d votes are in the queue at this point (%v), want all %d", left, err, len(w.voters))
+				t.Errorf("%d votes are queued at this point (%v), want all %d", left, err, len(w.voters))
 			}
-			w.queue.reset()
-			w.gateway.reset()
+			w.toRedis.reset()
+			w.toDatabase.reset()
 			after()
 			w.worker.Launch(t)
 			w.waitUntilDrained(t)

@@ -1,4 +1,4 @@
-// Package chaos tests that no vote is lost and none counts twice, whatever is killed, paused, full or out of memory: the
-// real programs with a real Redis each and a real PostgreSQL, and voters who keep books of what they were told. It has
+// Package chaos tests that no vote is lost and none counts twice, whatever is killed, paused, full or out of memory. It runs
+// the real programs with real Redis and PostgreSQL servers, and compares what they count with the voters' books. It has
 // nothing but tests.
 package chaos

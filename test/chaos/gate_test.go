@@ -15,19 +15,19 @@ const (
 	toClient
 )
 
-// gate stands between a program and a server and lets bytes through, or holds them.
+// gate is a TCP proxy between a program and a server that can hold back bytes.
 type gate struct {
 	address string // where the program finds the server
 
 	target string
 	mu     sync.Mutex
-	moved  *sync.Cond // the gate was opened, or a connection has ended
-	closed [2]bool
-	held   [2][]byte // what waits, or has waited since the gate was closed
+	moved  *sync.Cond // signals that the gate was opened or a connection ended
+	closed [2]bool    // by direction
+	held   [2][]byte  // bytes that came since the gate was closed, by direction
 	open   map[net.Conn]bool
 }
 
-// newGate makes an open gate to the server at target.
+// newGate opens a gate to the server at target, host:port.
 func newGate(t testing.TB, target string) *gate {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -52,7 +52,7 @@ func newGate(t testing.TB, target string) *gate {
 	return g
 }
 
-// connect carries one connection until one of its ends closes it.
+// connect copies both directions of one connection until either end closes it.
 func (g *gate) connect(client net.Conn) {
 	server, err := net.Dial("tcp", g.target)
 	if err != nil {
@@ -66,8 +66,7 @@ func (g *gate) connect(client net.Conn) {
 	g.carry(client, server, toClient)
 }
 
-// carry carries one direction. When one ends, so does the other, and what is held then is lost, as when a machine dies
-// with it in its hands.
+// carry copies one direction. When it ends it closes both connections, and the bytes held are lost, as when a machine dies.
 func (g *gate) carry(to, from net.Conn, way direction) {
 	buffer := make([]byte, 64<<10)
 	for {
@@ -88,7 +87,7 @@ func (g *gate) carry(to, from net.Conn, way direction) {
 	}
 }
 
-// pass waits until the gate is open in this direction; it returns false if the connection has ended before.
+// pass waits until the gate is open in this direction. It returns false if the connection ends first.
 func (g *gate) pass(from net.Conn, way direction, content []byte) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -109,14 +108,14 @@ func (g *gate) hold(way direction) {
 	g.held[way] = nil
 }
 
-// holds reports whether a text is among what waits.
+// holds reports whether the bytes held contain a text.
 func (g *gate) holds(way direction, text string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return bytes.Contains(g.held[way], []byte(text))
 }
 
-// reset ends all connections, with what they hold, and opens the gate.
+// reset closes all connections, drops the bytes held and opens the gate.
 func (g *gate) reset() {
 	g.mu.Lock()
 	defer g.mu.Unlock()

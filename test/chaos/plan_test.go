@@ -15,28 +15,28 @@ type part struct {
 	pause, resume func(testing.TB)
 }
 
-// event is one thing that happens to one part: it is killed and, after a while, started again, as a restart policy does;
-// or it is paused for a while.
+// event is a kill or a pause of one part. A killed part is started again later, as by a restart policy. A paused part is
+// resumed.
 type event struct {
 	part   int
 	kill   bool
-	begins time.Duration // since the beginning
+	begins time.Duration // since the start of the plan
 	ends   time.Duration
 }
 
 const (
-	// shortestGap and longestGap are between the beginnings of two events. An event lasts longer than that, often, so that
-	// several parts are away at once.
+	// shortestGap and longestGap are between the beginnings of two events. Events often last longer, so that several parts
+	// are down at once.
 	shortestGap, longestGap = 100 * time.Millisecond, 1400 * time.Millisecond
-	// longestDown is how long a killed part is away, and shortestPause and longestPause how long a paused one.
+	// longestDown is how long a killed part is down at most. A pause lasts from shortestPause to longestPause.
 	longestDown                 = 2 * time.Second
 	shortestPause, longestPause = 500 * time.Millisecond, 4 * time.Second
 	// recovery is how long a part is left alone after an event.
 	recovery = 300 * time.Millisecond
 )
 
-// newPlan is so many events among so many parts, by chance, the same for the same seed. Every part gets its share of both
-// kinds.
+// newPlan makes a random plan of that many events for that many parts. The same seed makes the same plan. Kills and pauses
+// are spread evenly over the parts.
 func newPlan(seed uint64, events, parts int) []event {
 	random := rand.New(rand.NewPCG(seed, 0))
 	between := func(shortest, longest time.Duration) time.Duration {
@@ -47,7 +47,7 @@ func newPlan(seed uint64, events, parts int) []event {
 		kill bool
 	}
 	var deck []card
-	free := make([]time.Duration, parts) // from when on each part may be hit again
+	free := make([]time.Duration, parts) // when each part may have its next event
 	var plan []event
 	var clock time.Duration
 	for len(plan) < events {
@@ -74,7 +74,7 @@ func newPlan(seed uint64, events, parts int) []event {
 	return plan
 }
 
-func TestPlan(t *testing.T) {
+func TestPlanSpreadsEvents(t *testing.T) {
 	const parts = 8
 	plan := newPlan(7, 100, parts)
 	if !slices.Equal(plan, newPlan(7, 100, parts)) {
@@ -93,7 +93,7 @@ func TestPlan(t *testing.T) {
 	for i, e := range plan {
 		count[kind{e.part, e.kill}]++
 		if e.begins < last[e.part] || e.ends < e.begins {
-			t.Errorf("event %d, %+v, begins before the one before it has ended", i, e)
+			t.Errorf("event %d, %+v, begins before the part's last event ended, or ends before it begins", i, e)
 		}
 		last[e.part] = e.ends
 		if i > 0 && plan[i-1].ends > e.begins {
@@ -102,11 +102,11 @@ func TestPlan(t *testing.T) {
 	}
 	for i := range parts {
 		if count[kind{i, true}] < 5 || count[kind{i, false}] < 5 {
-			t.Errorf("part %d is killed %d times and paused %d times, want 5 or more of each",
+			t.Errorf("part %d is killed %d times and paused %d times, want at least 5 of each",
 				i, count[kind{i, true}], count[kind{i, false}])
 		}
 	}
 	if together < 20 {
-		t.Errorf("%d of 100 events begin while another goes on, want 20 or more", together)
+		t.Errorf("%d of 100 events begin while another one lasts, want at least 20", together)
 	}
 }

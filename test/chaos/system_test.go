@@ -22,30 +22,31 @@ import (
 	"swarm-scale/test/voters"
 )
 
-// patience is how long the tests wait for what happens in a few seconds on an idle machine.
+// patience is how long the tests wait for events that take a few seconds on an idle machine.
 const patience = 90 * time.Second
 
 func TestMain(m *testing.M) { os.Exit(programtest.Main(m)) }
 
-// system is the whole application with servers of its own. Each of its parts is started by the test that wants it.
+// system is the whole poll. A test adds the parts that it needs.
 type system struct {
 	redis     []*redistest.Server
 	postgres  *postgrestest.Server
-	database  string // its name; postgres if not set
+	database  string // name; empty stands for postgres
 	frontends []*programtest.Program
 	workers   []*programtest.Program
 	results   *programtest.Program
 }
 
-// newSystem is a system in a database of its own on the server that the tests share; for tests that do no harm to it.
+// newSystem is a system with a database of its own on the PostgreSQL server that the tests share. It is for tests that do not
+// stop that server.
 func newSystem(t testing.TB) *system {
 	t.Helper()
 	server := postgrestest.Shared(t)
 	return &system{postgres: server, database: server.NewDatabase(t)}
 }
 
-// addFrontend starts a frontend and its Redis, which writes to its disk before it answers, as on the cluster. More settings
-// of Redis may follow.
+// addFrontend starts a frontend and its Redis. As on the cluster, Redis writes each vote to its disk before it answers.
+// More settings of Redis may follow.
 func (s *system) addFrontend(t testing.TB, settings ...string) *programtest.Program {
 	t.Helper()
 	server := redistest.Start(t, append([]string{"--appendfsync", "always"}, settings...)...)
@@ -56,7 +57,7 @@ func (s *system) addFrontend(t testing.TB, settings ...string) *programtest.Prog
 	return frontend
 }
 
-// addWorker starts a worker that drains all queues there are.
+// addWorker starts a worker for all queues.
 func (s *system) addWorker(t testing.TB) *programtest.Program {
 	t.Helper()
 	var addresses []string
@@ -66,7 +67,7 @@ func (s *system) addWorker(t testing.TB) *programtest.Program {
 	return s.addWorkerAt(t, s.postgres.Port, addresses...)
 }
 
-// addWorkerAt starts a worker that drains these queues into the database at this port.
+// addWorkerAt starts a worker for these queues and the database at this port of 127.0.0.1.
 func (s *system) addWorkerAt(t testing.TB, port int, addresses ...string) *programtest.Program {
 	t.Helper()
 	worker := programtest.Start(t, programtest.VoteWorker, append(s.variables(port),
@@ -81,13 +82,13 @@ func (s *system) addResults(t testing.TB) {
 	s.results = programtest.Start(t, programtest.ResultsApp, s.variables(s.postgres.Port)...)
 }
 
-// variables lead to the database, through this port.
+// variables are the environment variables for the database at this port.
 func (s *system) variables(port int) []string {
 	return []string{"POSTGRES_HOST=127.0.0.1", "POSTGRES_PORT=" + strconv.Itoa(port), "POSTGRES_PASSWORD=" + postgrestest.Password,
 		"POSTGRES_DATABASE=" + s.database}
 }
 
-// programs are all that run.
+// programs are all programs that were started.
 func (s *system) programs() []*programtest.Program {
 	all := append(append([]*programtest.Program{}, s.frontends...), s.workers...)
 	if s.results != nil {
@@ -96,7 +97,7 @@ func (s *system) programs() []*programtest.Program {
 	return all
 }
 
-// queued is how many votes wait in all queues.
+// queued is how many votes all queues hold.
 func (s *system) queued() (int, error) {
 	var sum int
 	for _, server := range s.redis {
@@ -109,7 +110,7 @@ func (s *system) queued() (int, error) {
 	return sum, nil
 }
 
-// waitUntilDrained waits until the queues are empty: every vote that they took is stored then.
+// waitUntilDrained waits until the queues are empty. Then every vote in them is stored.
 func (s *system) waitUntilDrained(t testing.TB) {
 	t.Helper()
 	eventually.Succeeds(t, patience, "the queues are empty", func() error {
@@ -127,11 +128,11 @@ func (s *system) connect(t testing.TB) *pgx.Conn {
 	return s.postgres.Connect(t, cmp.Or(s.database, "postgres"))
 }
 
-// stored is what the database has of each voter.
+// stored is each voter's choice in the database.
 func (s *system) stored(t testing.TB) map[poll.VoterID]poll.Choice {
 	t.Helper()
 	connection := s.connect(t)
-	defer connection.Close(t.Context()) // not only at the end of the test: it asks often
+	defer connection.Close(t.Context()) // before the end of the test: it is called often
 	stored, err := voters.ReadStored(t.Context(), connection)
 	if err != nil {
 		t.Fatal(err)
@@ -181,7 +182,7 @@ func newVoters(t testing.TB, books *voters.Books, site voters.Site, count int) [
 	return newcomers
 }
 
-// ask asks for a page.
+// ask gets a page.
 func ask(t testing.TB, address string) (status int, body string, err error) {
 	t.Helper()
 	response, err := http.Get(address)

@@ -1,5 +1,5 @@
-// Command bare is the limit that the vote page is measured against: a net/http server whose handler does nothing but answer
-// every request with the same bytes.
+// Command bare is the limit that the vote page is measured against: a net/http server that answers every request with the
+// same bytes.
 //
 //	bare ADDRESS FILE   answer on ADDRESS with the status, headers and body of the HTTP response in FILE
 package main
@@ -21,7 +21,7 @@ func main() {
 
 func run(arguments []string) error {
 	if len(arguments) != 2 {
-		return fmt.Errorf("got %q, want an address and a file", arguments)
+		return fmt.Errorf("the arguments are %q, want an address and a file", arguments)
 	}
 	file, err := os.Open(arguments[1])
 	if err != nil {
@@ -35,14 +35,14 @@ func run(arguments []string) error {
 	if err != nil {
 		return fmt.Errorf("read %s: %w", arguments[1], err)
 	}
-	response.Header.Del("Date") // the server's own
+	response.Header.Del("Date") // the server sets it
 	server := &http.Server{Addr: arguments[0], Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		header := w.Header()
 		for name, values := range response.Header {
 			header[name] = values
 		}
 		w.WriteHeader(response.StatusCode)
-		_, _ = w.Write(body) // a client that is gone is none of its business
+		_, _ = w.Write(body) // an error means that the client is gone
 	})}
 	return server.ListenAndServe()
 }

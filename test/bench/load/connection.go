@@ -1,6 +1,6 @@
-// Package load is voters and viewers by the thousand, for measuring: they vote over connections that are kept open, as a
-// load balancer does for them, at full speed or at a given rate. It costs the machine it runs on as little as it can,
-// because the servers that are measured run beside it.
+// Package load is thousands of voters and viewers, for measurements. They vote over connections that stay open, like those of
+// a load balancer, at full speed or at a given rate. The package takes little processor time, because the servers that are
+// measured run on the same machine. Voters who keep books are in package voters.
 package load
 
 import (
@@ -17,13 +17,13 @@ import (
 )
 
 const (
-	// answerTimeout is how long an answer may take before the connection counts as broken.
-	answerTimeout = 15 * time.Second
-	// readBuffer holds a whole answer: a compressed page is some 3 KB.
+	// connectTimeout is how long connecting may take.
+	connectTimeout = 15 * time.Second
+	// readBuffer is the size in bytes of a buffer for a whole answer. A compressed page has about 3 KB.
 	readBuffer = 8 << 10
 )
 
-// What a browser sends beside the cookie. The page is asked for in gzip.
+// What a browser sends besides the cookie. It accepts gzip.
 const (
 	browserHeaders = "Host: votingapp.local\r\n" +
 		"User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0\r\n" +
@@ -38,7 +38,7 @@ const (
 	voteBody = "vote="
 )
 
-// Connection is one connection to a vote page. One goroutine uses it.
+// Connection is one connection to a vote page. It is not safe for concurrent use.
 type Connection struct {
 	address  string
 	socket   net.Conn
@@ -57,7 +57,7 @@ func Dial(ctx context.Context, address string) (*Connection, error) {
 }
 
 func (c *Connection) dial(ctx context.Context) error {
-	socket, err := (&net.Dialer{Timeout: answerTimeout}).DialContext(ctx, "tcp", c.address)
+	socket, err := (&net.Dialer{Timeout: connectTimeout}).DialContext(ctx, "tcp", c.address)
 	if err != nil {
 		return fmt.Errorf("connect to the vote page: %w", err)
 	}
@@ -69,17 +69,17 @@ func (c *Connection) dial(ctx context.Context) error {
 // Close closes the connection.
 func (c *Connection) Close() { c.socket.Close() }
 
-// Look asks for the page and gives the voter the cookie that comes with it. It returns the status of the answer.
+// Look opens the vote page and gives the voter the cookie of the answer. It returns the HTTP status.
 func (c *Connection) Look(voter *Voter) (status int, err error) {
 	return c.ask(pageHead, voter, poll.None)
 }
 
-// Vote votes and gives the voter the new cookie. It returns the status of the answer; 200 is a vote that is in.
+// Vote votes and gives the voter the cookie of the answer. It returns the HTTP status; 200 acknowledges the vote.
 func (c *Connection) Vote(voter *Voter, choice poll.Choice) (status int, err error) {
 	return c.ask(voteHead, voter, choice)
 }
 
-// ask sends a request and reads the answer. After an error the connection is of no use any more.
+// ask sends a request and reads the answer. After an error the connection must not be used again.
 func (c *Connection) ask(head string, voter *Voter, choice poll.Choice) (status int, err error) {
 	c.request = append(c.request[:0], head...)
 	if len(voter.cookie) > 0 {
@@ -101,16 +101,16 @@ func (c *Connection) ask(head string, voter *Voter, choice poll.Choice) (status 
 	return c.response.StatusCode(), nil
 }
 
-// Body is the page of the latest answer as it came, compressed; it is valid until the next request.
+// Body is the compressed page of the latest answer. It is valid until the next request.
 func (c *Connection) Body() []byte { return c.response.Body() }
 
 // cookieName is the voter's cookie.
 const cookieName = "voter"
 
-// Voter is a browser's memory: the cookie, as it is sent.
+// Voter is a browser's cookie, as it is sent.
 type Voter struct{ cookie []byte }
 
-// take keeps the cookie of an answer, without its attributes.
+// take keeps the cookie of a Set-Cookie header, without its attributes.
 func (v *Voter) take(setCookie []byte) {
 	if len(setCookie) > 0 {
 		pair, _, _ := bytes.Cut(setCookie, []byte(";"))
@@ -118,5 +118,5 @@ func (v *Voter) take(setCookie []byte) {
 	}
 }
 
-// Cookie is the voter's cookie as it is sent, "voter=...", for tests.
+// Cookie is the voter's cookie as it is sent, "voter=...".
 func (v *Voter) Cookie() string { return string(v.cookie) }

@@ -14,20 +14,20 @@ import (
 	"swarm-scale/poll"
 )
 
-// Crowd is voters on connections that stay open.
+// Crowd is voters who share connections that stay open.
 type Crowd struct {
 	members []*member
 }
 
-// member is one connection and the voters who share it.
+// member is one connection and its voters.
 type member struct {
 	connection *Connection
 	voters     []Voter
 	next       int
 }
 
-// Gather opens so many connections to the vote page at address, with so many voters on each, who look at the page once and
-// so get their cookies.
+// Gather opens that many connections to the vote page at address, host:port, with that many voters on each. Every voter opens
+// the page once, for the cookie.
 func Gather(ctx context.Context, address string, connections, votersEach int) (*Crowd, error) {
 	crowd := &Crowd{members: make([]*member, connections)}
 	group, ctx := errgroup.WithContext(ctx)
@@ -46,7 +46,7 @@ func Gather(ctx context.Context, address string, connections, votersEach int) (*
 					return err
 				}
 				if status != http.StatusOK || len(m.voters[v].cookie) == 0 {
-					return fmt.Errorf("the vote page answered with %d and the cookie %q, want 200 and one", status, m.voters[v].cookie)
+					return fmt.Errorf("the vote page answered with %d and the cookie %q, want 200 and a cookie", status, m.voters[v].cookie)
 				}
 			}
 			return nil
@@ -68,25 +68,25 @@ func (c *Crowd) Disperse() {
 	}
 }
 
-// Report says how a run went.
+// Report is what a run measured.
 type Report struct {
-	// Answers is how many votes were answered with success, and Refused how many otherwise.
+	// Answers is how many votes were acknowledged, and Refused how many were answered otherwise.
 	Answers, Refused int64
 	// Took is the length of the run.
 	Took time.Duration
-	// Latencies of the answers, in microseconds: from when the vote was to be sent (Rate) or was sent (FullSpeed).
+	// Latencies are those of acknowledged votes, in microseconds. They begin when the vote was due (Rate) or sent (FullSpeed).
 	Latencies *hdrhistogram.Histogram
 }
 
-// Rate is the number of votes answered with success in a second.
+// Rate is the number of acknowledged votes per second.
 func (r Report) Rate() float64 { return float64(r.Answers) / r.Took.Seconds() }
 
-// Quantile is the latency that so many percent of the answers did not exceed.
+// Quantile is the latency that the given percentage of the answers does not exceed.
 func (r Report) Quantile(percent float64) time.Duration {
 	return time.Duration(r.Latencies.ValueAtQuantile(percent)) * time.Microsecond
 }
 
-// FullSpeed has every connection vote, wait for the answer and vote again until the time is over.
+// FullSpeed has every connection vote, wait for the answer and vote again, for the given time.
 func (c *Crowd) FullSpeed(ctx context.Context, length time.Duration) (Report, error) {
 	deadline := time.Now().Add(length)
 	return c.run(ctx, func() (time.Time, bool) {
@@ -95,8 +95,8 @@ func (c *Crowd) FullSpeed(ctx context.Context, length time.Duration) (Report, er
 	})
 }
 
-// Rate has the crowd vote so many times a second, evenly, for so long. Latencies count from the moment a vote was due, so
-// a server that makes its voters wait does not hide it by getting fewer votes.
+// Rate has the crowd vote that many times per second, evenly, for the given time. Latencies count from when a vote was due.
+// So a slow server cannot hide its latency by getting fewer votes.
 func (c *Crowd) Rate(ctx context.Context, perSecond float64, length time.Duration) (Report, error) {
 	var ticket atomic.Int64
 	start := time.Now()
@@ -111,7 +111,7 @@ func (c *Crowd) Rate(ctx context.Context, perSecond float64, length time.Duratio
 	})
 }
 
-// run has every member vote whenever next says so; next returns from when the latency counts, and false at the end.
+// run has every member vote once for each call of next. It returns when the latency begins, or false at the end.
 func (c *Crowd) run(ctx context.Context, next func() (time.Time, bool)) (Report, error) {
 	report := Report{Latencies: newHistogram()}
 	var mu sync.Mutex
@@ -156,7 +156,7 @@ func (c *Crowd) run(ctx context.Context, next func() (time.Time, bool)) (Report,
 	return report, err
 }
 
-// newHistogram holds latencies from a microsecond to a minute, in microseconds, to two digits.
+// newHistogram counts latencies from a microsecond to a minute, in microseconds, to two significant digits.
 func newHistogram() *hdrhistogram.Histogram {
 	return hdrhistogram.New(1, time.Minute.Microseconds(), 2)
 }

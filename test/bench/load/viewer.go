@@ -13,22 +13,22 @@ import (
 	"time"
 )
 
-// Viewers watch the live results, each on a connection of its own.
+// Viewers watch the live results. Each has its own connection.
 type Viewers struct {
 	sockets []net.Conn
 
 	mu      sync.Mutex
 	changed *sync.Cond
-	totals  []int64 // what each one sees
+	totals  []int64 // the total that each viewer sees; -1 before the first
 	failed  error
 }
 
-// Watch connects so many viewers to the results page at address, host:port. Call Close when they are not needed any more.
+// Watch connects that many viewers to the results page at address, host:port. The caller must call Close.
 func Watch(ctx context.Context, address string, viewers int) (*Viewers, error) {
 	v := &Viewers{totals: make([]int64, viewers)}
 	v.changed = sync.NewCond(&v.mu)
 	for i := range viewers {
-		socket, err := (&net.Dialer{Timeout: answerTimeout}).DialContext(ctx, "tcp", address)
+		socket, err := (&net.Dialer{Timeout: connectTimeout}).DialContext(ctx, "tcp", address)
 		if err != nil {
 			v.Close()
 			return nil, fmt.Errorf("connect to the results page: %w", err)
@@ -83,7 +83,7 @@ func (v *Viewers) saw(viewer int, total int64) {
 	v.changed.Broadcast()
 }
 
-// Wait waits until every viewer sees so many votes or more.
+// Wait waits until every viewer sees that many votes or more. It gives up after patience.
 func (v *Viewers) Wait(total int64, patience time.Duration) error {
 	late := false
 	timer := time.AfterFunc(patience, func() {
@@ -111,7 +111,7 @@ func (v *Viewers) Wait(total int64, patience time.Duration) error {
 	}
 }
 
-// Close ends all connections.
+// Close closes all connections.
 func (v *Viewers) Close() {
 	for _, socket := range v.sockets {
 		socket.Close()

@@ -19,9 +19,9 @@ import (
 	"swarm-scale/test/voters"
 )
 
-// A frontend hangs with a vote in its hands. The voter gives up and votes otherwise through another one. When the first goes
-// on, what it has is older, and must not count; nor what the cluster's load balancer still has for it.
-func TestVoteThatWasGivenUp(t *testing.T) {
+// A frontend hangs before it has taken a vote. The voter gives up and votes differently through another frontend. When the
+// first one resumes, the vote it has is older and must not count. Neither must one that the load balancer held for it.
+func TestAbandonedVoteDoesNotOverrideLaterVote(t *testing.T) {
 	t.Parallel()
 	ways := map[string]func(testing.TB, *programtest.Program) (address string){
 		"directly":                  func(_ testing.TB, frontend *programtest.Program) string { return frontend.URL },
@@ -30,12 +30,12 @@ func TestVoteThatWasGivenUp(t *testing.T) {
 	for name, way := range ways {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			testVoteThatWasGivenUp(t, way)
+			testAbandonedVote(t, way)
 		})
 	}
 }
 
-func testVoteThatWasGivenUp(t *testing.T, way func(testing.TB, *programtest.Program) string) {
+func testAbandonedVote(t *testing.T, way func(testing.TB, *programtest.Program) string) {
 	s := newSystem(t)
 	hanging, other := s.addFrontend(t), s.addFrontend(t)
 	address := way(t, hanging)
@@ -52,7 +52,7 @@ func testVoteThatWasGivenUp(t *testing.T, way func(testing.TB, *programtest.Prog
 			t.Fatalf("a frontend that hangs answered: %+v", answer)
 		}
 		if i%4 == 0 {
-			continue // this voter leaves it at that
+			continue // this voter does not vote again
 		}
 		voter.Patience = patience
 		if err := voter.Vote(t.Context(), siteOf(other), poll.B).Err(); err != nil {
@@ -62,7 +62,7 @@ func testVoteThatWasGivenUp(t *testing.T, way func(testing.TB, *programtest.Prog
 	if err := hanging.Resume(); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(500 * time.Millisecond) // it sees what came in the meantime
+	time.Sleep(500 * time.Millisecond) // it takes the votes that came while it was paused
 	last := newVoters(t, &books, siteOf(hanging), 1)[0]
 	if err := last.Vote(t.Context(), siteOf(hanging), poll.A).Err(); err != nil {
 		t.Fatal(err)
@@ -71,7 +71,7 @@ func testVoteThatWasGivenUp(t *testing.T, way func(testing.TB, *programtest.Prog
 	s.checkBooks(t, &books)
 }
 
-// startHAProxy starts the cluster's load balancer before one frontend and returns its address.
+// startHAProxy starts HAProxy with the cluster's configuration in front of one frontend. It returns the base URL.
 func startHAProxy(t testing.TB, frontend *programtest.Program) (address string) {
 	t.Helper()
 	if _, err := exec.LookPath("haproxy"); err != nil {

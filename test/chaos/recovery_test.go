@@ -18,7 +18,7 @@ import (
 	"swarm-scale/test/voters"
 )
 
-// wantRefusal votes. The page must say soon that the vote was not taken, and ask to choose again.
+// wantRefusal votes. The page must soon say that the vote was not taken and ask to choose again.
 func wantRefusal(t testing.TB, voter *voters.Voter, site voters.Site) {
 	t.Helper()
 	answer := voter.Vote(t.Context(), site, poll.A)
@@ -36,7 +36,7 @@ func wantRefusal(t testing.TB, voter *voters.Voter, site voters.Site) {
 	}
 }
 
-// voteUntilAcknowledged votes for b again and again, as a voter does who is asked to.
+// voteUntilAcknowledged votes for b until the vote is acknowledged.
 func voteUntilAcknowledged(t testing.TB, voter *voters.Voter, site voters.Site) {
 	t.Helper()
 	eventually.Succeeds(t, patience, "the vote is acknowledged", func() error {
@@ -48,8 +48,8 @@ func voteUntilAcknowledged(t testing.TB, voter *voters.Voter, site voters.Site) 
 	})
 }
 
-// Redis is killed, and then it hangs: voters are told so, and when it is back they are counted, without any help.
-func TestRedisIsAway(t *testing.T) {
+// Redis is killed or hangs. Voters are told so. Once it is back, votes are counted again without any help.
+func TestVotingRecoversWithRedis(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
 	frontend := s.addFrontend(t)
@@ -60,15 +60,15 @@ func TestRedisIsAway(t *testing.T) {
 	six := newVoters(t, &books, site, 6)
 	server := s.redis[0]
 	for name, event := range map[string]struct{ begin, end func() }{
-		"killed": {server.Kill, func() { server.Restart(t) }},
-		"hangs":  {func() { server.Pause(t) }, func() { server.Resume(t) }},
+		"killed":  {server.Kill, func() { server.Restart(t) }},
+		"hanging": {func() { server.Pause(t) }, func() { server.Resume(t) }},
 	} {
 		event.begin()
 		wantRefusal(t, six[0], site)
 		wantRefusal(t, six[1], site)
-		eventually.Succeeds(t, patience, name+": the frontend says that it is not ready", func() error {
+		eventually.Succeeds(t, patience, name+": the frontend is not ready", func() error {
 			if err := ready(t, frontend); err == nil {
-				return errors.New("it says that it is")
+				return errors.New("/readyz says that it is")
 			}
 			return nil
 		})
@@ -85,14 +85,14 @@ func TestRedisIsAway(t *testing.T) {
 	s.checkBooks(t, &books)
 }
 
-// Redis is full before there ever was a worker. Voters are told so; once a worker comes, it makes room by itself, and all
-// that was acknowledged is counted.
-func TestRedisIsOutOfMemory(t *testing.T) {
+// Redis is full before the first worker starts. Voters are told so. The worker then makes room, and every acknowledged vote
+// is counted.
+func TestWorkerMakesRoomInFullRedis(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
 	frontend := s.addFrontend(t)
 	s.addResults(t)
-	eventually.Succeeds(t, patience, "the frontend is ready", func() error { return ready(t, frontend) }) // as the load balancer asks
+	eventually.Succeeds(t, patience, "the frontend is ready", func() error { return ready(t, frontend) })
 	var books voters.Books
 	site := siteOf(frontend)
 	all := newVoters(t, &books, site, 20)
@@ -109,11 +109,11 @@ func TestRedisIsOutOfMemory(t *testing.T) {
 		return refused
 	}
 	if refused := cast(); refused != 0 {
-		t.Fatalf("%d votes were refused while there was room", refused)
+		t.Fatalf("%d votes were refused while Redis had room, want none", refused)
 	}
 	s.redis[0].Do(t, "CONFIG", "SET", "maxmemory", "1")
 	if refused := cast(); refused != len(all) {
-		t.Errorf("%d of %d votes were refused by a full redis, want all", refused, len(all))
+		t.Errorf("%d of %d votes were refused while Redis was full, want all", refused, len(all))
 	}
 	wantRefusal(t, all[0], site)
 	worker := s.addWorker(t)
@@ -130,8 +130,8 @@ func TestRedisIsOutOfMemory(t *testing.T) {
 	}
 }
 
-// The database's disk is full: votes wait in the queue, and are stored when there is room again.
-func TestDatabaseDiskIsFull(t *testing.T) {
+// The database's disk is full. Votes wait in the queue, and are stored once there is room.
+func TestVotesWaitForFullDatabaseDisk(t *testing.T) {
 	t.Parallel()
 	// Not t.TempDir, which PostgreSQL's own user may not enter.
 	directory, err := os.MkdirTemp("", "small-disk-")
@@ -144,7 +144,7 @@ func TestDatabaseDiskIsFull(t *testing.T) {
 		}
 	})
 	if err := syscall.Mount("tmpfs", directory, "tmpfs", 0, "size=96m"); err != nil {
-		t.Skipf("a small disk cannot be mounted here (%v): it takes root", err)
+		t.Skipf("cannot mount a small disk: %v; run the test as root", err)
 	}
 	t.Cleanup(func() {
 		if err := syscall.Unmount(directory, syscall.MNT_DETACH); err != nil {
@@ -161,7 +161,7 @@ func TestDatabaseDiskIsFull(t *testing.T) {
 	cast := func(voters []*voters.Voter) {
 		for i, voter := range voters {
 			if err := voter.Vote(t.Context(), site, poll.Choices()[i%2]).Err(); err != nil {
-				t.Fatalf("a vote was not taken, although the queue has room: %v", err)
+				t.Fatalf("a vote was not acknowledged although the queue has room: %v", err)
 			}
 		}
 	}
@@ -171,17 +171,17 @@ func TestDatabaseDiskIsFull(t *testing.T) {
 	ballast := filepath.Join(directory, "ballast")
 	fill(t, ballast)
 	cast(all)
-	eventually.Succeeds(t, patience, "the worker says that it cannot store", func() error {
+	eventually.Succeeds(t, patience, "the worker is not ready because of PostgreSQL", func() error {
 		if err := ready(t, worker); err == nil || !strings.Contains(err.Error(), "postgres") {
-			return fmt.Errorf("it says %w", err)
+			return fmt.Errorf("/readyz says %w", err)
 		}
 		return nil
 	})
 	if status, body, err := ask(t, worker.URL+"/healthz"); err != nil || status != http.StatusOK {
-		t.Errorf("a worker that waits for its database is healthy, but says %d %s (%v)", status, body, err)
+		t.Errorf("/healthz of a worker that waits for its database says %d %s (%v), want 200", status, body, err)
 	}
 	if queued, err := s.queued(); err != nil || queued == 0 {
-		t.Errorf("%d votes are queued (%v), want those that cannot be stored", queued, err)
+		t.Errorf("%d votes are queued (%v), want those that cannot be stored yet", queued, err)
 	}
 	cast(all[:100])
 
@@ -189,12 +189,12 @@ func TestDatabaseDiskIsFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually.Succeeds(t, patience, "the queues are empty", func() error {
-		if s.postgres.Ended() { // it may end when it cannot write; its restart policy starts it again
+		if s.postgres.Ended() { // PostgreSQL may end when it cannot write; a restart policy starts it again
 			s.postgres.Restart(t)
 		}
 		queued, err := s.queued()
 		if err == nil && queued > 0 {
-			err = fmt.Errorf("%d entries are queued", queued)
+			err = fmt.Errorf("%d votes are queued", queued)
 		}
 		return err
 	})
@@ -222,9 +222,9 @@ func fill(t testing.TB, path string) {
 	}
 }
 
-// Entries that are no votes go to a stream of their own, whole, with a metric and a line in the log; the votes around them
-// are counted.
-func TestDeadLetters(t *testing.T) {
+// Dead letters, entries that cannot be read as votes, go unchanged to a stream of their own, with a metric and a log line.
+// The votes around them are counted.
+func TestDeadLettersDoNotStopVotes(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
 	frontend := s.addFrontend(t)
@@ -235,7 +235,7 @@ func TestDeadLetters(t *testing.T) {
 	all := newVoters(t, &books, site, 10)
 	none := fmt.Sprintf("poll_worker_entries_unreadable_total{queue=%q} 0\n", s.redis[0].Address)
 	if _, metrics, err := ask(t, worker.Metrics+"/metrics"); err != nil || !strings.Contains(metrics, none) {
-		t.Errorf("before the first one the metrics lack %q (%v)", none, err)
+		t.Errorf("before the first dead letter the metrics lack %q (%v)", none, err)
 	}
 	hostile := "'); DROP TABLE votes; -- <script>alert(1)</script> \x00\xff"
 	for i, voter := range all {
@@ -251,22 +251,22 @@ func TestDeadLetters(t *testing.T) {
 	s.checkBooks(t, &books)
 	want := 3 * len(all)
 	if got := s.redis[0].Do(t, "XLEN", redis.DeadLetterStream); got != fmt.Sprint(want) {
-		t.Errorf("%s entries were set aside, want %d", got, want)
+		t.Errorf("%s dead letters, want %d", got, want)
 	}
 	for _, line := range []string{
 		fmt.Sprintf("poll_worker_entries_unreadable_total{queue=%q} %d", s.redis[0].Address, want),
 		fmt.Sprintf("poll_worker_dead_letters{queue=%q} %d", s.redis[0].Address, want),
 	} {
-		eventually.Succeeds(t, patience, "the metrics say "+line, func() error {
+		eventually.Succeeds(t, patience, "the metrics have "+line, func() error {
 			_, metrics, err := ask(t, worker.Metrics+"/metrics")
 			if err == nil && !strings.Contains(metrics, line+"\n") {
-				err = errors.New("they do not")
+				err = errors.New("they lack it")
 			}
 			return err
 		})
 	}
 	if got := strings.Count(worker.Log.String(), "cannot be read as votes"); got != want {
-		t.Errorf("the log has %d lines about them, want %d", got, want)
+		t.Errorf("the log has %d lines about dead letters, want %d", got, want)
 	}
 	s.checkLogs(t, &books)
 }
