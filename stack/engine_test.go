@@ -185,9 +185,26 @@ func inOrder(t *testing.T, result *harness.Result, want ...string) {
 	}
 }
 
-// TestMachineReplaced replaces each machine in turn, alive and dead, and holds what follows it, in which order, and that
+// TestDeployed runs what starts from the dev stack as it is after `pulumi up`. It is deployed once, and each test has a
+// clone.
+func TestDeployed(t *testing.T) {
+	t.Parallel()
+	deployed := simulated(t, nil)
+	up(t, deployed)
+	for name, test := range map[string]func(*testing.T, *harness.Stack){
+		"Unreachable": testUnreachable, "ScaleUpAndDown": testScaleUpAndDown, "NewerImageOfMachines": testNewerImageOfMachines,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, deployed.Clone(t))
+		})
+	}
+	t.Run("MachineReplaced", func(t *testing.T) { testMachineReplaced(t, deployed) })
+}
+
+// testMachineReplaced replaces each machine in turn, alive and dead, and holds what follows it, in which order, and that
 // nothing else is touched.
-func TestMachineReplaced(t *testing.T) {
+func testMachineReplaced(t *testing.T, deployed *harness.Stack) {
 	for node, want := range map[string]struct {
 		anew    []string // what is created besides the machine and its presence
 		updated []string // commands that run again
@@ -233,8 +250,7 @@ func TestMachineReplaced(t *testing.T) {
 			}
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
-				e := simulated(t, nil)
-				up(t, e)
+				e := deployed.Clone(t)
 				if dead {
 					e.World.MachineDead(node)
 				}
@@ -266,31 +282,31 @@ func TestMachineReplaced(t *testing.T) {
 func TestHalfFailed(t *testing.T) {
 	t.Parallel()
 	for pattern, token := range map[string]string{"frontend02": instanceType, "swarm-members": "", "mynet": "", "redis02": ""} {
-		e := simulated(t, nil)
-		e.World.FailNext(pattern, simulation.Create, errors.New("InsufficientInstanceCapacity"))
-		first, err := e.Up(t.Context())
-		if err == nil || !strings.Contains(err.Error(), "InsufficientInstanceCapacity") || !strings.Contains(err.Error(), pattern) {
-			t.Fatalf("%s: the failure is told as: %v", pattern, err)
-		}
-		second := up(t, e)
-		for _, name := range steps(second)["create"] {
-			if slices.Contains(steps(first)["create"], name) && name != pattern {
-				t.Errorf("%s: the repaired run made %s again", pattern, name)
+		t.Run(pattern, func(t *testing.T) {
+			t.Parallel()
+			e := simulated(t, nil)
+			e.World.FailNext(pattern, simulation.Create, errors.New("InsufficientInstanceCapacity"))
+			first, err := e.Up(t.Context())
+			if err == nil || !strings.Contains(err.Error(), "InsufficientInstanceCapacity") || !strings.Contains(err.Error(), pattern) {
+				t.Fatalf("the failure is told as: %v", err)
 			}
-		}
-		if token != "" && slices.Contains(steps(second)["create machine"], "frontend01") {
-			t.Errorf("%s: the repaired run made a machine again that was there", pattern)
-		}
-		unchanged(t, e)
-		destroyed(t, e)
+			second := up(t, e)
+			for _, name := range steps(second)["create"] {
+				if slices.Contains(steps(first)["create"], name) && name != pattern {
+					t.Errorf("the repaired run made %s again", name)
+				}
+			}
+			if token != "" && slices.Contains(steps(second)["create machine"], "frontend01") {
+				t.Error("the repaired run made a machine again that was there")
+			}
+			unchanged(t, e)
+			destroyed(t, e)
+		})
 	}
 }
 
-// TestUnreachable holds that a preview asks nothing of machines that are down, and that destroy works without them.
-func TestUnreachable(t *testing.T) {
-	t.Parallel()
-	e := simulated(t, nil)
-	up(t, e)
+// testUnreachable holds that a preview asks nothing of machines that are down, and that destroy works without them.
+func testUnreachable(t *testing.T, e *harness.Stack) {
 	for _, node := range []string{"manager", "interlock", "frontend01", "frontend02", "worker01", "store"} {
 		e.World.MachineDead(node)
 	}
@@ -307,12 +323,9 @@ func TestUnreachable(t *testing.T) {
 	destroyed(t, e)
 }
 
-// TestScale holds that frontends are added and taken away without touching those that stay, and that a queue is emptied
+// testScaleUpAndDown holds that frontends are added and taken away without touching those that stay, and that a queue is emptied
 // before it goes.
-func TestScaleUpAndDown(t *testing.T) {
-	t.Parallel()
-	e := simulated(t, nil)
-	up(t, e)
+func testScaleUpAndDown(t *testing.T, e *harness.Stack) {
 	if err := e.Set(map[string]any{"frontends": 10, "workers": 2}); err != nil {
 		t.Fatal(err)
 	}
@@ -388,11 +401,8 @@ func TestProgramChanged(t *testing.T) {
 	unchanged(t, e)
 }
 
-// TestNewerImageOfMachines holds that a newer release of the system replaces no running machine, and is what new ones get.
-func TestNewerImageOfMachines(t *testing.T) {
-	t.Parallel()
-	e := simulated(t, nil)
-	up(t, e)
+// testNewerImageOfMachines holds that a newer release of the system replaces no running machine, and is what new ones get.
+func testNewerImageOfMachines(t *testing.T, e *harness.Stack) {
 	e.World.SetAMI("ami-fedcba9876543210f")
 	unchanged(t, e)
 	if err := e.Set(map[string]any{"frontends": 3}); err != nil {

@@ -9,7 +9,7 @@ import (
 	"swarm-scale/test/harness"
 )
 
-// TestRun is the whole demonstration, as fast as the engine goes.
+// TestRun runs the whole demonstration in an instant world.
 func TestRun(t *testing.T) {
 	var output bytes.Buffer
 	err := run(t.Context(), flags{frontends: 1, workers: 1}, &output)

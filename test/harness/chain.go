@@ -12,13 +12,13 @@ import (
 	"swarm-scale/test/simulation"
 )
 
-// Chain is how long a deployment takes at best: one operation after another,
-// and everything side by side that does not wait for something else.
+// Chain is how long a deployment takes one step after another, and at best, when
+// only steps that need each other wait.
 type Chain struct {
 	// Sum is the time of all steps one after another.
 	Sum time.Duration
 	// Longest is the time of the longest chain of steps that wait for each
-	// other: no number of parallel operations makes the whole shorter.
+	// other. No number of parallel operations makes the whole shorter.
 	Longest time.Duration
 	// Steps are that chain, first to last.
 	Steps []Link
@@ -41,10 +41,10 @@ func (c Chain) String() string {
 	return text.String()
 }
 
-// LongestChain weighs every resource of a state with the time its creation took
-// in reality's measure, as recorded, and returns the longest chain: along
-// dependencies, and through the provider and the replaced or deleted-with
-// resource a resource names.
+// LongestChain returns the longest chain of a state's resources, each weighed
+// with the recorded time that its creation takes in reality. A resource waits
+// for its dependencies, its provider, its parent, and the resources that it is
+// deleted with or replaced with.
 func LongestChain(state *apitype.DeploymentV3, records []simulation.Record) Chain {
 	took := map[resource.URN]time.Duration{}
 	for _, r := range records {
@@ -55,8 +55,8 @@ func LongestChain(state *apitype.DeploymentV3, records []simulation.Record) Chai
 	return longestChain(state, took)
 }
 
-// LongestChainOfSteps is LongestChain by the time that the engine's steps of one
-// operation took here, whatever did the work.
+// LongestChainOfSteps is LongestChain by the time that the Pulumi engine's steps
+// of one operation took here.
 func LongestChainOfSteps(state *apitype.DeploymentV3, steps []Step) Chain {
 	took := map[resource.URN]time.Duration{}
 	for _, step := range steps {

@@ -43,18 +43,18 @@ func done(result *harness.Result) []string {
 	for _, r := range result.Records {
 		line := string(r.Op) + " " + r.Name
 		if r.Err != nil {
-			line += " in vain"
+			line += " failed"
 		}
 		list = append(list, line)
 	}
 	return list
 }
 
-func TestLifeOfAStack(t *testing.T) {
+func TestPreviewUpRefreshDestroy(t *testing.T) {
 	t.Parallel()
 	s := harness.Test(t, harness.Options{
 		Program: small(shape{machines: 3, ami: "ami-1", version: "7", follow: "marker"}),
-		Secrets: secrets, World: simulation.NewWorld(0.002), Parallel: 16,
+		Secrets: secrets, World: simulation.NewWorld(0.002), Parallel: 16, SaveAtEnd: true,
 	})
 	preview, err := s.Preview(t.Context())
 	if err != nil {
@@ -100,7 +100,7 @@ func TestLifeOfAStack(t *testing.T) {
 	if chain.Sum <= chain.Longest || first.Wall < chain.Longest/500 {
 		t.Errorf("sum %v, longest %v, wall %v", chain.Sum, chain.Longest, first.Wall)
 	}
-	// By the engine's own steps it is the same chain, a fraction of a second long; of which of the machines, chance decides.
+	// The Pulumi engine's own steps give the same chain, a fraction of a second long. Chance decides which machine is on it.
 	here := harness.LongestChainOfSteps(state, first.Steps)
 	machineOf := func(c harness.Chain) string { return strings.TrimSuffix(c.Steps[len(c.Steps)-1].Name, "-container") }
 	var names []string
@@ -110,12 +110,12 @@ func TestLifeOfAStack(t *testing.T) {
 	for _, step := range chain.Steps {
 		at := slices.Index(names, strings.Replace(step.Name, machineOf(chain), machineOf(here), 1))
 		if at < 0 {
-			t.Fatalf("by the engine's steps the longest chain lacks %s or has it too early:\n%s", step.Name, here)
+			t.Fatalf("by the Pulumi engine's steps the longest chain lacks %s or has it too early:\n%s", step.Name, here)
 		}
 		names = names[at+1:]
 	}
 	if len(names) != 0 || here.Longest <= 0 || here.Longest > first.Wall || here.Longest > here.Sum {
-		t.Errorf("by the engine's steps the longest of %v takes %v of %v:\n%s", here.Sum, here.Longest, first.Wall, here)
+		t.Errorf("by the Pulumi engine's steps the longest of %v takes %v of %v:\n%s", here.Sum, here.Longest, first.Wall, here)
 	}
 
 	unchanged(t, s)
@@ -151,8 +151,8 @@ func TestLifeOfAStack(t *testing.T) {
 	}
 }
 
-// TestMachineReplaced shows which way of tying resources to a machine survives
-// its replacement. It is about the engine as much as about the simulation.
+// TestMachineReplaced holds which way of tying resources to a machine survives
+// its replacement. That is how the Pulumi engine behaves, not the simulation.
 func TestMachineReplaced(t *testing.T) {
 	t.Parallel()
 	created := []string{"create node01", "create node01-marker", "create node01-ready", "create node01-redis", "create node01-container"}
@@ -161,15 +161,14 @@ func TestMachineReplaced(t *testing.T) {
 		dead         bool
 		want         []string // what happens, in order; nil if it must fail
 	}{
-		// DeletedWith a resource that is replaced after its machine: nothing that
-		// lived on the old machine is asked for, whether it answers or not.
+		// What is DeletedWith a resource that is replaced after its machine is
+		// not deleted by a call, whether the old machine answers or not.
 		{"marker, alive", "marker", false, slices.Concat([]string{"delete node01"}, created, []string{"delete node01-marker"})},
 		{"marker, dead", "marker", true, slices.Concat([]string{"delete node01"}, created, []string{"delete node01-marker"})},
-		// DeletedWith the machine itself does not count when it is deleted first
-		// to be replaced: the old resources are deleted last, at an address that
-		// nobody has any more.
+		// While Pulumi replaces the machine it still deletes what is DeletedWith
+		// the machine. It does so last, at an address that is gone.
 		{"trigger alone", "trigger", false, nil},
-		// Replaced with the machine, all is deleted before it: not on a dead one.
+		// What is replaced with the machine is deleted before it. That needs a live machine.
 		{"replaced with, dead", "replaceWith", true, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -185,7 +184,7 @@ func TestMachineReplaced(t *testing.T) {
 			result, err := s.Up(t.Context())
 			if test.want == nil {
 				if err == nil {
-					t.Errorf("it worked: %v; the marker is not needed any more", done(result))
+					t.Errorf("up succeeded, so the marker is not needed: %v", done(result))
 				}
 				return
 			}
@@ -209,10 +208,10 @@ func TestMachineReplaced(t *testing.T) {
 	}
 }
 
-func TestHalfFailedThenRepaired(t *testing.T) {
+func TestUpContinuesAfterFailure(t *testing.T) {
 	t.Parallel()
 	s := harness.Test(t, harness.Options{
-		Program: small(shape{machines: 2, ami: "ami-1", version: "7", follow: "marker"}), Secrets: secrets,
+		Program: small(shape{machines: 2, ami: "ami-1", version: "7", follow: "marker"}), Secrets: secrets, SaveAtEnd: true,
 	})
 	s.World.FailNext("node02", simulation.Create, errors.New("InsufficientInstanceCapacity: try another zone"))
 	result, err := s.Up(t.Context())
@@ -235,7 +234,7 @@ func TestHalfFailedThenRepaired(t *testing.T) {
 func TestMachineUnreachable(t *testing.T) {
 	t.Parallel()
 	wanted := shape{machines: 2, ami: "ami-1", version: "7", follow: "marker"}
-	s := harness.Test(t, harness.Options{Program: small(wanted), Secrets: secrets})
+	s := harness.Test(t, harness.Options{Program: small(wanted), Secrets: secrets, SaveAtEnd: true})
 	up(t, s)
 	s.World.MachineDead("192.168.33.21")
 
@@ -260,10 +259,10 @@ func TestMachineUnreachable(t *testing.T) {
 	}
 }
 
-func TestBehindTheEnginesBack(t *testing.T) {
+func TestRefreshFindsMissingObject(t *testing.T) {
 	t.Parallel()
 	s := harness.Test(t, harness.Options{
-		Program: small(shape{machines: 1, ami: "ami-1", version: "7", follow: "marker"}), Secrets: secrets,
+		Program: small(shape{machines: 1, ami: "ami-1", version: "7", follow: "marker"}), Secrets: secrets, SaveAtEnd: true,
 	})
 	up(t, s)
 	if n := s.World.Vanish("node01-container"); n != 1 {
@@ -297,8 +296,8 @@ func TestSettings(t *testing.T) {
 	}
 }
 
-// TestPlugins holds that with Plugins only what is installed counts: nothing is
-// simulated, nothing is fetched, and what is missing is named.
+// TestPlugins holds that Plugins uses installed plugins only: nothing is simulated or
+// fetched, and a missing plugin is named.
 func TestPlugins(t *testing.T) {
 	home := t.TempDir()
 	if err := os.Mkdir(filepath.Join(home, "plugins"), 0o700); err != nil {

@@ -66,8 +66,7 @@ func small(s shape) pulumi.RunFunc {
 			if err != nil {
 				return err
 			}
-			// It changes places with a new one when the machine does, and is
-			// deleted only after all creations.
+			// It is replaced when the machine is, and deleted after all creations.
 			marker, err := local.NewCommand(ctx, name+"-marker", &local.CommandArgs{},
 				pulumi.ReplacementTrigger(machine.ID()))
 			if err != nil {
@@ -91,7 +90,7 @@ func small(s shape) pulumi.RunFunc {
 			if err != nil {
 				return err
 			}
-			engine, err := docker.NewProvider(ctx, name+"-docker", &docker.ProviderArgs{
+			host, err := docker.NewProvider(ctx, name+"-docker", &docker.ProviderArgs{
 				Host:                     pulumi.Sprintf("ssh://ubuntu@%s", machine.PublicIp),
 				DisableDockerDaemonCheck: pulumi.Bool(s.blind),
 			}, pulumi.DependsOn([]pulumi.Resource{ready}))
@@ -100,14 +99,14 @@ func small(s shape) pulumi.RunFunc {
 			}
 			image, err := docker.NewRemoteImage(ctx, name+"-redis", &docker.RemoteImageArgs{
 				Name: pulumi.String("redis:" + s.version),
-			}, follow(pulumi.Provider(engine))...)
+			}, follow(pulumi.Provider(host))...)
 			if err != nil {
 				return err
 			}
 			_, err = docker.NewContainer(ctx, name+"-container", &docker.ContainerArgs{
 				Name: pulumi.String("redis"), Image: image.ImageId,
 				Envs: pulumi.StringArray{pulumi.Sprintf("PASSWORD=%s", password)},
-			}, follow(pulumi.Provider(engine))...)
+			}, follow(pulumi.Provider(host))...)
 			if err != nil {
 				return err
 			}

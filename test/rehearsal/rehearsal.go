@@ -1,6 +1,6 @@
-// Package rehearsal is the stack of this repository in a simulated world: its
-// program, its own settings with the values they leave to their user, and how
-// long its scripts take. The demo and the whole-stack tests start from it.
+// Package rehearsal is this repository's stack in a simulated world: its program,
+// its settings with the values that a user has to add, and how long its scripts
+// take. The demo and the tests of the whole stack start from it.
 //
 //	world := rehearsal.World(0)
 //	options, err := rehearsal.Options(world, t.TempDir())
@@ -8,7 +8,7 @@
 //		t.Fatal(err)
 //	}
 //	options.Config["frontends"] = 10
-//	e := harness.Test(t, options)
+//	s := harness.Test(t, options)
 package rehearsal
 
 import (
@@ -23,17 +23,17 @@ import (
 	"swarm-scale/test/simulation"
 )
 
-// The secrets of the rehearsed stack. A state that has one of them in plain text
-// is at fault.
+// The secrets of the rehearsed stack. No state may have one of them in plain
+// text.
 const (
 	PostgresPassword = "correct horse battery staple"
 	VoterKey         = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 )
 
-// World returns an empty world with the durations of the stack's scripts, in
-// which one second of reality takes scale seconds. The durations are assumed,
-// for a t2.micro that boots for the first time and installs Docker over a
-// network of 50 Mbit/s or so.
+// World returns an empty world with the durations of the stack's scripts. One
+// second of reality takes scale seconds there. The durations are assumed, for a
+// t2.micro that boots for the first time and installs Docker over a network of
+// 50 Mbit/s.
 func World(scale float64) *simulation.World {
 	w := simulation.NewWorld(scale)
 	for pattern, took := range map[string]time.Duration{
@@ -54,8 +54,8 @@ func World(scale float64) *simulation.World {
 
 var machineIdentity = regexp.MustCompile(`(?m)^export SWARM_SCALE_MACHINE=(.*)$`)
 
-// consul plays the script that starts the key-value store. On each machine the
-// store begins with nothing, and says so by another generation.
+// consul plays the script that starts Consul. Consul begins with nothing on each
+// machine, so each machine has another generation.
 func consul(command simulation.Execution) (simulation.Outcome, error) {
 	outcome := simulation.Outcome{Took: 12 * time.Second}
 	if machine := machineIdentity.FindStringSubmatch(command.Stdin); machine != nil {
@@ -65,8 +65,9 @@ func consul(command simulation.Execution) (simulation.Outcome, error) {
 }
 
 // Options returns what runs the stack of Pulumi.dev.yaml in a world: two
-// frontends and one worker on AWS, unless Config is changed. Its SSH key, which
-// no machine ever sees, is written to dir.
+// frontends and one worker on AWS, unless Config is changed. Its SSH key is
+// written to dir; no machine ever sees it. The state is saved at the end of an
+// operation.
 func Options(w *simulation.World, dir string) (harness.Options, error) {
 	root, err := Root()
 	if err != nil {

@@ -9,12 +9,12 @@ import (
 	"swarm-scale/test/simulation"
 )
 
-// BenchmarkUp compares, for more and more frontends, how long `pulumi up` takes
-// with how long it would take one step after another and with the longest chain
-// of steps that wait for each other. All times are the simulated world's; the
-// engine's own work, which the scale blows up, is in the first.
+// BenchmarkUp compares how long `pulumi up` takes for 2, 10 and 50 frontends
+// with the time of all steps one after another and with the longest chain of
+// steps that wait for each other. All times are the simulated world's. The time
+// of `pulumi up` includes the Pulumi engine's own work, divided by the scale.
 //
-//	go test ./simulation/rehearsal -run '^$' -bench Up -benchtime 1x
+//	go test ./test/rehearsal -run '^$' -bench Up -benchtime 1x
 func BenchmarkUp(b *testing.B) {
 	const scale = 0.1
 	for _, frontends := range []int{2, 10, 50} {
@@ -25,13 +25,13 @@ func BenchmarkUp(b *testing.B) {
 					b.Fatal(err)
 				}
 				options.Config["frontends"] = frontends
-				options.Parallel, options.SaveAtEnd = 1024, true
-				e := harness.Test(b, options)
-				result, err := e.Up(b.Context())
+				options.Parallel = 1024
+				s := harness.Test(b, options)
+				result, err := s.Up(b.Context())
 				if err != nil {
 					b.Fatal(err)
 				}
-				state, err := e.State()
+				state, err := s.State()
 				if err != nil {
 					b.Fatal(err)
 				}
@@ -52,11 +52,11 @@ func BenchmarkUp(b *testing.B) {
 	}
 }
 
-// BenchmarkSaving compares the real time of an instant world's `pulumi up` of 50
-// frontends with the state saved after every step and at the end only. The state
-// is a file, all of which is written each time.
+// BenchmarkSaving compares how long `pulumi up` of 50 frontends takes in an
+// instant world when the state is saved after every step and when it is saved at
+// the end only. The state is a file, and each save writes all of it.
 //
-//	go test ./simulation/rehearsal -run '^$' -bench Saving -benchtime 1x
+//	go test ./test/rehearsal -run '^$' -bench Saving -benchtime 1x
 func BenchmarkSaving(b *testing.B) {
 	for b.Loop() {
 		took := map[bool]float64{}

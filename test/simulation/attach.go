@@ -12,7 +12,7 @@ import (
 	"google.golang.org/grpc"
 )
 
-// Attachment serves simulated packages to the engine.
+// Attachment serves simulated packages to the Pulumi engine.
 type Attachment struct {
 	world *World
 
@@ -40,11 +40,11 @@ func Attach(w *World, packages ...*Package) (*Attachment, error) {
 	return a, nil
 }
 
-// Env returns the value of PULUMI_DEBUG_PROVIDERS that makes the engine use the
-// simulated providers, such as "aws:4001,docker:4002".
+// Env returns the value of PULUMI_DEBUG_PROVIDERS that makes the Pulumi engine
+// use the simulated providers, such as "aws:4001,docker:4002".
 func (a *Attachment) Env() string { return strings.Join(a.addresses, ",") }
 
-// Close stops serving and waits until nothing of it runs any more.
+// Close stops serving and waits until all of it has ended.
 func (a *Attachment) Close() error {
 	a.mu.Lock()
 	a.closed = true
@@ -62,9 +62,8 @@ func (a *Attachment) Close() error {
 	return errors.Join(errs...)
 }
 
-// accept gives every connection a provider of its own. The engine opens one
-// connection per provider resource of the program, where it would otherwise
-// start one process per provider resource; that is how two docker providers
+// accept gives every connection a provider of its own. The Pulumi engine opens
+// one connection per provider resource of the program. So two docker providers
 // with different hosts are told apart.
 func (a *Attachment) accept(listener net.Listener, pkg *Package) {
 	for {
@@ -95,7 +94,7 @@ func (a *Attachment) accept(listener net.Listener, pkg *Package) {
 	}
 }
 
-// maxMessage is the largest message taken, as large as the engine sends: 400 MiB.
+// maxMessage is the largest message that the Pulumi engine sends: 400 MiB.
 const maxMessage = 400 << 20
 
 // singleListener hands out one connection and reports its end.

@@ -20,7 +20,8 @@ type Execution struct {
 	Name string
 	// Op says which of the resource's commands it is.
 	Op Operation
-	// Local is true for a command where the engine runs, false over ssh.
+	// Local is true for a command on the machine of the Pulumi engine, false for
+	// one over SSH.
 	Local bool
 	// Host is the address a remote command dials.
 	Host string
@@ -36,7 +37,7 @@ type Execution struct {
 type Outcome struct {
 	// Stdout and Stderr are its outputs.
 	Stdout, Stderr string
-	// Took is how long it would take in reality; 0 for the type's usual time.
+	// Took is how long it takes in reality; 0 for the type's usual time.
 	Took time.Duration
 }
 
@@ -49,17 +50,17 @@ type commandRule struct {
 }
 
 // OnCommand has a runner play every command whose text, URN or resource name
-// matches the pattern, in which * stands for any text. The rule added last is
-// the first asked. With no rule a command prints nothing and succeeds, except
-// that a local one that mentions ssh-keygen prints a new Ed25519 private key.
+// matches the pattern, in which * stands for any text. The rule added last
+// counts. A command without a rule prints nothing and succeeds. A local one
+// that mentions ssh-keygen prints a new Ed25519 private key.
 func (w *World) OnCommand(pattern string, run Runner) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.commands = append([]commandRule{{pattern: glob(pattern), run: run}}, w.commands...)
 }
 
-// CommandTakes sets how long commands take whose text, URN or resource name
-// matches the pattern, and that print nothing.
+// CommandTakes is OnCommand for commands that print nothing and take this long
+// in reality.
 func (w *World) CommandTakes(pattern string, took time.Duration) {
 	w.OnCommand(pattern, func(Execution) (Outcome, error) { return Outcome{Took: took}, nil })
 }
@@ -136,8 +137,8 @@ func commandOutputs() []Output {
 	return []Output{{Name: "stdout", Follows: []string{"*"}}, {Name: "stderr", Follows: []string{"*"}}}
 }
 
-// commandText returns what an operation runs, "" for nothing: an update without
-// a command of its own runs the one of create again.
+// commandText returns what an operation runs, "" for nothing. An update without
+// a command of its own runs the one of create.
 func commandText(c *Call) string {
 	switch c.Op {
 	case Create:
@@ -153,8 +154,8 @@ func commandText(c *Call) string {
 	return ""
 }
 
-// dialSSH returns the hosts a remote command reaches: its proxy and its host,
-// if there is anything to do there. Nothing is dialled in a preview.
+// dialSSH returns the hosts that a remote command reaches, its proxy and its
+// host. A preview and an operation without a command reach none.
 func dialSSH(c *Call) []Dial {
 	if c.Preview || commandText(c) == "" {
 		return nil

@@ -15,8 +15,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 )
 
-// Docker returns the simulated docker provider: containers, networks, volumes and images of the engine, or of the Swarm
-// manager, at the provider's host. The durations are assumed, for a t2.micro over SSH.
+// Docker returns the simulated docker provider: containers, networks, volumes and images of the Docker engine, or of the
+// Swarm manager, at the provider's host. The durations are assumed, for a t2.micro over SSH.
 func Docker() *Package {
 	return &Package{
 		Name:    "docker",
@@ -37,13 +37,14 @@ func hostname(host string) string {
 	return parsed.Hostname()
 }
 
-// engineHost returns the machine a docker provider talks to, or "".
-func engineHost(c *Call) string { return hostname(text(c.Provider, "host")) }
+// providerHost returns the machine a docker provider talks to, or "".
+func providerHost(c *Call) string { return hostname(text(c.Provider, "host")) }
 
-// ping is what a bridged docker resource dials: each operation pings the engine first. A preview does not where the
+// ping is what a bridged docker resource dials: each operation pings the Docker engine first. A preview does not where the
 // provider's disableDockerDaemonCheck is set.
 func ping(c *Call) []Dial {
-	if c.Preview && text(c.Provider, "disableDockerDaemonCheck") == "true" {
+	// The value comes as a boolean or, encoded by the SDK, as a string.
+	if c.Preview && fmt.Sprint(plain(c.Provider["disableDockerDaemonCheck"]).V) == "true" {
 		return nil
 	}
 	host := text(c.Provider, "host")
@@ -54,8 +55,8 @@ func ping(c *Call) []Dial {
 	}}
 }
 
-// onEngine places an object on the machine of its provider.
-func onEngine(c *Call) []string { return []string{engineHost(c)} }
+// onProviderHost places an object on the machine of its provider.
+func onProviderHost(c *Call) []string { return []string{providerHost(c)} }
 
 // nodeConstraint is how a container asks a Swarm for a node, among its environment.
 const nodeConstraint = "constraint:node=="
@@ -93,10 +94,10 @@ func container() *Resource {
 			if node := placedOn(c); node != "" {
 				return []string{node}
 			}
-			return onEngine(c)
+			return onProviderHost(c)
 		},
 		Claims: func(c *Call) []Claim {
-			name, scope := c.Text("name"), engineHost(c)
+			name, scope := c.Text("name"), providerHost(c)
 			if placedOn(c) != "" {
 				scope = "the Swarm"
 			}
@@ -124,11 +125,11 @@ func network() *Resource {
 		},
 		ID:    func(*Call) string { return hexDigits(nil, 64) },
 		Dials: ping,
-		On:    onEngine,
+		On:    onProviderHost,
 		Claims: func(c *Call) []Claim {
 			name := c.Text("name")
 			return []Claim{{
-				Key:   "network " + engineHost(c) + " " + name,
+				Key:   "network " + providerHost(c) + " " + name,
 				Taken: fmt.Errorf("unable to create network: Error response from daemon: network with name %s already exists", name),
 			}}
 		},
@@ -144,7 +145,7 @@ func dockerVolume() *Resource {
 		ID:         func(c *Call) string { return c.Text("name") },
 		PerMachine: true,
 		Dials:      ping,
-		On:         onEngine,
+		On:         onProviderHost,
 		InUse: func(c *Call, other *Object) error {
 			if other.Type != containerToken {
 				return nil
@@ -180,7 +181,7 @@ func remoteImage() *Resource {
 		ID:         func(c *Call) string { return digest(c) + c.Text("name") },
 		PerMachine: true,
 		Dials:      ping,
-		On:         onEngine,
+		On:         onProviderHost,
 		InUse: func(c *Call, other *Object) error {
 			image := text(other.Inputs, "image")
 			if other.Type != containerToken || image != digest(c) && image != c.Text("name") {
@@ -194,10 +195,9 @@ func remoteImage() *Resource {
 	}
 }
 
-// image is docker.Image, which is not bridged: any change of its inputs, the
-// digest of its context among them, builds again in place; its repoDigest is
-// the ID of the image built; it looks at no engine in a preview, on Read or on
-// Delete.
+// image is docker.Image, which is not bridged. Any changed input builds again in
+// place; the digest of its context is one. Its repoDigest is the ID of the image
+// built. It looks at no Docker engine in a preview, on Read or on Delete.
 func image() *Resource {
 	return &Resource{
 		Token:      "docker:index/image:Image",
@@ -212,7 +212,7 @@ func image() *Resource {
 			}
 			return ping(c)
 		},
-		On:        onEngine,
+		On:        onProviderHost,
 		Untracked: true,
 		Outputs: []Output{{Name: "repoDigest", Follows: []string{"*"}, Value: func(c *Call) any {
 			return fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(c.Text("imageName")+" "+c.Text("build", "contextDigest"))))

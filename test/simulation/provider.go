@@ -16,7 +16,7 @@ import (
 )
 
 // provider is one instance of a package's provider, as one provider resource of
-// a program has it. The engine reaches each over a connection of its own.
+// a program has it. The Pulumi engine reaches each over a connection of its own.
 type provider struct {
 	plugin.UnimplementedProvider
 
@@ -32,7 +32,7 @@ func newProvider(w *World, pkg *Package) *provider {
 	return &provider{world: w, pkg: pkg, running: running, shutdown: shutdown}
 }
 
-// Attach implements plugin.GrpcProvider; there is nothing to tell the engine.
+// Attach implements plugin.GrpcProvider; there is nothing to tell the Pulumi engine.
 func (p *provider) Attach(string) error { return nil }
 
 // Close stops what is under way.
@@ -47,7 +47,7 @@ func (p *provider) SignalCancellation(context.Context) error {
 	return nil
 }
 
-// Handshake tells the engine that secrets arrive as such.
+// Handshake tells the Pulumi engine that secrets may arrive as secrets.
 func (p *provider) Handshake(
 	context.Context, plugin.ProviderHandshakeRequest,
 ) (*plugin.ProviderHandshakeResponse, error) {
@@ -76,8 +76,8 @@ func (p *provider) CheckConfig(
 	return plugin.CheckConfigResponse{Properties: req.News}, nil
 }
 
-// DiffConfig compares configurations. No change replaces a provider: resources
-// stay where they are when, say, the host of a docker provider changes.
+// DiffConfig compares configurations. No change replaces a provider. So a docker
+// provider's resources stay when its host changes.
 func (p *provider) DiffConfig(
 	_ context.Context, req plugin.DiffConfigRequest,
 ) (plugin.DiffConfigResponse, error) {
@@ -429,8 +429,8 @@ func (p *provider) Update(_ context.Context, req plugin.UpdateRequest) (plugin.U
 			return fmt.Errorf("%s %q: %w; run `pulumi refresh`", kind.Token, req.ID, errNotFound)
 		}
 		if changed == nil {
-			// What does not look, such as a command, runs on whatever machine
-			// answers now.
+			// A command does not look for what it did before. It runs on
+			// whatever machine answers now.
 			changed = &Object{Type: kind.Token, ID: req.ID, URN: req.URN, kind: kind}
 			w.objects = append(w.objects, changed)
 		}
@@ -511,9 +511,9 @@ func (p *provider) Delete(_ context.Context, req plugin.DeleteRequest) (plugin.D
 	})
 }
 
-// perform runs one operation with everything around it: the faults asked for,
-// the hosts that must answer, the time it takes and the record of it. Its work,
-// the type's Run and the waiting, is for do to call at the right moment.
+// perform runs one operation with everything around it: the faults to come, the
+// hosts that must answer and the record. It hands do the operation's work, which
+// is the type's Run and the time that it takes.
 func (p *provider) perform(
 	c *Call, kind *Resource, took time.Duration, do func(work func() (resource.PropertyMap, error)) error,
 ) error {

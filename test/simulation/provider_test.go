@@ -15,7 +15,7 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// bench is one instance of a provider with helpers to call it as the engine does.
+// bench is one instance of a provider with helpers to call it as the Pulumi engine does.
 type bench struct {
 	*testing.T
 	*provider
@@ -138,7 +138,7 @@ func TestDiff(t *testing.T) {
 	}
 }
 
-func TestDiffSeesThroughSecrets(t *testing.T) {
+func TestDiffIgnoresSecretness(t *testing.T) {
 	b := newBench(t, NewWorld(0), Command(), nil)
 	result, err := b.Diff(t.Context(), plugin.DiffRequest{
 		URN:       urn(remoteToken, "it"),
@@ -169,7 +169,7 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-func TestPreviewKnowsOnlyWhatIsKnown(t *testing.T) {
+func TestPreviewLeavesComputedOutputsUnknown(t *testing.T) {
 	b := newBench(t, NewWorld(0), AWS(), nil)
 	created, err := b.Create(t.Context(), plugin.CreateRequest{
 		URN: urn(instanceToken, "it"), Preview: true, Properties: properties(map[string]any{"privateIp": "192.168.33.11"}),
@@ -197,7 +197,7 @@ func TestPreviewKnowsOnlyWhatIsKnown(t *testing.T) {
 	}
 }
 
-func TestAWSRefuses(t *testing.T) {
+func TestAWSRefusesInvalidRequests(t *testing.T) {
 	w := NewWorld(0)
 	b := newBench(t, w, AWS(), nil)
 	vpc := b.must(vpcToken, "vpc", map[string]any{"cidrBlock": "192.168.0.0/16"})
@@ -273,7 +273,7 @@ func machines(t *testing.T, w *World) (string, string) {
 	return addresses[0], addresses[1]
 }
 
-func TestDockerRefuses(t *testing.T) {
+func TestDockerRefusesConflicts(t *testing.T) {
 	w := NewWorld(0)
 	a, other := machines(t, w)
 	here := newBench(t, w, Docker(), map[string]any{"host": "ssh://ubuntu@" + a})
@@ -305,7 +305,7 @@ func TestDockerRefuses(t *testing.T) {
 	}
 }
 
-func TestMachineTakesWhatLivesOnIt(t *testing.T) {
+func TestVanishedMachineTakesItsObjects(t *testing.T) {
 	w := NewWorld(0)
 	a, _ := machines(t, w)
 	here := newBench(t, w, Docker(), map[string]any{"host": "ssh://ubuntu@" + a})
@@ -323,7 +323,7 @@ func TestMachineTakesWhatLivesOnIt(t *testing.T) {
 	}
 }
 
-func TestImageFollowsItsContext(t *testing.T) {
+func TestImageDigestFollowsContext(t *testing.T) {
 	root := t.TempDir()
 	write := func(name, content string) {
 		t.Helper()
@@ -370,7 +370,7 @@ func TestCommands(t *testing.T) {
 		t.Errorf("got %v by %v", made.Properties, ran)
 	}
 	if !made.Properties["connection"].IsSecret() {
-		t.Error("the connection is no secret among the outputs")
+		t.Error("the output connection is not secret")
 	}
 	if _, err := b.Update(t.Context(), plugin.UpdateRequest{
 		URN: urn(remoteToken, "kernel"), ID: made.ID, OldInputs: made.Properties, OldOutputs: made.Properties,

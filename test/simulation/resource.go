@@ -36,9 +36,9 @@ type Resource struct {
 	// Secret names the inputs that are secret whether the program says so or not.
 	Secret []string
 	// AutoName is the input that Check fills with the resource's name and a
-	// random suffix when it is left out. With the name given in full, a
-	// replacement deletes first, as the Terraform bridge does: two objects
-	// cannot have one name.
+	// random suffix when it is left out. When it is given, a replacement
+	// deletes first, as in the Terraform bridge: two objects cannot have one
+	// name.
 	AutoName string
 	// Check inspects and completes the inputs, which may be unknown in part.
 	// It may change c.Inputs.
@@ -58,22 +58,22 @@ type Resource struct {
 	ID func(c *Call) string
 	// IDPrefix is the prefix of a default ID, such as "vpc-".
 	IDPrefix string
-	// PerMachine is true where an ID means something only on its machine, as a
-	// volume's name does: on another machine it is another object.
+	// PerMachine is true where an ID is unique on one machine only, as a
+	// volume's name is.
 	PerMachine bool
 
 	// Times are how long the operations take in reality.
 	Times Times
-	// Run does the operation's work, if there is any beyond bookkeeping: the
-	// extra outputs and, if not zero, how long it takes instead of Times.
+	// Run does the operation's own work. It returns further outputs and how
+	// long it takes instead of Times, 0 for Times.
 	Run func(c *Call) (resource.PropertyMap, time.Duration, error)
 
 	// Dials returns the hosts an operation has to reach, none by default, and
 	// the error a dead host causes.
 	Dials func(c *Call) []Dial
-	// On returns the addresses or names of the machine an object lives on. It
-	// vanishes from the world, with no call to its provider, when that machine
-	// is deleted.
+	// On returns the addresses or names of the machine that an object lives on.
+	// When that machine is deleted, the object vanishes with no call to its
+	// provider.
 	On func(c *Call) []string
 	// Machine marks a type whose objects are machines, on which others live.
 	Machine bool
@@ -90,11 +90,11 @@ type Resource struct {
 	Holds []string
 	// InUse says whether another object keeps this one from being deleted.
 	InUse func(c *Call, other *Object) error
-	// Missing is the error of deleting what is not there any more; without it
-	// that counts as done.
+	// Missing is the error of deleting what is gone. Without it, such a delete
+	// succeeds.
 	Missing func(c *Call) error
 	// Untracked is true for a type whose provider does not look at the world on
-	// Read: it returns the state it was given, whatever happened.
+	// Read and returns the state that it was given.
 	Untracked bool
 }
 
@@ -106,8 +106,8 @@ type Output struct {
 	// Value computes it; the result is anything resource.NewPropertyValue takes.
 	Value func(c *Call) any
 	// Follows names the inputs whose change makes the output unknown in the
-	// preview of an update and computes it anew in the update itself; "*" is
-	// any input. Without it the output keeps its value for life.
+	// preview of an update and computes it again in the update; "*" is any
+	// input. Without it the output keeps its value.
 	Follows []string
 }
 

@@ -36,8 +36,8 @@ type Object struct {
 	URN resource.URN
 	// Inputs and Outputs are as its provider last returned them.
 	Inputs, Outputs resource.PropertyMap
-	// Machine is the ID of the machine it lives on, or the machine's address if
-	// that is not a simulated one.
+	// Machine is the ID of the simulated machine that it lives on, or the
+	// address of an existing one.
 	Machine resource.ID
 
 	kind   *Resource
@@ -63,8 +63,8 @@ type Record struct {
 }
 
 // World is what the simulated providers share: the objects that exist, the
-// faults to come, and the record of what was done. Its methods may be called
-// from several goroutines.
+// faults to come and the record of every change. Its methods may be called from
+// several goroutines.
 type World struct {
 	mu       sync.Mutex
 	scale    float64
@@ -159,10 +159,10 @@ func (w *World) FailNext(pattern string, op Operation, err error) {
 	w.faults = append(w.faults, fault{pattern: glob(pattern), op: op, err: err})
 }
 
-// MachineDead makes a machine unreachable: every operation that dials it fails
-// from now on. The address is any of the machine's addresses or names, or a
-// pattern with * in it for several. A simulated machine that takes the place of
-// a dead one is alive.
+// MachineDead makes a machine unreachable: from now on every operation that
+// dials it fails. The address is any of its addresses or names, or a pattern
+// with * in it for several machines. A machine that replaces a dead one is
+// alive.
 func (w *World) MachineDead(address string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -178,8 +178,8 @@ func (w *World) MachineDead(address string) {
 	}
 }
 
-// Vanish removes, behind the engine's back, what matches the pattern, and
-// whatever lives on it. It returns how many objects it removed.
+// Vanish removes the objects that match the pattern and those that live on
+// them. The Pulumi engine is not told. It returns how many objects it removed.
 func (w *World) Vanish(pattern string) int {
 	match := glob(pattern)
 	w.mu.Lock()
@@ -193,9 +193,9 @@ func (w *World) Vanish(pattern string) int {
 	return before - len(w.objects)
 }
 
-// Clear removes, behind the engine's back, whatever lives on a machine that is
-// no simulated one, known by these addresses and names: as when it was given
-// back or installed anew.
+// Clear removes the objects on an existing machine that has these addresses and
+// names, as when it is given back or installed again. The Pulumi engine is not
+// told.
 func (w *World) Clear(addresses ...string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -260,9 +260,9 @@ func (w *World) find(kind string, id resource.ID) *Object {
 	return nil
 }
 
-// locate returns the object of an operation: the one of that type and ID, on
-// the machine that the operation reaches where an ID means nothing elsewhere.
-// The mutex must be held.
+// locate returns the object of an operation: the one of that type and ID and,
+// where an ID is unique on one machine only, on the machine that the operation
+// reaches. The mutex must be held.
 func (w *World) locate(kind *Resource, c *Call) *Object {
 	if !kind.PerMachine {
 		return w.find(kind.Token, c.ID)
@@ -276,8 +276,8 @@ func (w *World) locate(kind *Resource, c *Call) *Object {
 	return nil
 }
 
-// place returns the machine on which an object of an operation lives: a
-// simulated one's ID, or the first address. The mutex must be held.
+// place returns the machine that an operation's object lives on: the ID of a
+// simulated machine, or else the first address. The mutex must be held.
 func (w *World) place(kind *Resource, c *Call) resource.ID {
 	if kind.On == nil {
 		return ""
@@ -294,8 +294,8 @@ func (w *World) place(kind *Resource, c *Call) resource.ID {
 	return ""
 }
 
-// claim reserves what an object needs for itself alone, or says who has it.
-// The mutex must be held.
+// claim reserves what an object needs for itself alone, or returns the error of
+// a claim that another object has. The mutex must be held.
 func (w *World) claim(o *Object, claims []Claim) error {
 	for _, other := range w.objects {
 		if other == o {
@@ -314,8 +314,8 @@ func (w *World) claim(o *Object, claims []Claim) error {
 	return nil
 }
 
-// remove takes an object out of the world, and what lives on it if it is a
-// machine. The mutex must be held.
+// remove removes an object and, if it is a machine, the objects on it. The mutex
+// must be held.
 func (w *World) remove(gone *Object) {
 	w.objects = slices.DeleteFunc(w.objects, func(o *Object) bool {
 		return o == gone || (gone.kind.Machine && o.Machine == gone.ID)
@@ -338,7 +338,7 @@ func (w *World) serial() int {
 	return w.next
 }
 
-// elapse lets the given time of reality pass.
+// elapse waits for the given time of reality.
 func (w *World) elapse(ctx context.Context, d time.Duration) error {
 	d = time.Duration(float64(d) * w.scale)
 	if d <= 0 {
@@ -354,7 +354,7 @@ func (w *World) elapse(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// record keeps an operation for the tests to look at.
+// record keeps a change.
 func (w *World) record(r Record) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
