@@ -336,8 +336,8 @@ func testScaleUpAndDown(t *testing.T, e *harness.Stack) {
 	if got := steps(grown)["delete"]; len(got) > 0 {
 		t.Errorf("growing deletes %v, want nothing", got)
 	}
-	if got := steps(grown)["update"]; !slices.Contains(got, "worker01-configuration") || !slices.Contains(got, "haproxy-configuration") {
-		t.Errorf("growing updates %v, and does not tell the worker and the load balancer of more frontends", got)
+	if got := steps(grown)["update"]; !slices.Contains(got, "worker01-configuration") {
+		t.Errorf("growing updates %v, and does not tell the worker of more queues", got)
 	}
 	unchanged(t, e)
 
