@@ -28,7 +28,7 @@ lint: packages $(BIN)/staticcheck $(BIN)/actionlint ## gofmt, go vet, staticchec
 
 .PHONY: race
 race: packages $(BIN)/gotestsum ## The programs' tests under the race detector (needs a C compiler)
-	gotestsum --format pkgname -- -race -timeout 40m ./poll/... ./cmd/... ./test/acceptance ./test/chaos ./test/bench/...
+	gotestsum --format pkgname -- -race -timeout 40m ./poll/... ./cmd/... ./test/acceptance ./test/chaos ./test/bench/... ./test/voters ./test/eventually
 
 .PHONY: chain
 chain: pulumi ## How long `pulumi up` takes for 2, 10 and 50 frontends, against the longest chain of steps
