@@ -1,7 +1,9 @@
 package chaos
 
 import (
+	"encoding/csv"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -23,22 +25,31 @@ import (
 // first one resumes, the vote it has is older and must not count. Neither must one that the load balancer held for it.
 func TestAbandonedVoteDoesNotOverrideLaterVote(t *testing.T) {
 	t.Parallel()
-	ways := map[string]func(testing.TB, *programtest.Program) (address string){
-		"directly":                  func(_ testing.TB, frontend *programtest.Program) string { return frontend.URL },
+	ways := map[string]func(testing.TB, *programtest.Program) *way{
+		"directly": func(_ testing.TB, frontend *programtest.Program) *way {
+			return &way{frontend.URL, func() error { return nil }}
+		},
 		"through the load balancer": startHAProxy,
 	}
-	for name, way := range ways {
+	for name, newWay := range ways {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			testAbandonedVote(t, way)
+			testAbandonedVote(t, newWay)
 		})
 	}
 }
 
-func testAbandonedVote(t *testing.T, way func(testing.TB, *programtest.Program) string) {
+// way is how voters reach a frontend.
+type way struct {
+	address string // base URL
+	// dropped returns nil once nothing on the way holds an abandoned request.
+	dropped func() error
+}
+
+func testAbandonedVote(t *testing.T, newWay func(testing.TB, *programtest.Program) *way) {
 	s := newSystem(t)
 	hanging, other := s.addFrontend(t), s.addFrontend(t)
-	address := way(t, hanging)
+	to := newWay(t, hanging)
 	s.addResults(t)
 	s.addWorker(t)
 	var books voters.Books
@@ -48,7 +59,7 @@ func testAbandonedVote(t *testing.T, way func(testing.TB, *programtest.Program) 
 	}
 	for i, voter := range all {
 		voter.Patience = 100 * time.Millisecond
-		if answer := voter.Vote(t.Context(), voters.Site{URL: address}, poll.A); answer.Kind != voters.Unanswered {
+		if answer := voter.Vote(t.Context(), voters.Site{URL: to.address}, poll.A); answer.Kind != voters.Unanswered {
 			t.Fatalf("a frontend that hangs answered: %+v", answer)
 		}
 		if i%4 == 0 {
@@ -59,6 +70,7 @@ func testAbandonedVote(t *testing.T, way func(testing.TB, *programtest.Program) 
 			t.Fatal(err)
 		}
 	}
+	eventually.Succeeds(t, patience, "abandoned requests are dropped", to.dropped)
 	if err := hanging.Resume(); err != nil {
 		t.Fatal(err)
 	}
@@ -71,8 +83,8 @@ func testAbandonedVote(t *testing.T, way func(testing.TB, *programtest.Program) 
 	s.checkBooks(t, &books)
 }
 
-// startHAProxy starts HAProxy with the cluster's configuration in front of one frontend. It returns the base URL.
-func startHAProxy(t testing.TB, frontend *programtest.Program) (address string) {
+// startHAProxy starts HAProxy with the cluster's configuration in front of one frontend.
+func startHAProxy(t testing.TB, frontend *programtest.Program) *way {
 	t.Helper()
 	if _, err := exec.LookPath("haproxy"); err != nil {
 		t.Skip("haproxy is not installed: on Debian, apt-get install haproxy")
@@ -91,7 +103,7 @@ func startHAProxy(t testing.TB, frontend *programtest.Program) (address string) 
 		"StatisticsPassword": "not-a-secret", "Port": port, "Frontends": []server{{"frontend01", host}}}); err != nil {
 		t.Fatal(err)
 	}
-	address = programtest.FreeAddress(t)
+	address := programtest.FreeAddress(t)
 	here := strings.Replace(configuration.String(), "bind :80\n", "bind "+address+"\n", 1)
 	file := filepath.Join(t.TempDir(), "haproxy.cfg")
 	if err := os.WriteFile(file, []byte(here), 0o600); err != nil {
@@ -112,5 +124,27 @@ func startHAProxy(t testing.TB, frontend *programtest.Program) (address string) 
 		}
 		return err
 	})
-	return "http://" + address
+	return &way{"http://" + address, func() error { return noSessions("http://stats:not-a-secret@" + address + "/haproxy;csv") }}
+}
+
+// noSessions returns nil if the load balancer, by its statistics, has no session with a frontend.
+func noSessions(statistics string) error {
+	response, err := http.Get(statistics)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	lines, err := csv.NewReader(response.Body).ReadAll()
+	if err != nil {
+		return err
+	}
+	for _, line := range lines {
+		if line[0] == "frontends" && line[1] == "BACKEND" { // pxname, svname, qcur, qmax, scur
+			if line[2] != "0" || line[4] != "0" {
+				return fmt.Errorf("it has %s sessions and %s requests in its queue", line[4], line[2])
+			}
+			return nil
+		}
+	}
+	return fmt.Errorf("the statistics lack the backend frontends: %v", lines)
 }

@@ -81,7 +81,7 @@ func TestChaos(t *testing.T) {
 		{"votes acknowledged", fmt.Sprint(votes.Good)},
 		{"votes answered with an error, or not at all", fmt.Sprint(votes.Bad)},
 		{"voters", fmt.Sprint(len(records))},
-		{"of them certain by the books", fmt.Sprint(certain)},
+		{"of them certain by their books", fmt.Sprint(certain)},
 		{"tallies that the books allow", bounds.String()},
 		{"voters counted", fmt.Sprintf("%d: %d and %d", counted.Total(), counted.A, counted.B)},
 		{"longest time without an acknowledged vote", votes.Silence.Round(time.Millisecond).String()},
