@@ -197,7 +197,7 @@ func TestUnfinishedEntriesAreFoundAgain(t *testing.T) {
 	}
 }
 
-// An entry that somebody deleted while a worker had it is nothing to store.
+// An entry that was deleted while a worker had it has no votes and no fault.
 func TestDeletedEntryIsGone(t *testing.T) {
 	server := redistest.Start(t)
 	if err := newQueue(t, server).Append(t.Context(), newVote(poll.A)); err != nil {
@@ -293,13 +293,13 @@ func TestOutOfMemory(t *testing.T) {
 	if err := backlog.Acknowledge(t.Context(), ids); err != nil {
 		t.Fatalf("acknowledging out of memory: %v", err)
 	}
-	unreadable := entries[100]
-	if err := backlog.MoveToDeadLetters(t.Context(), unreadable.ID, "not a vote"); !errors.Is(err, poll.ErrUnavailable) {
+	letter := entries[100]
+	if err := backlog.MoveToDeadLetters(t.Context(), letter.ID, "not a vote"); !errors.Is(err, poll.ErrUnavailable) {
 		t.Errorf("moving a dead letter out of memory: %v, want ErrUnavailable", err)
 	}
 	wantSize(t, backlog, 1) // not lost
 	server.Do(t, "CONFIG", "SET", "maxmemory", "0")
-	if err := backlog.MoveToDeadLetters(t.Context(), unreadable.ID, "not a vote"); err != nil {
+	if err := backlog.MoveToDeadLetters(t.Context(), letter.ID, "not a vote"); err != nil {
 		t.Error(err)
 	}
 	if err := queue.Append(t.Context(), newVote(poll.A)); err != nil {
