@@ -248,7 +248,7 @@ func TestDeadLetterKeepsTheEntryWhole(t *testing.T) {
 	}
 }
 
-func TestHealthLeavesNothingThatGrows(t *testing.T) {
+func TestCheckWritableLeavesNothingThatGrows(t *testing.T) {
 	server := redistest.Start(t)
 	queue := newQueue(t, server)
 	for range 20 {
@@ -265,7 +265,7 @@ func TestHealthLeavesNothingThatGrows(t *testing.T) {
 }
 
 // Out of memory, Redis takes no votes and says so; workers can still empty the queue, and then it takes votes again.
-func TestOutOfMemory(t *testing.T) {
+func TestOutOfMemoryVotesAreRefusedAndTheQueueIsDrained(t *testing.T) {
 	server := redistest.Start(t)
 	queue := newQueue(t, server)
 	backlog := newBacklog(t, server, "worker01")
@@ -309,7 +309,7 @@ func TestOutOfMemory(t *testing.T) {
 
 // What Redis has answered is still there after it was killed; while it is down votes fail at once; and everything goes on
 // by itself when it is back.
-func TestKilledAndBack(t *testing.T) {
+func TestQueueSurvivesAKill(t *testing.T) {
 	server := redistest.Start(t)
 	queue := newQueue(t, server)
 	backlog := newBacklog(t, server, "worker01")
@@ -339,7 +339,7 @@ func TestKilledAndBack(t *testing.T) {
 }
 
 // A Redis that hangs is a failure in bounded time, not a voter who waits for ever.
-func TestHangingRedis(t *testing.T) {
+func TestHangingRedisFailsInTime(t *testing.T) {
 	server := redistest.Start(t)
 	queue := newQueue(t, server)
 	if err := queue.CheckWritable(t.Context()); err != nil {
@@ -359,7 +359,7 @@ func TestHangingRedis(t *testing.T) {
 }
 
 // A voter who was told that it takes too long has not voted, if the vote was still waiting for its turn.
-func TestWaitingTooLong(t *testing.T) {
+func TestVoteThatWaitedTooLongIsNotQueued(t *testing.T) {
 	server := redistest.Start(t)
 	queue := newQueue(t, server)
 	if err := queue.CheckWritable(t.Context()); err != nil {
@@ -397,7 +397,7 @@ func TestWaitingTooLong(t *testing.T) {
 }
 
 // A queue that is closed has answered every vote, and takes no more.
-func TestClose(t *testing.T) {
+func TestCloseAnswersEveryVote(t *testing.T) {
 	server := redistest.Start(t)
 	queue := newQueue(t, server)
 	var wait sync.WaitGroup
@@ -428,7 +428,7 @@ func TestClose(t *testing.T) {
 }
 
 // A Redis that lost everything, the group included, says so in a way that Prepare mends.
-func TestEmptiedRedis(t *testing.T) {
+func TestPrepareMendsAnEmptiedRedis(t *testing.T) {
 	server := redistest.Start(t)
 	backlog := newBacklog(t, server, "worker01")
 	server.Do(t, "FLUSHALL")
