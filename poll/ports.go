@@ -34,7 +34,7 @@ type Entry struct {
 	Gone bool
 }
 
-// DeadLetter is an entry that cannot be read as votes, or not all of it, and that was set aside for a person to look at.
+// DeadLetter is an entry that cannot be read as votes, or not all of it, and that waits for a person to look at it.
 type DeadLetter struct {
 	// Queue and ID say where it was found, for instance "redis01" and "1700000000000-0".
 	Queue, ID string

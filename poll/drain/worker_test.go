@@ -243,7 +243,7 @@ func (c *crash) Acknowledge(ctx context.Context, ids []string) error {
 
 // A worker is killed at each point in turn. Another one, or the same one started again, finishes what it left; every vote
 // counts once.
-func TestCrashPoints(t *testing.T) {
+func TestVotesSurviveACrash(t *testing.T) {
 	t.Parallel()
 	successors := map[string]string{"started again": "worker01", "another worker": "worker02"}
 	for _, point := range []string{"after reading", "after writing", "after commit"} {

@@ -173,7 +173,7 @@ func TestCookieAttributes(t *testing.T) {
 	}
 }
 
-func TestBadVotes(t *testing.T) {
+func TestBadVotesAreRefused(t *testing.T) {
 	mine := "" // set below
 	tests := []struct {
 		name    string
@@ -262,7 +262,7 @@ func TestVoteWithoutCookieThenWith(t *testing.T) {
 	}
 }
 
-func TestQueueDown(t *testing.T) {
+func TestVotesAreRefusedWhileTheQueueIsDown(t *testing.T) {
 	queue := &memoryQueue{}
 	var log bytes.Buffer
 	app := newVoteApp(t, queue, func(o *VoteOptions) { o.Log = slog.New(slog.NewTextHandler(&log, nil)) })
@@ -291,7 +291,7 @@ func TestQueueDown(t *testing.T) {
 	}
 }
 
-func TestTooManyVotersAtOnce(t *testing.T) {
+func TestTooManyVotersAreRefused(t *testing.T) {
 	queue := &memoryQueue{hold: make(chan struct{})}
 	app := newVoteApp(t, queue, nil)
 	cookie := newcomer(t, app)

@@ -207,7 +207,7 @@ func TestDeadLettersAreKept(t *testing.T) {
 
 // What was saved is there after PostgreSQL was killed. While it is down, saving and reading are unavailable. Afterwards
 // both go on by themselves.
-func TestKilledAndBack(t *testing.T) {
+func TestVotesSurviveAKill(t *testing.T) {
 	t.Parallel()
 	server := postgrestest.Start(t)
 	address := addressOf(server, "postgres")
@@ -239,8 +239,8 @@ func TestWrongPassword(t *testing.T) {
 	}
 }
 
-// Nothing in the surroundings of the program has a say in where votes go.
-func TestEnvironmentHasNoSay(t *testing.T) {
+// No variable of the client library changes where votes go.
+func TestEnvironmentDoesNotChangeTheAddress(t *testing.T) {
 	server, address := newDatabase(t)
 	for key, value := range map[string]string{"PGHOST": "nowhere.invalid", "PGPORT": "1", "PGDATABASE": "other",
 		"PGUSER": "nobody", "PGPASSWORD": "other", "PGSSLMODE": "require", "PGTARGETSESSIONATTRS": "standby",

@@ -197,7 +197,7 @@ func TestUnfinishedEntriesAreFoundAgain(t *testing.T) {
 	}
 }
 
-// An entry that somebody deleted while a worker had it is nothing to store.
+// An entry that was deleted while a worker had it has no votes and no fault.
 func TestDeletedEntryIsGone(t *testing.T) {
 	server := redistest.Start(t)
 	if err := newQueue(t, server).Append(t.Context(), newVote(poll.A)); err != nil {
@@ -248,7 +248,7 @@ func TestDeadLetterKeepsTheEntryWhole(t *testing.T) {
 	}
 }
 
-func TestHealthLeavesNothingThatGrows(t *testing.T) {
+func TestCheckWritableLeavesNothingThatGrows(t *testing.T) {
 	server := redistest.Start(t)
 	queue := newQueue(t, server)
 	for range 20 {
@@ -265,7 +265,7 @@ func TestHealthLeavesNothingThatGrows(t *testing.T) {
 }
 
 // Out of memory, Redis takes no votes and says so; workers can still empty the queue, and then it takes votes again.
-func TestOutOfMemory(t *testing.T) {
+func TestOutOfMemoryVotesAreRefusedAndTheQueueIsDrained(t *testing.T) {
 	server := redistest.Start(t)
 	queue := newQueue(t, server)
 	backlog := newBacklog(t, server, "worker01")
@@ -293,13 +293,13 @@ func TestOutOfMemory(t *testing.T) {
 	if err := backlog.Acknowledge(t.Context(), ids); err != nil {
 		t.Fatalf("acknowledging out of memory: %v", err)
 	}
-	unreadable := entries[100]
-	if err := backlog.MoveToDeadLetters(t.Context(), unreadable.ID, "not a vote"); !errors.Is(err, poll.ErrUnavailable) {
+	letter := entries[100]
+	if err := backlog.MoveToDeadLetters(t.Context(), letter.ID, "not a vote"); !errors.Is(err, poll.ErrUnavailable) {
 		t.Errorf("moving a dead letter out of memory: %v, want ErrUnavailable", err)
 	}
 	wantSize(t, backlog, 1) // not lost
 	server.Do(t, "CONFIG", "SET", "maxmemory", "0")
-	if err := backlog.MoveToDeadLetters(t.Context(), unreadable.ID, "not a vote"); err != nil {
+	if err := backlog.MoveToDeadLetters(t.Context(), letter.ID, "not a vote"); err != nil {
 		t.Error(err)
 	}
 	if err := queue.Append(t.Context(), newVote(poll.A)); err != nil {
@@ -309,7 +309,7 @@ func TestOutOfMemory(t *testing.T) {
 
 // What Redis has answered is still there after it was killed; while it is down votes fail at once; and everything goes on
 // by itself when it is back.
-func TestKilledAndBack(t *testing.T) {
+func TestQueueSurvivesAKill(t *testing.T) {
 	server := redistest.Start(t)
 	queue := newQueue(t, server)
 	backlog := newBacklog(t, server, "worker01")
@@ -339,7 +339,7 @@ func TestKilledAndBack(t *testing.T) {
 }
 
 // A Redis that hangs is a failure in bounded time, not a voter who waits for ever.
-func TestHangingRedis(t *testing.T) {
+func TestHangingRedisFailsInTime(t *testing.T) {
 	server := redistest.Start(t)
 	queue := newQueue(t, server)
 	if err := queue.CheckWritable(t.Context()); err != nil {
@@ -359,7 +359,7 @@ func TestHangingRedis(t *testing.T) {
 }
 
 // A voter who was told that it takes too long has not voted, if the vote was still waiting for its turn.
-func TestWaitingTooLong(t *testing.T) {
+func TestVoteThatWaitedTooLongIsNotQueued(t *testing.T) {
 	server := redistest.Start(t)
 	queue := newQueue(t, server)
 	if err := queue.CheckWritable(t.Context()); err != nil {
@@ -397,7 +397,7 @@ func TestWaitingTooLong(t *testing.T) {
 }
 
 // A queue that is closed has answered every vote, and takes no more.
-func TestClose(t *testing.T) {
+func TestCloseAnswersEveryVote(t *testing.T) {
 	server := redistest.Start(t)
 	queue := newQueue(t, server)
 	var wait sync.WaitGroup
@@ -428,7 +428,7 @@ func TestClose(t *testing.T) {
 }
 
 // A Redis that lost everything, the group included, says so in a way that Prepare mends.
-func TestEmptiedRedis(t *testing.T) {
+func TestPrepareMendsAnEmptiedRedis(t *testing.T) {
 	server := redistest.Start(t)
 	backlog := newBacklog(t, server, "worker01")
 	server.Do(t, "FLUSHALL")

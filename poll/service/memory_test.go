@@ -30,8 +30,6 @@ func TestGarbagePercent(t *testing.T) {
 
 // The percentage follows what is in use, collection by collection.
 func TestLimitMemory(t *testing.T) {
-	t.Setenv("GOGC", "")
-	t.Setenv("GOMEMLIMIT", "")
 	before := debug.SetGCPercent(100)
 	defer debug.SetGCPercent(before)
 	const limit = 256 << 20
