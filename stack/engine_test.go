@@ -19,8 +19,8 @@ import (
 	"swarm-scale/test/simulation"
 )
 
-// simulated prepares the program on the real engine and simulated providers, where everything is instant, with the dev
-// stack's settings and whatever differs from them.
+// simulated prepares the program on the real Pulumi engine with simulated providers, which take no time. The settings are the dev
+// stack's and the differing ones.
 func simulated(t testing.TB, differing map[string]any) *harness.Stack {
 	t.Helper()
 	options, err := rehearsal.Options(rehearsal.World(0), t.TempDir())
@@ -31,6 +31,7 @@ func simulated(t testing.TB, differing map[string]any) *harness.Stack {
 	return harness.Test(t, options)
 }
 
+// up runs `pulumi up`, which has to succeed.
 func up(t testing.TB, e *harness.Stack) *harness.Result {
 	t.Helper()
 	result, err := e.Up(t.Context())
@@ -40,7 +41,7 @@ func up(t testing.TB, e *harness.Stack) *harness.Result {
 	return result
 }
 
-// unchanged asserts that a further up has nothing to do.
+// unchanged asserts that another up changes nothing.
 func unchanged(t testing.TB, e *harness.Stack) {
 	t.Helper()
 	result := up(t, e)
@@ -68,7 +69,7 @@ func destroyed(t testing.TB, e *harness.Stack) *harness.Result {
 		t.Errorf("destroy leaves %s in the state", left.URN)
 	}
 	for _, left := range e.World.Objects("*") {
-		// Where the votes go, too, no queue is emptied first; a retirement that was never run leaves nothing anywhere.
+		// The votes are deleted, too, so no retirement runs to drain a queue. Its object stays in the simulated world.
 		if !strings.HasSuffix(left.URN.Name(), "-retirement") {
 			t.Errorf("destroy leaves %s in the world", left.URN)
 		}
@@ -86,7 +87,7 @@ func outputs(t testing.TB, e *harness.Stack) auto.OutputMap {
 	return outputs
 }
 
-// done lists what the providers were asked to change, as "create frontend01", in the order in which it ended.
+// done lists the providers' changes as "create frontend01", in the order in which they ended.
 func done(result *harness.Result) []string {
 	var list []string
 	for _, record := range result.Records {
@@ -95,8 +96,9 @@ func done(result *harness.Result) []string {
 	return list
 }
 
-// TestLife is the life of the dev stack: previewed, made, left alone, refreshed, taken away.
-func TestLife(t *testing.T) {
+// TestStackComesAndGoes holds that a preview announces what up makes, that a second up and a refresh change nothing, that the state
+// has no secret in plain text, and that destroy leaves nothing.
+func TestStackComesAndGoes(t *testing.T) {
 	t.Parallel()
 	e := simulated(t, nil)
 	preview, err := e.Preview(t.Context())
@@ -117,7 +119,7 @@ func TestLife(t *testing.T) {
 		}
 	}
 	if !shown["statisticsUrl"].Secret {
-		t.Error("the statistics' URL, with the password in it, is no secret")
+		t.Error("the statistics' URL, which has the password in it, is no secret")
 	}
 	if ssh, _ := shown["ssh"].Value.(map[string]any); len(ssh) != 6 {
 		t.Errorf("output ssh is %v, want a command for six nodes", shown["ssh"].Value)
@@ -139,7 +141,7 @@ func TestLife(t *testing.T) {
 	destroyed(t, e)
 }
 
-// urn finds a resource of the state.
+// urn returns the URN of a resource in the state.
 func urn(t testing.TB, e *harness.Stack, token, name string) string {
 	t.Helper()
 	state, err := e.State()
@@ -155,7 +157,7 @@ func urn(t testing.TB, e *harness.Stack, token, name string) string {
 
 const instanceType = "aws:ec2/instance:Instance"
 
-// steps splits "create frontend01" into sets of names by operation.
+// steps groups the names of changed resources by operation, with machines apart.
 func steps(result *harness.Result) map[string][]string {
 	names := map[string][]string{}
 	for _, record := range result.Records {
@@ -171,7 +173,7 @@ func steps(result *harness.Result) map[string][]string {
 	return names
 }
 
-// inOrder asserts that the given steps were done one after another, whatever else was done between them.
+// inOrder asserts that these steps were done one after another, with any others in between.
 func inOrder(t *testing.T, result *harness.Result, want ...string) {
 	t.Helper()
 	list, from := done(result), 0
@@ -185,18 +187,18 @@ func inOrder(t *testing.T, result *harness.Result, want ...string) {
 	}
 }
 
-// TestMachineReplaced replaces each machine in turn, alive and dead, and holds what follows it, in which order, and that
-// nothing else is touched.
-func TestMachineReplaced(t *testing.T) {
+// TestReplacedMachineGetsEverythingAgain replaces each machine, alive and dead. It holds what is replaced or run again, in which
+// order, and that nothing else is.
+func TestReplacedMachineGetsEverythingAgain(t *testing.T) {
 	for node, want := range map[string]struct {
-		anew    []string // what is created besides the machine and its presence
+		anew    []string // created, besides the machine and its presence
 		updated []string // commands that run again
-		order   []string // what has to come after what
+		order   []string // one after another
 	}{
-		// The key-value store is on the manager, the overlay is in the store, and every container is on the overlay.
+		// Consul is on the manager, the overlay is in Consul, and every container is on the overlay.
 		"manager": {
 			anew: []string{"frontend01", "frontend02", "mynet", "pg", "redis01", "redis02", "results-app", "swarm-image-manager", "worker01"},
-			// The engines have to follow the new store, by the members' joins.
+			// The members' joins make their engines follow the new Consul.
 			updated: []string{"check", "consul", "frontend01-join", "frontend01-retirement", "frontend02-join", "frontend02-retirement",
 				"manager-engine", "manager-ready", "pg-password", "store-join", "swarm-manager", "swarm-members", "worker01-join"},
 			order: []string{"delete manager", "create manager", "update manager-ready", "update manager-engine", "update swarm-manager",
@@ -262,32 +264,32 @@ func TestMachineReplaced(t *testing.T) {
 	}
 }
 
-// TestHalfFailed holds that a failure in the middle leaves what was made, and that the next run makes the rest.
-func TestHalfFailed(t *testing.T) {
+// TestUpAfterAFailureMakesTheRest holds that a failure keeps what was made, and that the next up makes only the rest.
+func TestUpAfterAFailureMakesTheRest(t *testing.T) {
 	t.Parallel()
 	for pattern, token := range map[string]string{"frontend02": instanceType, "swarm-members": "", "mynet": "", "redis02": ""} {
 		e := simulated(t, nil)
 		e.World.FailNext(pattern, simulation.Create, errors.New("InsufficientInstanceCapacity"))
 		first, err := e.Up(t.Context())
 		if err == nil || !strings.Contains(err.Error(), "InsufficientInstanceCapacity") || !strings.Contains(err.Error(), pattern) {
-			t.Fatalf("%s: the failure is told as: %v", pattern, err)
+			t.Fatalf("%s: the error is %v", pattern, err)
 		}
 		second := up(t, e)
 		for _, name := range steps(second)["create"] {
 			if slices.Contains(steps(first)["create"], name) && name != pattern {
-				t.Errorf("%s: the repaired run made %s again", pattern, name)
+				t.Errorf("%s: the second up made %s again", pattern, name)
 			}
 		}
 		if token != "" && slices.Contains(steps(second)["create machine"], "frontend01") {
-			t.Errorf("%s: the repaired run made a machine again that was there", pattern)
+			t.Errorf("%s: the second up made a machine again that existed", pattern)
 		}
 		unchanged(t, e)
 		destroyed(t, e)
 	}
 }
 
-// TestUnreachable holds that a preview asks nothing of machines that are down, and that destroy works without them.
-func TestUnreachable(t *testing.T) {
+// TestPreviewAndDestroyNeedNoMachine holds that both work when every machine is down.
+func TestPreviewAndDestroyNeedNoMachine(t *testing.T) {
 	t.Parallel()
 	e := simulated(t, nil)
 	up(t, e)
@@ -307,8 +309,8 @@ func TestUnreachable(t *testing.T) {
 	destroyed(t, e)
 }
 
-// TestScale holds that frontends are added and taken away without touching those that stay, and that a queue is emptied
-// before it goes.
+// TestScaleUpAndDown holds that adding and removing frontends does not touch those that stay, and that a queue is drained before it
+// is deleted.
 func TestScaleUpAndDown(t *testing.T) {
 	t.Parallel()
 	e := simulated(t, nil)
@@ -347,15 +349,15 @@ func TestScaleUpAndDown(t *testing.T) {
 		inOrder(t, shrunk, "delete frontend"+number+"-retirement", "delete frontend"+number)
 	}
 	if len(retired) != 8 {
-		t.Errorf("queues emptied: %v, want eight", retired)
+		t.Errorf("queues drained: %v, want eight", retired)
 	}
 	unchanged(t, e)
 	destroyed(t, e)
 }
 
-// TestProgramChanged holds that a changed program replaces the containers that use it and nothing else, the frontends one
-// wave after the other.
-func TestProgramChanged(t *testing.T) {
+// TestChangedBallotReplacesItsContainers holds that a changed ballot replaces the containers that show it and nothing else, the
+// frontends in two waves.
+func TestChangedBallotReplacesItsContainers(t *testing.T) {
 	t.Parallel()
 	e := simulated(t, map[string]any{"frontends": 4})
 	up(t, e)
@@ -364,14 +366,14 @@ func TestProgramChanged(t *testing.T) {
 	}
 	result := up(t, e)
 	if got, want := steps(result)["create"], []string{"frontend01", "frontend02", "frontend03", "frontend04", "results-app"}; !slices.Equal(got, want) {
-		t.Errorf("another ballot makes %v anew, want %v", got, want)
+		t.Errorf("a changed ballot replaces %v, want %v", got, want)
 	}
 	for _, first := range []string{"frontend01", "frontend03"} {
 		for _, second := range []string{"frontend02", "frontend04"} {
 			inOrder(t, result, "create "+first, "create "+second)
 		}
 	}
-	// The second wave must not be stopped before the first one answers.
+	// The second wave may stop only after the first one answers.
 	records := result.Records
 	for _, second := range []string{"frontend02", "frontend04"} {
 		for _, record := range records {
@@ -388,8 +390,8 @@ func TestProgramChanged(t *testing.T) {
 	unchanged(t, e)
 }
 
-// TestNewerImageOfMachines holds that a newer release of the system replaces no running machine, and is what new ones get.
-func TestNewerImageOfMachines(t *testing.T) {
+// TestNewerAMIIsForNewMachines holds that a newer AMI replaces no running machine, and that new machines get it.
+func TestNewerAMIIsForNewMachines(t *testing.T) {
 	t.Parallel()
 	e := simulated(t, nil)
 	up(t, e)
@@ -402,14 +404,13 @@ func TestNewerImageOfMachines(t *testing.T) {
 	for _, machine := range e.World.Objects(instanceType) {
 		want := machine.URN.Name() == "frontend03"
 		if got := machine.Inputs["ami"].StringValue() == "ami-fedcba9876543210f"; got != want {
-			t.Errorf("%s has the newer image: %v, want %v", machine.URN.Name(), got, want)
+			t.Errorf("%s has the newer AMI: %v, want %v", machine.URN.Name(), got, want)
 		}
 	}
 }
 
-// TestBrokenSettingsOnTheEngine holds that what a person sees of bad settings is the list of faults, and that nothing
-// happened.
-func TestBrokenSettingsOnTheEngine(t *testing.T) {
+// TestInvalidSettingsFailUp holds that `pulumi up` reports all faults and makes nothing.
+func TestInvalidSettingsFailUp(t *testing.T) {
 	t.Parallel()
 	e := simulated(t, map[string]any{"frontends": 999, "operatorCidr": "0.0.0.0/0"})
 	_, err := e.Up(t.Context())
@@ -421,10 +422,9 @@ func TestBrokenSettingsOnTheEngine(t *testing.T) {
 	}
 }
 
-// TestHosts holds that a stack on existing machines needs no cloud, that a machine made anew gets everything again that it had
-// although its engine knows of nothing, and that destroy clears every machine that answers and is not held up by one that
-// does not.
-func TestHosts(t *testing.T) {
+// TestHostsAreTakenAndGivenBack holds that a stack on existing machines makes no AWS resource, that a reinstalled machine gets
+// everything again, and that destroy clears every machine that answers and skips one that does not.
+func TestHostsAreTakenAndGivenBack(t *testing.T) {
 	t.Parallel()
 	hosts, keys := []map[string]any{}, map[string]string{}
 	for _, name := range []string{"manager", "interlock", "frontend01", "frontend02", "worker01", "store"} {
@@ -444,7 +444,7 @@ func TestHosts(t *testing.T) {
 		name := strings.TrimSuffix(command.Name, "-presence")
 		line := command.Environment["SSH_DELETE"]
 		if !strings.Contains(line, "@"+address(name)+" ") || !strings.Contains(command.Text, "SSH_DELETE") {
-			t.Errorf("%s gives back another machine: %s: %s", command.Name, command.Text, line)
+			t.Errorf("%s gives the wrong machine back: %s: %s", command.Name, command.Text, line)
 		}
 		if name == dead || !strings.Contains(line, keys[name]) {
 			return simulation.Outcome{Stderr: "leave: does not answer as the machine it was"}, nil
@@ -469,11 +469,11 @@ func TestHosts(t *testing.T) {
 	}
 	second := steps(up(t, e))
 	if want := []string{"frontend01", "frontend01-machine", "frontend01-presence", "redis-image-frontend01", "redis01", "redis01-data", "swarm-image-frontend01", "web-vote-app-frontend01"}; !slices.Equal(second["create"], want) {
-		t.Errorf("made anew on the other machine: %v, want %v", second["create"], want)
+		t.Errorf("made on the reinstalled machine: %v, want %v", second["create"], want)
 	}
 	for _, name := range []string{"frontend01-ready", "frontend01-engine", "frontend01-join", "swarm-members", "check"} {
 		if !slices.Contains(second["update"], name) {
-			t.Errorf("%s did not run on the other machine, only %v", name, second["update"])
+			t.Errorf("%s did not run on the reinstalled machine, only %v", name, second["update"])
 		}
 	}
 	unchanged(t, e)
@@ -491,7 +491,7 @@ func TestHosts(t *testing.T) {
 	}
 }
 
-// publicKey is the public half of a new host key.
+// publicKey returns the public half of a new host key.
 func publicKey(t *testing.T) string {
 	t.Helper()
 	private, err := simulation.NewHostKey()
