@@ -100,9 +100,9 @@ func TestDevStackIsTheWalkThrough(t *testing.T) {
 }
 
 // update makes TestSettingsDocumentIsUpToDate write the document before it compares.
-var update = flag.Bool("update", false, "write docs/settings.md anew from Pulumi.yaml")
+var update = flag.Bool("update", false, "write docs/settings.md from Pulumi.yaml")
 
-// TestSettingsDocumentIsUpToDate holds that docs/settings.md is made from Pulumi.yaml as it is.
+// TestSettingsDocumentIsUpToDate holds that docs/settings.md matches Pulumi.yaml.
 func TestSettingsDocumentIsUpToDate(t *testing.T) {
 	const path = "../docs/settings.md"
 	project, err := os.ReadFile("../Pulumi.yaml")

@@ -191,13 +191,13 @@ func inOrder(t *testing.T, result *harness.Result, want ...string) {
 // order, and that nothing else is.
 func TestReplacedMachineGetsEverythingAgain(t *testing.T) {
 	for node, want := range map[string]struct {
-		anew    []string // created, besides the machine and its presence
+		created []string // besides the machine and its presence
 		updated []string // commands that run again
 		order   []string // one after another
 	}{
 		// Consul is on the manager, the overlay is in Consul, and every container is on the overlay.
 		"manager": {
-			anew: []string{"frontend01", "frontend02", "mynet", "pg", "redis01", "redis02", "results-app", "swarm-image-manager", "worker01"},
+			created: []string{"frontend01", "frontend02", "mynet", "pg", "redis01", "redis02", "results-app", "swarm-image-manager", "worker01"},
 			// The members' joins make their engines follow the new Consul.
 			updated: []string{"check", "consul", "frontend01-join", "frontend01-retirement", "frontend02-join", "frontend02-retirement",
 				"manager-engine", "manager-ready", "pg-password", "store-join", "swarm-manager", "swarm-members", "worker01-join"},
@@ -205,25 +205,25 @@ func TestReplacedMachineGetsEverythingAgain(t *testing.T) {
 				"update swarm-members", "create mynet", "create frontend01", "create frontend02"},
 		},
 		"interlock": {
-			anew:    []string{"interlock-image-interlock", "load-balancer"},
+			created: []string{"interlock-image-interlock", "load-balancer"},
 			updated: []string{"check", "interlock-engine", "interlock-ready"},
 			order: []string{"delete interlock", "create interlock", "update interlock-ready", "update interlock-engine",
 				"create interlock-image-interlock", "create load-balancer"},
 		},
 		"frontend01": {
-			anew:    []string{"frontend01", "redis-image-frontend01", "redis01", "redis01-data", "swarm-image-frontend01", "web-vote-app-frontend01"},
+			created: []string{"frontend01", "redis-image-frontend01", "redis01", "redis01-data", "swarm-image-frontend01", "web-vote-app-frontend01"},
 			updated: []string{"check", "frontend01-engine", "frontend01-join", "frontend01-ready", "swarm-members"},
 			order: []string{"delete frontend01", "create frontend01", "update frontend01-ready", "update frontend01-engine",
 				"update frontend01-join", "update swarm-members", "create frontend01"},
 		},
 		"worker01": {
-			anew:    []string{"swarm-image-worker01", "vote-worker-worker01", "worker01"},
+			created: []string{"swarm-image-worker01", "vote-worker-worker01", "worker01"},
 			updated: []string{"check", "swarm-members", "worker01-configuration", "worker01-engine", "worker01-join", "worker01-ready"},
 			order: []string{"delete worker01", "create worker01", "update worker01-ready", "update worker01-engine",
 				"create vote-worker-worker01", "create worker01"},
 		},
 		"store": {
-			anew:    []string{"pg", "pg-data", "postgres-image-store", "results-app", "results-app-store", "swarm-image-store"},
+			created: []string{"pg", "pg-data", "postgres-image-store", "results-app", "results-app-store", "swarm-image-store"},
 			updated: []string{"check", "pg-password", "store-engine", "store-join", "store-ready", "swarm-members"},
 			order:   []string{"delete store", "create store", "update store-ready", "update store-engine", "create pg-data", "create pg"},
 		},
@@ -248,10 +248,10 @@ func TestReplacedMachineGetsEverythingAgain(t *testing.T) {
 				if machines := got["create machine"]; !slices.Equal(machines, []string{node}) {
 					t.Errorf("machines made: %v, want %s alone", machines, node)
 				}
-				anew := append([]string{node + "-presence"}, want.anew...)
-				slices.Sort(anew)
-				if !slices.Equal(got["create"], anew) {
-					t.Errorf("made anew: %v, want %v", got["create"], anew)
+				created := append([]string{node + "-presence"}, want.created...)
+				slices.Sort(created)
+				if !slices.Equal(got["create"], created) {
+					t.Errorf("created: %v, want %v", got["create"], created)
 				}
 				if !slices.Equal(got["update"], want.updated) {
 					t.Errorf("run again: %v, want %v", got["update"], want.updated)

@@ -294,23 +294,19 @@ func (s *step) noChanges(what string, result *harness.Result) {
 type container struct {
 	ID    string `json:"Id"`
 	Name  string
-	Image string
 	State struct {
 		Running bool
-		Pid     int
 		Status  string
 	}
 	Config struct {
 		Hostname, Domainname string
-		Env, Cmd             []string
+		Env                  []string
 		Labels               map[string]string
 	}
 	HostConfig struct {
-		NetworkMode   string
 		RestartPolicy struct{ Name string }
 		PortBindings  map[string][]struct{ HostIP, HostPort string }
 	}
-	RestartCount    int
 	NetworkSettings struct{ Networks map[string]any }
 }
 
