@@ -1,5 +1,4 @@
-// Package app describes the voting application: its images, its data and its workloads. How they run is the cluster's
-// business.
+// Package app describes the voting application: its images, data and workloads. The cluster decides how they run.
 package app
 
 import (
@@ -12,7 +11,7 @@ import (
 	"swarm-scale/topology"
 )
 
-// VoteHost is the name under which voters reach the poll. Interlock finds the frontends by it.
+// VoteHost is the host name of the vote page. Interlock finds the frontends by it.
 const VoteHost = voteHostName + "." + voteDomain
 
 const (
@@ -20,11 +19,11 @@ const (
 	voteDomain   = "local"
 )
 
-// App is the component that holds the application.
+// App is the component of the application.
 type App struct {
 	pulumi.ResourceState
 
-	// StatisticsURL is where the load balancers show what they do, with the password in it: a secret.
+	// StatisticsURL is the URL of the load balancers' statistics. It has the password in it, so it is secret.
 	StatisticsURL pulumi.StringOutput
 
 	settings settings.Settings
@@ -32,9 +31,8 @@ type App struct {
 	programs *programs.Contexts
 }
 
-// New builds the programs and runs the application. All workloads start side by side and find each other by name when they
-// are there. Only the frontends go in two waves, so that one half of them answers while the other changes. It ends when all of it
-// works.
+// New builds the programs and runs the application. All workloads start in parallel, and find each other by name. Only the web
+// containers start in two waves, so that one half answers while the other is replaced. The last step checks that everything works.
 func New(ctx *pulumi.Context, s settings.Settings, machines *infra.Machines, cluster cluster.Cluster) (*App, error) {
 	app := &App{settings: s, cluster: cluster}
 	if err := ctx.RegisterComponentResource("swarm-scale:app:VotingApp", "voting-app", app); err != nil {
@@ -79,20 +77,20 @@ func New(ctx *pulumi.Context, s settings.Settings, machines *infra.Machines, clu
 	return app, ctx.RegisterResourceOutputs(app, pulumi.Map{"statisticsUrl": app.StatisticsURL})
 }
 
-// run has the cluster run a workload of the application.
+// run runs a workload on the cluster.
 func (a *App) run(ctx *pulumi.Context, workload cluster.Workload) (*cluster.Running, error) {
 	return a.cluster.Run(ctx, workload, a)
 }
 
-// inside makes a resource one of the application's.
+// inside is the option that makes a resource a child of the application.
 func (a *App) inside() pulumi.ResourceOption { return pulumi.Parent(a) }
 
-// program is the image of one of the programs.
+// program returns the image of one of the programs.
 func (a *App) program(name string) cluster.Image {
 	return cluster.Image{Name: name, Context: a.programs.Folder(name), Platform: a.programs.Platform}
 }
 
-// numbered is a name with the node's number, but for the first node of a role.
+// numbered appends the node's number to a name, except for the first node of a role.
 func numbered(name string, node *infra.Node) string {
 	if node.Number == 1 {
 		return name

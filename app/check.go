@@ -2,6 +2,7 @@ package app
 
 import (
 	_ "embed"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -11,15 +12,15 @@ import (
 	"swarm-scale/infra"
 )
 
-// checkWait is how many seconds the application has to work after its last workload was started. The database makes its data
-// in a few seconds; a small machine may take half a minute.
+// checkWait is how many seconds the application may take to work once its last workload has started. PostgreSQL initialises its
+// data in a few seconds, or in half a minute on a small machine.
 const checkWait = 120
 
 //go:embed scripts/check.sh
 var checkScript string
 
-// newCheck ends a deployment: it succeeds when every workload on a member works and the vote page answers through every load
-// balancer. A workload that was only started may be restarting for ever, and the provider would not tell.
+// newCheck is the last step of a deployment. It succeeds once every member's workload is healthy and the vote page answers through
+// every load balancer. The provider does not report a container that starts and crashes again and again.
 func (a *App) newCheck(ctx *pulumi.Context, members, balancers []*cluster.Running, last pulumi.Resource) error {
 	var names, addresses []string
 	for _, member := range members {
@@ -28,7 +29,7 @@ func (a *App) newCheck(ctx *pulumi.Context, members, balancers []*cluster.Runnin
 	for _, balancer := range balancers {
 		addresses = append(addresses, balancer.Node.Address.String())
 	}
-	all := append(balancers, members...)
+	all := slices.Concat(balancers, members)
 	ids := pulumi.StringArray{}
 	for _, running := range all {
 		ids = append(ids, running.ID)
@@ -40,7 +41,7 @@ func (a *App) newCheck(ctx *pulumi.Context, members, balancers []*cluster.Runnin
 			"BALANCERS": pulumi.String(strings.Join(addresses, " ")),
 			"VOTE_HOST": pulumi.String(VoteHost),
 			"WAIT":      pulumi.String(strconv.Itoa(checkWait)),
-			// A workload that was made anew is to be checked again.
+			// The check runs again when a container was replaced.
 			"WORKLOAD_IDS": ids.ToStringArrayOutput().ApplyT(func(ids []string) string { return strings.Join(ids, " ") }).(pulumi.StringOutput),
 		},
 	}, a.inside(), pulumi.DependsOn(append(cluster.Containers(all), last)))

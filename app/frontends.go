@@ -16,13 +16,12 @@ type front struct {
 
 // newFrontends runs a Redis and a web container on every frontend.
 //
-// The web containers go in two waves, the odd ones and then the even ones. A container is done when it has proved that it can
-// write to its queue. So while a changed program replaces one half, the other half answers, and it takes two steps however many
-// frontends there are.
+// The web containers start in two waves, first those with odd numbers. A container is done once its health check has written to
+// its queue. So while an update replaces one half, the other half answers. It takes two steps for any number of frontends.
 func (a *App) newFrontends(ctx *pulumi.Context, nodes []*infra.Node) ([]front, error) {
 	var fronts []front
 	var before, firstWave []*cluster.Running
-	for _, wave := range []int{1, 0} { // the odd numbers first: frontend01 is among them
+	for _, wave := range []int{1, 0} { // number modulo 2; frontend01 is always there
 		for _, node := range nodes {
 			if node.Number%2 != wave {
 				continue
@@ -43,7 +42,7 @@ func (a *App) newFrontends(ctx *pulumi.Context, nodes []*infra.Node) ([]front, e
 	return fronts, nil
 }
 
-// newWeb runs the web container of one frontend once those before it work.
+// newWeb runs the web container of one frontend, after those before it.
 func (a *App) newWeb(ctx *pulumi.Context, node *infra.Node, before []*cluster.Running) (*cluster.Running, error) {
 	return a.run(ctx, cluster.Workload{
 		Name:  node.Name,
@@ -58,8 +57,8 @@ func (a *App) newWeb(ctx *pulumi.Context, node *infra.Node, before []*cluster.Ru
 		Secrets:     []cluster.Secret{{Name: "VOTER_KEY", Value: a.settings.VoterKey}},
 		Ports:       []cluster.Port{{Inside: httpPort, Outside: frontendPort}},
 		HealthCheck: []string{"/" + programs.WebVoteApp, "healthcheck"},
-		// Interlock takes a container for a backend by its host and domain name together. With "votingapp.local" as the host
-		// name alone it gets no votes.
+		// Interlock looks at both host and domain name. A container with the host name "votingapp.local" and no domain name is no
+		// backend.
 		Host:     cluster.HostName{Host: voteHostName, Domain: voteDomain},
 		ReadOnly: true,
 		Update:   cluster.Update{After: before, Await: true},

@@ -21,8 +21,8 @@ import (
 //go:embed haproxy.cfg.tmpl
 var haproxyTemplate string
 
-// haproxy describes the load balancer that is maintained. Its configuration lists the frontends. When it changes, the running
-// process takes it up without dropping a connection.
+// haproxy describes the load balancer HAProxy. Its configuration lists the frontends. A changed one is reloaded without dropping a
+// connection.
 func (a *App) haproxy(fronts []front, password string) (cluster.Workload, error) {
 	var nodes []*infra.Node
 	for _, front := range fronts {
@@ -40,14 +40,14 @@ func (a *App) haproxy(fronts []front, password string) (cluster.Workload, error)
 			Path:    "/usr/local/etc/haproxy/haproxy.cfg",
 			Content: pulumi.ToSecret(pulumi.String(configuration)).(pulumi.StringOutput),
 			Check:   []string{"haproxy", "-c", "-q", "-f"},
-			// Not by "docker kill": whatever the signal, engine 20.10 then takes the container for one that was stopped on
-			// purpose, and no longer restarts it when it dies.
+			// Not "docker kill": after any signal, engine 20.10 treats the container as stopped on purpose, and no longer restarts
+			// it when it dies.
 			Reload: []string{"sh", "-c", "kill -HUP 1"},
 		},
 	}, nil
 }
 
-// haproxyConfiguration is the text of haproxy.cfg for these frontends.
+// haproxyConfiguration returns haproxy.cfg for these frontends.
 func haproxyConfiguration(frontends []*infra.Node, password string) (string, error) {
 	parsed, err := template.New("haproxy.cfg").Parse(haproxyTemplate)
 	if err != nil {
@@ -61,12 +61,12 @@ func haproxyConfiguration(frontends []*infra.Node, password string) (string, err
 	return text.String(), err
 }
 
-// statisticsPassword is derived from the voter key, so that nobody has to choose and keep one more secret. It does not give the
-// key away.
+// statisticsPassword derives the password from the voter key, so that nobody has to choose one more secret. It does not reveal the
+// key.
 func statisticsPassword(key settings.Secret) string {
 	raw, err := base64.StdEncoding.DecodeString(key.Reveal())
 	if err != nil {
-		raw = []byte(key.Reveal()) // the settings were checked; any bytes make a good key
+		raw = []byte(key.Reveal()) // the settings were checked, and HMAC takes any bytes as key
 	}
 	code := hmac.New(sha256.New, raw)
 	code.Write([]byte("haproxy statistics"))

@@ -13,8 +13,8 @@ import (
 	"swarm-scale/topology"
 )
 
-// TestHAProxyTakesTheConfiguration has the real program check the configuration for one frontend, for many and for none.
-func TestHAProxyTakesTheConfiguration(t *testing.T) {
+// TestHAProxyAcceptsTheConfiguration has the real program check the configuration for one, two and 180 frontends.
+func TestHAProxyAcceptsTheConfiguration(t *testing.T) {
 	program, err := exec.LookPath("haproxy")
 	if err != nil {
 		t.Skip("haproxy is not installed: apt-get install haproxy, or make packages")
@@ -53,7 +53,7 @@ func configuration(t *testing.T, frontends int) string {
 	return text
 }
 
-func TestStatisticsPassword(t *testing.T) {
+func TestStatisticsPasswordFollowsFromTheVoterKey(t *testing.T) {
 	one := statisticsPassword(settings.Secret("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="))
 	other := statisticsPassword(settings.Secret("ZmVkY2JhOTg3NjU0MzIxMGZlZGNiYTk4NzY1NDMyMTA="))
 	if one == other || len(one) != 24 || one != statisticsPassword(settings.Secret("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=")) {

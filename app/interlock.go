@@ -2,9 +2,8 @@ package app
 
 import "swarm-scale/cluster"
 
-// interlock describes the walk-through's load balancer. It watches the Swarm manager's events, and takes every container with
-// the poll's host and domain name for a backend. It gives up where the manager does not answer, so it starts after the
-// frontends.
+// interlock describes the walk-through's load balancer. It watches the Swarm manager's events. Containers with the host and domain
+// name of the vote page are its backends. It exits if the manager does not answer, so it starts after the frontends.
 func (a *App) interlock(fronts []front, _ string) (cluster.Workload, error) {
 	var webs []*cluster.Running
 	for _, front := range fronts {

@@ -10,7 +10,7 @@ import (
 	"swarm-scale/settings"
 )
 
-// The login of the load balancers' statistics page, as the walk-through has it.
+// Path and login of the load balancers' statistics, from the walk-through. HAProxy has another password.
 const (
 	statisticsPath    = "/haproxy?stats"
 	statisticsUser    = "stats"
@@ -30,7 +30,7 @@ func (a *App) newLoadBalancers(ctx *pulumi.Context, nodes []*infra.Node, fronts 
 			return nil, fmt.Errorf("the load balancer on %s: %w", node.Name, err)
 		}
 		workload.Node = node
-		// Both kinds have one resource name: to change the kind is to replace the resource, so that the port is free.
+		// Both kinds have the same resource name. So a change of the kind replaces the container, and the port is free.
 		workload.Resource = numbered("load-balancer", node)
 		workload.Ports = []cluster.Port{{Inside: httpPort, Outside: httpPort, Public: true}}
 		balancer, err := a.run(ctx, workload)

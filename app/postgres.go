@@ -9,16 +9,16 @@ import (
 	"swarm-scale/infra"
 )
 
-// postgresHost is the database's name on the network.
+// postgresHost is PostgreSQL's name on the network.
 const postgresHost = "pg"
 
 //go:embed scripts/password.sh
 var passwordScript string
 
-// database is where votes are counted.
+// database is PostgreSQL.
 type database struct {
 	workload *cluster.Running
-	login    pulumi.Resource // there once it takes logins with the password of the settings
+	login    pulumi.Resource // exists once the password of the settings works
 }
 
 // newPostgres runs the database on the first of the nodes, with its data on a volume. No other node has a copy.
@@ -39,14 +39,14 @@ func (a *App) newPostgres(ctx *pulumi.Context, nodes []*infra.Node) (*database, 
 		Text: passwordScript,
 		Variables: map[string]pulumi.StringInput{
 			"DATABASE":    pulumi.String(postgresHost),
-			"DATABASE_ID": running.ID, // another one may have found other data
+			"DATABASE_ID": running.ID, // a new container may have older data, with another password
 			"PASSWORD":    pulumi.ToSecret(pulumi.String(a.settings.PostgresPassword.Reveal())).(pulumi.StringOutput),
 		},
 	}, a.inside())
 	return &database{workload: running, login: login}, err
 }
 
-// postgresPassword is the password, for the database and for those who log in on it.
+// postgresPassword is the variable with the password, for PostgreSQL and for its clients.
 func (a *App) postgresPassword() cluster.Secret {
 	return cluster.Secret{Name: "POSTGRES_PASSWORD", Value: a.settings.PostgresPassword}
 }

@@ -10,14 +10,14 @@ import (
 	"swarm-scale/topology"
 )
 
-// redisMemory is how much of a frontend's 1 GiB its queue may take. When it is full, Redis refuses further votes and their
-// voters are told so. Nothing that was accepted is thrown away to make room.
+// redisMemory is the memory of a queue, out of a frontend's 1 GiB. A full Redis refuses further votes, and the voters see an error.
+// It evicts no accepted vote.
 const redisMemory = "512mb"
 
-// redisName is what a frontend's Redis is called.
+// redisName returns the name of a frontend's Redis.
 func redisName(node *infra.Node) string { return "redis" + topology.Suffix(node.Number) }
 
-// queueAddress is where the programs find a frontend's Redis.
+// queueAddress returns the address of a frontend's Redis.
 func queueAddress(node *infra.Node) string { return fmt.Sprintf("%s:%d", redisName(node), redisPort) }
 
 // newRedis runs the queue of one frontend, on the frontend's own node. Its append-only file is on a volume.
@@ -31,7 +31,7 @@ func (a *App) newRedis(ctx *pulumi.Context, node *infra.Node) (*cluster.Running,
 			"--maxmemory", redisMemory, "--maxmemory-policy", "noeviction"},
 		Ports:  []cluster.Port{{Inside: redisPort, Outside: redisPort}},
 		Volume: &cluster.Volume{Name: name + "-data", Path: "/data"},
-		// While Redis still reads its file it answers with an error, which is no failure to redis-cli.
+		// While Redis loads its file it answers with an error. redis-cli then still exits with 0.
 		HealthCheck: []string{"sh", "-c", "[ \"$(redis-cli ping)\" = PONG ]"},
 	})
 }

@@ -13,9 +13,9 @@ import (
 //go:embed scripts/retire.sh
 var retireScript string
 
-// newRetirements says what happens before a frontend is taken away while the poll goes on: its web container is stopped, and
-// one of the workers drains its queue. Pulumi deletes a retirement before what it depends on, so before the queue. Where
-// the database's data goes, too, there is nothing left to count for, and the retirement is passed over.
+// newRetirements makes a retirement for each frontend. It runs when the frontend is removed: it stops the web container, and a
+// worker drains the queue. Pulumi deletes a retirement before what it depends on, so before the queue. If the database's data is
+// deleted, too, there is nothing to count for, and the retirement does not run.
 func (a *App) newRetirements(ctx *pulumi.Context, fronts []front, workers []*cluster.Running, database *database) error {
 	var names []string
 	for _, worker := range workers {

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// run has bash run a script behind the stand-ins for the cluster's functions, with these variables. What was executed in
-// workloads stands at the end of its output.
+// run runs a script with bash, these variables and fakes of the cluster's functions. It returns the output, followed by the
+// commands that were executed in workloads.
 func run(t *testing.T, script string, variables ...string) (string, error) {
 	t.Helper()
 	for _, program := range []string{"bash", "curl"} {
@@ -27,12 +27,11 @@ func run(t *testing.T, script string, variables ...string) (string, error) {
 	command := exec.Command("bash", "-c", workloads+script, "script", "create")
 	command.Env = append(append(os.Environ(), variables...), "STATE="+folder)
 	output, err := command.CombinedOutput()
-	executed, _ := os.ReadFile(filepath.Join(folder, "executed")) // there unless nothing was
+	executed, _ := os.ReadFile(filepath.Join(folder, "executed")) // missing if no command was executed
 	return string(output) + string(executed), err
 }
 
-// workloads stands in for the cluster's functions: worker01 is healthy when it is asked for the second time, pg never, and
-// results-app is not there.
+// workloads are fakes of the cluster's functions. worker01 is healthy from the second call on. pg never is. results-app is missing.
 const workloads = `
 workload_health() {
 	case $1 in
@@ -54,7 +53,7 @@ workload_exec() {
 }
 `
 
-func TestCheck(t *testing.T) {
+func TestCheckNamesWhatDoesNotWork(t *testing.T) {
 	status := http.StatusOK
 	answer := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Host != VoteHost {
@@ -80,7 +79,7 @@ func TestCheck(t *testing.T) {
 		}
 	}
 	if strings.Contains(output, "worker01") {
-		t.Errorf("a workload that works is complained about:\n%s", output)
+		t.Errorf("a healthy workload is reported:\n%s", output)
 	}
 	status = http.StatusServiceUnavailable
 	output, err = run(t, checkScript, append(variables, "WORKLOADS=worker01", "WAIT=2")...)
@@ -89,23 +88,23 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// TestPassword holds that the password gets to psql whole, whatever is in it, and stands in no argument.
-func TestPassword(t *testing.T) {
+// TestPasswordReachesPsqlUnchanged holds that psql gets the password unchanged, and that no argument has it.
+func TestPasswordReachesPsqlUnchanged(t *testing.T) {
 	const secret = `  it's "quoted" \and $HOME `
 	output, err := run(t, passwordScript, "DATABASE=pg", "PASSWORD="+secret)
-	if err != nil || !strings.Contains(output, "given: "+secret+"\n") || !strings.Contains(output, "password: pg takes logins") {
+	if err != nil || !strings.Contains(output, "given: "+secret+"\n") || !strings.Contains(output, "password: pg accepts logins") {
 		t.Errorf("%v\n%s", err, output)
 	}
 	if !strings.Contains(output, "ALTER ROLE postgres PASSWORD :'password';") {
 		t.Errorf("psql is given\n%s", output)
 	}
 	if strings.Count(output, secret) != 1 || strings.Count(output, "pg_isready") != 2 {
-		t.Errorf("the password is in an argument, or the database was not waited for:\n%s", output)
+		t.Errorf("the password is in an argument, or the database was not awaited:\n%s", output)
 	}
 }
 
-// TestRetirement holds that the next worker drains the queue where one cannot, and that the queue is kept where none can.
-func TestRetirement(t *testing.T) {
+// TestRetirementTriesEveryWorker holds that the next worker drains the queue if one cannot, and that the queue stays if none can.
+func TestRetirementTriesEveryWorker(t *testing.T) {
 	output, err := run(t, retireScript, "FRONTEND=frontend03", "WORKERS=worker01 worker02", "QUEUE=redis03:6379")
 	for _, want := range []string{"stopped frontend03", "retire: worker01 could not drain the queue of frontend03", "worker02 /vote-worker drain redis03:6379\n"} {
 		if err != nil || !strings.Contains(output, want) {

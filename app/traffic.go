@@ -13,8 +13,8 @@ const (
 	postgresPort = 5432
 )
 
-// Traffic is what the application's workloads are asked from other nodes and from outside. Workloads on the cluster's network
-// need no rule to reach each other.
+// Traffic returns the rules for traffic to the application's workloads from other nodes and from outside. Workloads on the
+// cluster's network need no rule to reach each other.
 func Traffic() []infra.Rule {
 	balancers := infra.Group{Name: "vote-page", Description: "Vote page, from anywhere", Roles: []topology.Role{topology.LoadBalancer}}
 	frontends := infra.Group{Name: "frontends", Description: "Web containers, from the load balancer", Roles: []topology.Role{topology.Frontend}}

@@ -11,12 +11,12 @@ import (
 	"swarm-scale/topology"
 )
 
-// queuesFile is where a worker finds the addresses of the queues. It looks there all the time: a frontend more, or one fewer,
+// queuesFile has the addresses of the queues, one a line. A worker notices a change of the file. So adding or removing a frontend
 // does not replace the workers.
 const queuesFile = "/etc/vote-worker/queues"
 
-// newWorkers runs a worker on each of the nodes. Every worker drains all frontends' queues, sharing their entries with the
-// others: one that is down leaves no queue behind.
+// newWorkers runs a worker on each of the nodes. The workers share the entries of all queues. So if one is down, the others take
+// its part.
 func (a *App) newWorkers(ctx *pulumi.Context, nodes, frontends []*infra.Node) ([]*cluster.Running, error) {
 	var queues []string
 	for _, frontend := range frontends {

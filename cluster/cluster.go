@@ -1,6 +1,7 @@
-// Package cluster is what the app knows of the cluster that it runs on: it describes a Workload, and the Cluster runs it.
+// Package cluster is the interface between the application and the cluster that it runs on. The application describes a Workload.
+// The Cluster runs it.
 //
-// A kind of cluster is a package below this one. standalone is the walk-through's. engine has what every kind does with a
+// Each kind of cluster is a package below this one. standalone is the walk-through's. engine has what every kind does with a
 // node's own Docker Engine.
 package cluster
 
@@ -13,23 +14,23 @@ import (
 
 // Cluster runs workloads on nodes.
 type Cluster interface {
-	// Run makes everything that the workload needs on its node, under the parent, and starts it. Workloads on members of the
-	// cluster know each other by name. Load balancers are no members.
+	// Run makes what the workload needs on its node, and starts it. The resources have the parent. Workloads on members of the
+	// cluster find each other by name. Load balancers are no members.
 	Run(ctx *pulumi.Context, workload Workload, parent pulumi.Resource) (*Running, error)
-	// Script runs a script that asks about workloads: about one, on the node that it runs on, or with nil about any of the
-	// members' workloads. It finds these functions:
+	// Script runs a script about a workload on that workload's node, or with nil about all members' workloads. The script may
+	// call these functions:
 	//
-	//	workload_health NAME            healthy, starting, unhealthy, missing, or "without a check"
-	//	workload_state NAME             running, restarting, exited …, or missing
-	//	workload_last_words NAME        what its health check and its log said last, for a person
+	//	workload_health NAME            prints healthy, starting, unhealthy, missing, or "without a check"
+	//	workload_state NAME             prints running, restarting, exited …, or missing
+	//	workload_last_words NAME        prints the ends of its health check's output and of its log
 	//	workload_stop NAME              stops it for good
 	//	workload_exec NAME COMMAND …    runs a command in it, which gets the standard input
 	Script(ctx *pulumi.Context, name string, about *Running, script infra.Script, options ...pulumi.ResourceOption) (pulumi.Resource, error)
-	// ManagerURL is where the walk-through's load balancer watches the cluster.
+	// ManagerURL returns the address at which Interlock watches the cluster.
 	ManagerURL() string
 }
 
-// Workload describes what runs on a node, apart from how a cluster runs it.
+// Workload is a program that runs on a node, described for any kind of cluster.
 type Workload struct {
 	Name        string      // unique; other workloads find it by this name
 	Resource    string      // name of its resource; empty: Name
@@ -39,26 +40,26 @@ type Workload struct {
 	Environment []Variable
 	Secrets     []Secret
 	Ports       []Port
-	Volume      *Volume        // nil: it keeps nothing
-	Config      *Configuration // nil: the environment is all there is
-	HealthCheck []string       // a command that succeeds in it while it works
-	Host        HostName       // what it takes itself for; empty: whatever
-	ReadOnly    bool           // nothing in the image is ever written to
+	Volume      *Volume        // nil: it keeps no data
+	Config      *Configuration // nil: it has no configuration file
+	HealthCheck []string       // a command that succeeds in the workload while it works
+	Host        HostName       // empty: chosen by the engine
+	ReadOnly    bool           // its root file system is read-only
 	Update      Update
 }
 
-// Image is what a workload runs. It has a Reference or a Context.
+// Image is the image of a workload: a stock image with a Reference, or one that is built from a Context.
 type Image struct {
-	Name      string // names the image's resources; a built image has it, too
-	Reference string // of a stock image: redis:7.2.5
-	Context   string // of an image to be built: the folder that holds its Dockerfile and what goes in
-	Platform  string // of an image to be built: linux/amd64
+	Name      string // part of its resources' names; also the name of a built image
+	Reference string // stock image: redis:7.2.5
+	Context   string // built image: the folder of its Dockerfile
+	Platform  string // built image: linux/amd64
 }
 
 // Variable is an environment variable.
 type Variable struct{ Name, Value string }
 
-// Secret is a value that nobody but the workload may read.
+// Secret is an environment variable with a secret value.
 type Secret struct {
 	Name  string
 	Value settings.Secret
@@ -67,41 +68,41 @@ type Secret struct {
 // Port is a port of the workload that its node publishes.
 type Port struct {
 	Inside, Outside int
-	Public          bool // to everybody, and not only to the other nodes
+	Public          bool // for everybody, not only for the other nodes
 }
 
 // Volume keeps a workload's data. It outlives the workload, but not the machine.
 type Volume struct {
 	Name string
-	Path string // where the workload has it
+	Path string // in the workload
 }
 
-// Configuration is a file that may change while the workload goes on running.
+// Configuration is a file that may change while the workload runs.
 type Configuration struct {
-	Path    string // where the workload has it, alone in its folder; it is replaced in one step
+	Path    string // in the workload, alone in its folder; the file is replaced atomically
 	Content pulumi.StringInput
-	Check   []string // a command that succeeds in the workload if the file named behind it can be used; empty: any can
-	Reload  []string // a command that has the workload take up the file; empty: it looks for itself
+	Check   []string // a command in the workload that succeeds if the file named as last argument is valid; empty: no check
+	Reload  []string // a command in the workload that makes it read the file again; empty: it notices by itself
 }
 
-// HostName is what a workload takes itself for.
+// HostName is the name that a workload has for itself.
 type HostName struct{ Host, Domain string }
 
-// Update says how a workload is replaced by a changed one.
+// Update says when a changed workload replaces the former one, and when that is done.
 type Update struct {
-	After []*Running // only when these work
-	Await bool       // it is replaced when its health check succeeds; the update fails if that takes longer than two minutes
+	After []*Running // these are started or replaced first
+	Await bool       // it is done once the health check succeeds; after two minutes without success it fails
 }
 
 // Running is a workload that runs.
 type Running struct {
 	Workload
-	Container pulumi.Resource     // there once it runs
-	ID        pulumi.StringOutput // another one each time it is made anew
+	Container pulumi.Resource     // exists once the workload runs
+	ID        pulumi.StringOutput // changes when the container is replaced
 	Data      pulumi.Resource     // its volume; nil: none
 }
 
-// ResourceName is the name of the workload's resource.
+// ResourceName returns the name of the workload's resource.
 func (w Workload) ResourceName() string {
 	if w.Resource != "" {
 		return w.Resource
@@ -109,7 +110,7 @@ func (w Workload) ResourceName() string {
 	return w.Name
 }
 
-// Containers are the resources of workloads, for pulumi.DependsOn.
+// Containers returns the resources of workloads, for pulumi.DependsOn.
 func Containers(workloads []*Running) []pulumi.Resource {
 	var resources []pulumi.Resource
 	for _, running := range workloads {

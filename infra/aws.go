@@ -10,16 +10,16 @@ import (
 	"swarm-scale/settings"
 )
 
-// cloud is what every AWS resource of the stack has in common.
+// cloud has what all AWS resources of the stack share.
 type cloud struct {
 	settings settings.Settings
 	provider *aws.Provider
 	commands *command.Provider
 	parent   pulumi.ResourceOption
-	labels   map[string]string // on every resource, next to its name
+	labels   map[string]string // tags of every resource, besides Name
 }
 
-// newAWS makes the network, the firewalls and the machines.
+// newAWS makes the network, the security groups and the machines.
 func newAWS(ctx *pulumi.Context, s settings.Settings, traffic []Rule, commands *command.Provider, parent pulumi.ResourceOption) ([]*Node, error) {
 	provider, err := aws.NewProvider(ctx, "aws", &aws.ProviderArgs{Region: pulumi.String(s.AWS.Region)}, parent)
 	if err != nil {
@@ -40,12 +40,12 @@ func newAWS(ctx *pulumi.Context, s settings.Settings, traffic []Rule, commands *
 	return c.instances(ctx, network, groups)
 }
 
-// own are the options of every AWS resource: its provider, its place in the tree, and what it adds itself.
+// own returns the options of an AWS resource: provider, parent, and the given ones.
 func (c *cloud) own(options ...pulumi.ResourceOption) []pulumi.ResourceOption {
 	return append([]pulumi.ResourceOption{pulumi.Provider(c.provider), c.parent}, options...)
 }
 
-// tags name a resource in the AWS console and say whose it is.
+// tags returns a resource's tags: its name in the AWS console, and the stack that it belongs to.
 func (c *cloud) tags(name string) pulumi.StringMap {
 	tags := maps.Clone(c.labels)
 	tags["Name"] = name

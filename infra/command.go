@@ -12,11 +12,11 @@ import (
 
 // Script is a shell script that runs on a node as root.
 type Script struct {
-	Text string // the whole script, for bash; idempotent, since a change of anything in it or given to it runs it again
-	// Variables are set in the script's environment. Secret values stay secret: they travel, as the script does, by
-	// standard input and never stand in a command line or in the error of a command that fails.
+	Text string // for bash; idempotent, because a changed text or variable runs it again
+	// Variables are the script's environment. They travel with the script by standard input. So secrets never appear in a command
+	// line, or in the error of a failed command.
 	Variables map[string]pulumi.StringInput
-	// When says at which moments of the resource's life the script runs; its first argument tells it which one it is.
+	// When says when the script runs. Its first argument is "create" or "delete".
 	When Occasion
 }
 
@@ -25,25 +25,25 @@ type Occasion int
 
 // The occasions.
 const (
-	OnCreate          Occasion = iota // when the resource is created or changed, with "create" as argument
-	OnCreateAndDelete                 // that, and with "delete" when the resource goes away and the machine does not
-	OnDelete                          // only the latter
+	OnCreate          Occasion = iota // with "create", when the resource is created or changed
+	OnCreateAndDelete                 // also with "delete", when the resource is deleted and the machine stays
+	OnDelete                          // only with "delete"
 )
 
-// commandLine takes the script from standard input and runs it as root. Nothing differs between two scripts but their name
-// and the action, so that a failing command prints this one line and what the script had to say.
+// commandLine takes the script from standard input and runs it as root. The line has only the script's name and the action. A
+// failed command prints this line and the script's output.
 func commandLine(name, action string) pulumi.String {
 	script := `bash -c "$script" ` + name + " " + action
 	return pulumi.String(`script=$(cat); if [ "$(id -u)" -eq 0 ]; then ` + script + `; else sudo -n ` + script + `; fi`)
 }
 
-// Run runs a script on the node when the resource is created, and again whenever the script or its variables change. Every
-// remote command of the project goes through here.
+// Run makes a resource that runs a script on the node, and again whenever the script or a variable changes. Every remote command
+// of the project is made here.
 func (n *Node) Run(ctx *pulumi.Context, name string, script Script, options ...pulumi.ResourceOption) (*remote.Command, error) {
 	arguments := &remote.CommandArgs{
 		Connection: n.connection(),
 		Stdin:      script.standardInput(n.Identity),
-		// The plugin would hand a command its predecessor's output by environment variables that sshd refuses.
+		// Otherwise the plugin passes the previous output in environment variables, which sshd refuses.
 		AddPreviousOutputInEnv: pulumi.Bool(false),
 	}
 	if script.When != OnDelete {
@@ -51,17 +51,17 @@ func (n *Node) Run(ctx *pulumi.Context, name string, script Script, options ...p
 	}
 	if script.When != OnCreate {
 		arguments.Delete = commandLine(name, "delete").ToStringPtrOutput()
-		// `pulumi up --replace` would otherwise take away what it has just made.
+		// Otherwise `pulumi up --replace` undoes what it has just made.
 		options = append(options, pulumi.DeleteBeforeReplace(true))
 	}
 	return remote.NewCommand(ctx, name, arguments, slices.Concat(
 		[]pulumi.ResourceOption{pulumi.Provider(n.commands), pulumi.DependsOn(n.Reachable), pulumi.DeletedWith(n.Presence)}, options)...)
 }
 
-// standardInput is the script with its variables in front, each quoted for the shell, in the order of their names.
+// standardInput returns the script behind its variables, quoted for the shell and sorted by name.
 //
-// The machine's identity stands among them: on a machine that takes another one's place the script runs again, as an update
-// and not as a replacement, because nothing of the old machine is left to be removed.
+// The machine's identity is one of the variables. So when a machine takes another one's place, the script runs again. That is an
+// update and no replacement, because nothing on the old machine is left to be deleted.
 func (s Script) standardInput(identity pulumi.StringInput) pulumi.StringOutput {
 	variables := maps.Clone(s.Variables)
 	if variables == nil {

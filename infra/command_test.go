@@ -5,21 +5,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-type echo struct{}
-
-func (echo) NewResource(arguments pulumi.MockResourceArgs) (string, resource.PropertyMap, error) {
-	return arguments.Name, arguments.Inputs, nil
-}
-
-func (echo) Call(pulumi.MockCallArgs) (resource.PropertyMap, error) { return nil, nil }
-
-// TestScriptRuns has a shell run what a node would be given: a script with values that try to break out of their quotes.
-// The result has to be the values themselves, and the action as the first argument.
-func TestScriptRuns(t *testing.T) {
+// TestScriptGetsItsVariables has a shell run a node's command line. The values try to break out of their quotes.
+func TestScriptGetsItsVariables(t *testing.T) {
 	values := map[string]string{
 		"PLAIN":  "192.168.33.11",
 		"QUOTES": `it's "quoted" and \back\slashed`,
@@ -45,11 +35,11 @@ func TestScriptRuns(t *testing.T) {
 			return text
 		})
 		return nil
-	}, pulumi.WithMocks("project", "stack", echo{}))
+	}, pulumi.WithMocks("project", "stack", recorder{}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	// As a node's login shell does, whichever user logs in: sudo is left out, nothing here needs root.
+	// Nothing here needs root.
 	line := strings.ReplaceAll(string(commandLine("name", "delete")), "sudo -n ", "")
 	command := exec.Command("sh", "-c", line)
 	command.Stdin = strings.NewReader(<-input)

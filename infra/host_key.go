@@ -13,14 +13,14 @@ import (
 //go:embed scripts/host-key.sh
 var hostKeyScript string
 
-// hostKey is the SSH host key pair of a machine that is still to be made.
+// hostKey is the SSH host key pair of a machine that the stack makes.
 type hostKey struct {
 	private pulumi.StringOutput // OpenSSH PEM, secret
 	public  pulumi.StringOutput // one line of authorized_keys
 }
 
-// newHostKey makes a key pair once and keeps it, encrypted, in the state: a machine that is replaced keeps its host key, so
-// that nobody's known_hosts needs mending.
+// newHostKey makes a key pair and keeps it, encrypted, in the state. A replaced machine has the same host key, so that
+// known_hosts files stay valid.
 func newHostKey(ctx *pulumi.Context, name string, options ...pulumi.ResourceOption) (hostKey, error) {
 	made, err := local.NewCommand(ctx, name+"-host-key", &local.CommandArgs{
 		Create:  pulumi.String(hostKeyScript),
@@ -33,7 +33,7 @@ func newHostKey(ctx *pulumi.Context, name string, options ...pulumi.ResourceOpti
 	public := pulumi.Unsecret(private.ApplyT(func(pem string) (string, error) {
 		key, err := ssh.ParsePrivateKey([]byte(pem))
 		if err != nil {
-			return "", fmt.Errorf("the host key made for %s cannot be read: %w", name, err)
+			return "", fmt.Errorf("reading the host key made for %s: %w", name, err)
 		}
 		return strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key.PublicKey()))), nil
 	})).(pulumi.StringOutput)

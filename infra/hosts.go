@@ -16,8 +16,8 @@ import (
 //go:embed scripts/leave.sh
 var leaveScript string
 
-// newHosts takes machines that exist already. A machine that was made anew has a new host key. Once the settings have that
-// key, everything that lived on the old machine is put on the new one.
+// newHosts takes existing machines. A reinstalled machine has a new host key. Once the settings have that key, the stack puts
+// everything on the machine again.
 func newHosts(ctx *pulumi.Context, s settings.Settings, giveBack func(*Node) Script, commands *command.Provider, parent pulumi.ResourceOption) ([]*Node, error) {
 	var nodes []*Node
 	for i, host := range s.Hosts {
@@ -26,7 +26,7 @@ func newHosts(ctx *pulumi.Context, s settings.Settings, giveBack func(*Node) Scr
 			PublicAddress: pulumi.String(host.Address).ToStringOutput(),
 			HostKey:       pulumi.String(host.HostKey).ToStringOutput(),
 			Identity:      pulumi.String(host.HostKey).ToStringOutput(),
-			// A host name may lead anywhere; the private address is then as good a guess.
+			// A host name may resolve to either address, so it does not count.
 			ownPublicAddress: host.Address != host.PrivateAddress && net.ParseIP(host.Address) != nil,
 			dials:            dialsOfExistingMachine,
 			user:             host.User,
@@ -43,12 +43,12 @@ func newHosts(ctx *pulumi.Context, s settings.Settings, giveBack func(*Node) Scr
 	return nodes, nil
 }
 
-// takeOver makes the resources that stand for a machine that is not the stack's own. When the machine leaves the stack,
-// giveBack clears it.
+// takeOver makes the resources that represent an existing machine. When the machine leaves the stack, giveBack clears it.
 //
-// Presence is no remote command: those fail where a machine is gone for good, and the stack could then never forget it.
+// Presence is a local command that calls ssh. A remote command fails if the machine is gone, and the stack could then never drop
+// it.
 func (n *Node) takeOver(ctx *pulumi.Context, giveBack Script, parent pulumi.ResourceOption) error {
-	// ssh's arguments come by the environment, so that a refused login is not told in a page.
+	// ssh's arguments are in the environment. In the command they would fill a page of the error of a refused login.
 	line := func(action string) pulumi.StringOutput {
 		return pulumi.All(n.SSHOptions(), n.PublicAddress).ApplyT(func(parts []any) string {
 			line := append([]string{"ssh", "-p", strconv.Itoa(n.port)}, parts[0].([]string)...)
@@ -64,7 +64,7 @@ func (n *Node) takeOver(ctx *pulumi.Context, giveBack Script, parent pulumi.Reso
 	}
 	return n.newPresence(ctx, &local.CommandArgs{
 		Create: pulumi.String(`sh -c "$LEAVE" leave "$SSH_CREATE"`),
-		Update: pulumi.String(":"), // what is there now is this stack's
+		Update: pulumi.String(":"), // nothing to check: the stack has the machine already
 		Delete: pulumi.String(`sh -c "$LEAVE" leave "$SSH_DELETE"`),
 		Stdin:  giveBack.standardInput(n.Identity),
 		Environment: pulumi.StringMap{

@@ -7,10 +7,10 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// canonical is the AWS account that publishes Ubuntu's images (Ubuntu's own documentation on finding them).
+// canonical is the AWS account that publishes Ubuntu's images (Ubuntu's documentation on EC2 images).
 const canonical = "099720109477"
 
-// machineImage is the image that new machines start from: the one in the settings, or Canonical's newest Ubuntu 22.04.
+// machineImage returns the AMI of new machines: the one in the settings, or Canonical's newest Ubuntu 22.04.
 func (c *cloud) machineImage(ctx *pulumi.Context) (string, error) {
 	if c.settings.AWS.AMI != "" {
 		return c.settings.AWS.AMI, nil
@@ -25,7 +25,7 @@ func (c *cloud) machineImage(ctx *pulumi.Context) (string, error) {
 		},
 	}, pulumi.Provider(c.provider))
 	if err != nil {
-		return "", fmt.Errorf("looking for Canonical's Ubuntu 22.04 in %s: %w (set ami to name an image yourself)", c.settings.AWS.Region, err)
+		return "", fmt.Errorf("looking up Canonical's Ubuntu 22.04 in %s: %w (or set ami)", c.settings.AWS.Region, err)
 	}
 	return newest.Id, nil
 }

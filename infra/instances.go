@@ -8,7 +8,7 @@ import (
 	"swarm-scale/topology"
 )
 
-// instances makes a machine for every node of the plan, all at once.
+// instances makes a machine for every node of the plan.
 func (c *cloud) instances(ctx *pulumi.Context, network *network, groups *securityGroups) ([]*Node, error) {
 	image, err := c.machineImage(ctx)
 	if err != nil {
@@ -30,10 +30,10 @@ func (c *cloud) instance(ctx *pulumi.Context, planned topology.Node, image strin
 	if err != nil {
 		return nil, err
 	}
-	// User data counts at the first boot only: changing it later would stop and start the machine for nothing.
+	// User data takes effect at the first boot only. A later change would restart the machine for nothing.
 	fixed := []string{"userDataBase64"}
 	if c.settings.AWS.AMI == "" {
-		// A newer release is for new machines; it never replaces a running one.
+		// A newer image is for new machines. It never replaces a running one.
 		fixed = append(fixed, "ami")
 	}
 	machine, err := ec2.NewInstance(ctx, planned.Name, &ec2.InstanceArgs{
@@ -50,7 +50,7 @@ func (c *cloud) instance(ctx *pulumi.Context, planned topology.Node, image strin
 		MetadataOptions: &ec2.InstanceMetadataOptionsArgs{
 			HttpEndpoint: pulumi.String("enabled"),
 			HttpTokens:   pulumi.String("required"), // IMDSv2 only
-			// A container stands one hop further away: none gets at the user data, in which the host key is.
+			// Containers are a hop further away, so they cannot read the user data, which has the host key.
 			HttpPutResponseHopLimit: pulumi.Int(1),
 		},
 		RootBlockDevice: &ec2.InstanceRootBlockDeviceArgs{
@@ -61,10 +61,10 @@ func (c *cloud) instance(ctx *pulumi.Context, planned topology.Node, image strin
 		},
 		Tags: c.tags(planned.Name),
 	}, c.own(
-		// Its private address is fixed and can belong to one machine at a time.
+		// Its private address is fixed, and two machines cannot have it.
 		pulumi.DeleteBeforeReplace(true),
 		pulumi.IgnoreChanges(fixed),
-		// A gateway cannot be taken away while addresses are mapped through it.
+		// A gateway cannot be deleted while addresses are mapped through it.
 		pulumi.DependsOn([]pulumi.Resource{network.gateway}),
 	)...)
 	if err != nil {

@@ -14,22 +14,20 @@ import (
 	"swarm-scale/topology"
 )
 
-// recorder is an engine that keeps what is registered.
-type recorder struct {
-	inputs map[string]resource.PropertyMap
-}
+// recorder mocks the Pulumi engine. It keeps the inputs of registered resources by name.
+type recorder map[string]resource.PropertyMap
 
 func (r recorder) NewResource(arguments pulumi.MockResourceArgs) (string, resource.PropertyMap, error) {
-	r.inputs[arguments.Name] = arguments.Inputs
+	r[arguments.Name] = arguments.Inputs
 	return arguments.Name, arguments.Inputs, nil
 }
 
 func (recorder) Call(pulumi.MockCallArgs) (resource.PropertyMap, error) { return nil, nil }
 
-// TestLeave has a shell run what the presence of a machine runs when it goes, with a stand-in for ssh: the machine is given
-// back where it answers, passed over where it does not or is another one, and a failure where it refuses the login.
-func TestLeave(t *testing.T) {
-	registered := recorder{inputs: map[string]resource.PropertyMap{}}
+// TestLeavingMachineIsGivenBack runs the delete command of a machine's presence with a fake ssh. A machine that answers is given
+// back. One that does not answer, or is another one, is skipped. One that refuses the login is an error.
+func TestLeavingMachineIsGivenBack(t *testing.T) {
+	registered := recorder{}
 	err := pulumi.RunErr(func(ctx *pulumi.Context) error {
 		_, err := New(ctx, settings.Settings{
 			Platform: settings.Hosts,
@@ -41,18 +39,18 @@ func TestLeave(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	presence := registered.inputs["frontend01-presence"]
+	presence := registered["frontend01-presence"]
 	line := presence["delete"].StringValue()
 
 	for name, test := range map[string]struct {
-		ssh   string // what the stand-in does after it has noted its arguments
+		ssh   string // what the fake does after it has written down its arguments
 		fails bool
 		says  string
 	}{
-		"given back":       {"cat >/dev/null; echo given back; echo keeps an image >&2", false, "keeps an image"},
-		"does not answer":  {"echo 'connect to host: Connection timed out' >&2; exit 255", false, "leave: frontend01 does not answer as the machine it was, so what ran there is left there: connect to host"},
+		"it answers":       {"cat >/dev/null; echo given back; echo keeps an image >&2", false, "keeps an image"},
+		"no answer":        {"echo 'connect to host: Connection timed out' >&2; exit 255", false, "leave: frontend01 does not answer as the machine it was, so what ran there is left there: connect to host"},
 		"another machine":  {"echo 'Host key verification failed.' >&2; exit 255", false, "does not answer as the machine it was"},
-		"no login":         {"echo 'ubuntu@192.0.2.20: Permission denied (publickey).' >&2; exit 255", true, "frontend01 does not let this machine log in: ubuntu@192.0.2.20: Permission denied (publickey).\nIt has to know"},
+		"login refused":    {"echo 'ubuntu@192.0.2.20: Permission denied (publickey).' >&2; exit 255", true, "frontend01 does not let this machine log in: ubuntu@192.0.2.20: Permission denied (publickey).\nIt has to know"},
 		"the script fails": {"echo no space left >&2; exit 1", true, "no space left"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,5 +1,5 @@
-// Package infra makes the machines, or takes the ones that exist, and hands both up as the same thing: a Node that can be
-// reached by SSH and recognised by its host key. Nothing above this package knows which cloud a node stands in.
+// Package infra makes EC2 machines or takes existing ones. Both become a Node, which is reached by SSH and recognised by its host
+// key. Nothing above this package depends on where a machine comes from.
 package infra
 
 import (
@@ -18,24 +18,24 @@ import (
 type Node struct {
 	topology.Node // its name, role, number and private address
 
-	PublicAddress pulumi.StringOutput // where the operator and, on the load balancer and the store, the public reach it
+	PublicAddress pulumi.StringOutput // at which SSH and, on load balancers and stores, the public reach it
 	HostKey       pulumi.StringOutput // its SSH host key as one line of authorized_keys: "ssh-ed25519 AAAA…"
-	// Identity changes when the machine behind the node becomes another one. Scripts then run again.
+	// Identity changes when another machine becomes the node. Scripts then run again.
 	Identity pulumi.StringOutput
-	// Machine is replaced when the machine behind the node becomes another one, and is deleted before that.
+	// Machine is replaced when another machine becomes the node. It is deleted first.
 	Machine pulumi.Resource
-	// Presence goes when the machine leaves the stack, and with it all that the stack had on the machine: the machine itself
-	// goes, or it is given back.
+	// Presence is deleted when the machine leaves the stack. An existing machine is then given back. What the stack had on the
+	// machine is DeletedWith(Presence).
 	//
 	// While Pulumi replaces Machine it still deletes what is DeletedWith(Machine), but not what is DeletedWith a resource
 	// replaced alongside it. Presence is that resource.
 	Presence pulumi.Resource
-	// Reachable are the resources that have to be there before SSH can get through, such as the route to the internet.
+	// Reachable are the resources that SSH needs first, such as the route to the internet.
 	Reachable []pulumi.Resource
 
 	ownPublicAddress bool
 
-	dials      int // how often SSH tries before it gives up
+	dials      int // how often SSH tries to connect
 	user       string
 	port       int
 	privateKey settings.Secret // empty: the SSH agent
@@ -43,24 +43,24 @@ type Node struct {
 	commands   *command.Provider
 }
 
-// Machines is the component that holds the nodes of a stack and whatever they stand on.
+// Machines is the component of the nodes of a stack, and of the network that they are in.
 type Machines struct {
 	pulumi.ResourceState
 
 	Nodes []*Node // in the address plan's order
 }
 
-// Demands is what those who use the machines need of them.
+// Demands is what the layers above need of the machines.
 type Demands struct {
-	// Traffic is what has to get through to the nodes.
+	// Traffic has to reach the nodes.
 	Traffic []Rule
-	// GiveBack returns the script that undoes on a node what its users did there. It runs with "delete" when a machine that
-	// is not the stack's own leaves the stack, and with "create" when it joins: then it refuses a machine on which another
+	// GiveBack returns the script that undoes what the layers above did to a node. It is for existing machines. It runs with
+	// "delete" when the machine leaves the stack. With "create", when the machine joins, it refuses one on which another
 	// deployment left something.
 	GiveBack func(*Node) Script
 }
 
-// New makes the machines that the settings ask for, on the platform that they name.
+// New makes or takes the machines of the settings.
 func New(ctx *pulumi.Context, s settings.Settings, demands Demands) (*Machines, error) {
 	machines := &Machines{}
 	if err := ctx.RegisterComponentResource("swarm-scale:infra:Machines", "machines", machines); err != nil {
@@ -97,19 +97,20 @@ func (m *Machines) Of(role topology.Role) []*Node {
 	return nodes
 }
 
-// User is the name that SSH logs in as.
+// User returns the user that SSH logs in as.
 func (n *Node) User() string { return n.user }
 
-// HasOwnPublicAddress reports whether the public address is on an interface of the machine itself, next to the private one.
-// On AWS it is not: the internet gateway translates it into the private address.
+// HasOwnPublicAddress reports whether an interface of the machine has the public address, besides the private one. On AWS none
+// has: the internet gateway translates the public address into the private one.
 func (n *Node) HasOwnPublicAddress() bool { return n.ownPublicAddress }
 
-// Follow replaces a Docker resource with its machine, and drops it from state without a call when the machine is deleted.
+// Follow returns options that replace a Docker resource with its machine, and drop it from the state without a call when the
+// machine is deleted.
 func (n *Node) Follow() []pulumi.ResourceOption {
 	return []pulumi.ResourceOption{pulumi.DeletedWith(n.Presence), pulumi.ReplaceWith([]pulumi.Resource{n.Machine})}
 }
 
-// newPresence makes the node's presence: a command that does nothing or, when it goes, gives the machine back.
+// newPresence makes the node's Presence from a command. On AWS the command does nothing.
 func (n *Node) newPresence(ctx *pulumi.Context, arguments *local.CommandArgs, parent pulumi.ResourceOption) error {
 	machine := []pulumi.Resource{n.Machine}
 	presence, err := local.NewCommand(ctx, n.Name+"-presence", arguments,
@@ -118,7 +119,7 @@ func (n *Node) newPresence(ctx *pulumi.Context, arguments *local.CommandArgs, pa
 	return err
 }
 
-// connection is how pulumi-command logs in.
+// connection says how pulumi-command logs in.
 func (n *Node) connection() remote.ConnectionArgs {
 	connection := remote.ConnectionArgs{
 		Host:           n.PublicAddress,
@@ -134,21 +135,21 @@ func (n *Node) connection() remote.ConnectionArgs {
 	return connection
 }
 
-// How often SSH dials. The plugin waits 0.1 s before it dials again, then half as long again each time, 5 s at most. Forty dials
-// take three minutes where the connection is refused and ten where nothing answers. A new machine needs one or two minutes.
+// How often SSH dials. The plugin's pause between dials grows from 0.1 s by half each time, to at most 5 s. Forty dials take 3
+// minutes if connections are refused, and 10 if nothing answers. A new machine needs 1 or 2 minutes.
 const (
 	dialsOfNewMachine      = 40
 	dialsOfExistingMachine = 12
 )
 
-// DockerHost is the address at which a docker provider reaches the engine of the node, through SSH.
+// DockerHost returns the address at which a docker provider reaches the node's engine through SSH.
 func (n *Node) DockerHost() pulumi.StringOutput {
 	return n.PublicAddress.ApplyT(func(address string) string {
 		return fmt.Sprintf("ssh://%s@%s:%d", n.user, address, n.port)
 	}).(pulumi.StringOutput)
 }
 
-// SSHOptions are the arguments that make the ssh program log in as pulumi-command does, and accept no other host key.
+// SSHOptions returns the arguments with which ssh logs in as pulumi-command does. Only the node's host key is accepted.
 func (n *Node) SSHOptions() pulumi.StringArrayOutput {
 	return n.HostKey.ApplyT(func(hostKey string) []string {
 		options := []string{
@@ -156,7 +157,7 @@ func (n *Node) SSHOptions() pulumi.StringArrayOutput {
 			"-o", "StrictHostKeyChecking=yes",
 			"-o", "UserKnownHostsFile=/dev/null",
 			"-o", "GlobalKnownHostsFile=/dev/null",
-			// The key travels in the option itself: nothing has to be written where Pulumi runs. OpenSSH 8.5 or newer.
+			// The key is in the option itself, so that no file is needed. OpenSSH 8.5 or newer has the option.
 			"-o", "KnownHostsCommand=/bin/echo %H " + hostKey,
 			"-o", "ConnectTimeout=15",
 			"-o", "ServerAliveInterval=15",
@@ -168,7 +169,7 @@ func (n *Node) SSHOptions() pulumi.StringArrayOutput {
 	}).(pulumi.StringArrayOutput)
 }
 
-// SSHCommand is the line that a person types to log in on the node.
+// SSHCommand returns the line that a person types to log in on the node.
 func (n *Node) SSHCommand() pulumi.StringOutput {
 	return n.PublicAddress.ApplyT(func(address string) string {
 		line := "ssh "
@@ -182,7 +183,7 @@ func (n *Node) SSHCommand() pulumi.StringOutput {
 	}).(pulumi.StringOutput)
 }
 
-// KnownHostsLine is the node's line for the operator's known_hosts, so that the first login by hand is a verified one, too.
+// KnownHostsLine returns the node's line for the operator's known_hosts. With it even the first login by hand is verified.
 func (n *Node) KnownHostsLine() pulumi.StringOutput {
 	return pulumi.All(n.PublicAddress, n.HostKey).ApplyT(func(parts []any) string {
 		address := parts[0].(string)

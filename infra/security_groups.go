@@ -16,13 +16,13 @@ const (
 	sshPort  = 22
 )
 
-// securityGroups are the groups of the traffic, each with its rules.
+// securityGroups are the groups of nodes that traffic goes to, and their resources.
 type securityGroups struct {
 	groups    []Group                       // in the order in which a machine lists them
 	resources map[string]*ec2.SecurityGroup // by the group's name
 }
 
-// newSecurityGroups makes a security group for every group that traffic goes to, and one for the operator's SSH.
+// newSecurityGroups makes a security group for every group that traffic goes to, one for the operator's SSH, and the rules.
 func (c *cloud) newSecurityGroups(ctx *pulumi.Context, network *network, traffic []Rule) (*securityGroups, error) {
 	operator := Group{Name: "operator", Description: "SSH from the operator"}
 	all := &securityGroups{groups: []Group{operator, AllNodes()}, resources: map[string]*ec2.SecurityGroup{}}
@@ -54,7 +54,7 @@ func (c *cloud) newSecurityGroups(ctx *pulumi.Context, network *network, traffic
 	return all, c.letOut(ctx, all)
 }
 
-// of are the IDs of the groups that the machines of a role are in.
+// of returns the IDs of the security groups of a role's machines.
 func (g *securityGroups) of(role topology.Role) pulumi.StringArray {
 	ids := pulumi.StringArray{}
 	for _, group := range g.groups {
@@ -65,7 +65,7 @@ func (g *securityGroups) of(role topology.Role) pulumi.StringArray {
 	return ids
 }
 
-// letIn makes a rule for the group that the traffic comes from or, where it names none, for the address range.
+// letIn makes the ingress rule. A rule without a From is for the address range.
 func (c *cloud) letIn(ctx *pulumi.Context, groups *securityGroups, rule Rule, addresses string) error {
 	arguments := &vpc.SecurityGroupIngressRuleArgs{
 		SecurityGroupId: groups.resources[rule.To.Name].ID(),
@@ -84,8 +84,7 @@ func (c *cloud) letIn(ctx *pulumi.Context, groups *securityGroups, rule Rule, ad
 	return err
 }
 
-// letOut lets every node reach out, to pull packages and images. AWS gives a new group such a rule, but Pulumi's provider
-// takes it away.
+// letOut opens all outgoing traffic, for packages and images. AWS gives a new group this rule, but Pulumi's provider removes it.
 func (c *cloud) letOut(ctx *pulumi.Context, groups *securityGroups) error {
 	_, err := vpc.NewSecurityGroupEgressRule(ctx, "allow-out", &vpc.SecurityGroupEgressRuleArgs{
 		SecurityGroupId: groups.resources[AllNodes().Name].ID(),
@@ -95,7 +94,7 @@ func (c *cloud) letOut(ctx *pulumi.Context, groups *securityGroups) error {
 		Tags:            c.tags("allow-out"),
 	}, c.own()...)
 	if err != nil {
-		return fmt.Errorf("letting the nodes reach out: %w", err)
+		return fmt.Errorf("opening outgoing traffic: %w", err)
 	}
 	return nil
 }

@@ -6,11 +6,11 @@ import (
 	"swarm-scale/topology"
 )
 
-// Group is a set of nodes that the same traffic may reach. On AWS it is a security group.
+// Group is a set of nodes that the same traffic reaches. On AWS it is a security group.
 type Group struct {
-	Name        string          // unique; the security group's resource has it
-	Description string          // AWS replaces a security group whose description changes
-	Roles       []topology.Role // the roles whose nodes are in it; empty: all
+	Name        string          // unique; also the resource's name
+	Description string          // a changed one replaces the security group
+	Roles       []topology.Role // whose nodes are in it; empty: all
 }
 
 // Contains reports whether the role's nodes are in the group.
@@ -18,12 +18,12 @@ func (g Group) Contains(role topology.Role) bool {
 	return len(g.Roles) == 0 || slices.Contains(g.Roles, role)
 }
 
-// AllNodes is every node of the stack.
+// AllNodes returns the group of every node.
 func AllNodes() Group {
 	return Group{Name: "members", Description: "Engines and overlay, among the nodes"}
 }
 
-// Protocol is what a port speaks.
+// Protocol is the transport protocol of a port.
 type Protocol string
 
 // The protocols.
@@ -32,12 +32,12 @@ const (
 	UDP Protocol = "udp"
 )
 
-// Rule lets one kind of traffic in. Whoever listens at a port describes its traffic. What no rule lets in is kept out.
+// Rule lets one kind of traffic in. The package whose workload listens at the port makes the rule. Other traffic is kept out.
 type Rule struct {
-	Name     string // unique; the rule's resource is named after it
+	Name     string // unique; part of the resource's name
 	To       Group
-	From     *Group // itself the To of a rule, or AllNodes; nil: anywhere
+	From     *Group // the To of another rule, or AllNodes; nil: anywhere
 	Protocol Protocol
 	Port     int
-	Why      string // for a person who reads the rules
+	Why      string // the rule's description on AWS
 }

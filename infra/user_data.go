@@ -8,7 +8,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// cloudConfig is the part of cloud-init's configuration that a machine of ours gets at its first boot.
+// cloudConfig is the part of cloud-init's configuration that the machines use.
 type cloudConfig struct {
 	HostName         string            `yaml:"hostname"`
 	PreserveHostName bool              `yaml:"preserve_hostname"`
@@ -16,8 +16,8 @@ type cloudConfig struct {
 	SSHKeys          map[string]string `yaml:"ssh_keys"`
 }
 
-// userData is what EC2 hands to cloud-init: the machine's host name and the SSH host key by which it is recognised. It is
-// base64, as EC2 takes it, and as secret as the private key in it.
+// userData returns a machine's user data for cloud-init, in base64: its host name and its SSH host key. It has the private key,
+// so it is secret.
 func userData(name, privateKey, publicKey string) (string, error) {
 	content, err := yaml.Marshal(cloudConfig{
 		HostName:      name,

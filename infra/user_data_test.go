@@ -8,7 +8,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-func TestUserData(t *testing.T) {
+func TestCloudInitGetsNameAndHostKey(t *testing.T) {
 	private := "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\nBBBB==\n-----END OPENSSH PRIVATE KEY-----\n"
 	encoded, err := userData("frontend01", private, "ssh-ed25519 CCCC")
 	if err != nil {
@@ -18,9 +18,9 @@ func TestUserData(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// cloud-init takes a file for its configuration by this line only.
+	// Without this first line cloud-init ignores the rest.
 	if !strings.HasPrefix(string(text), "#cloud-config\n") {
-		t.Errorf("it begins with %.20q", text)
+		t.Errorf("the user data begins with %.20q", text)
 	}
 	var read struct {
 		HostName string            `yaml:"hostname"`

@@ -16,7 +16,7 @@ type network struct {
 	vpc     *ec2.Vpc
 	subnet  *ec2.Subnet
 	gateway *ec2.InternetGateway
-	route   *ec2.RouteTableAssociation // there when the subnet reaches the internet
+	route   *ec2.RouteTableAssociation // once it exists, the subnet reaches the internet
 }
 
 // network makes the walk-through's "VPC with a single public subnet".
@@ -37,7 +37,7 @@ func (c *cloud) network(ctx *pulumi.Context) (*network, error) {
 		if zone, err = c.availabilityZone(ctx); err != nil {
 			return nil, err
 		}
-		// The zone was our choice: another instance type, or another zone on offer, must not move a running cluster.
+		// The zone was chosen here. Another choice, after another instance type, must not move a running cluster.
 		options = c.own(pulumi.IgnoreChanges([]string{"availabilityZone"}))
 	}
 	n.subnet, err = ec2.NewSubnet(ctx, "subnet", &ec2.SubnetArgs{

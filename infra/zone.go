@@ -10,8 +10,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// availabilityZone is the first zone of the region, by name, that is open to the account and offers every instance type
-// that the settings ask for.
+// availabilityZone returns the region's first zone, by name, that is available to the account and offers every instance type of
+// the settings.
 func (c *cloud) availabilityZone(ctx *pulumi.Context) (string, error) {
 	var types []string
 	for _, node := range c.settings.Nodes {
@@ -22,7 +22,7 @@ func (c *cloud) availabilityZone(ctx *pulumi.Context) (string, error) {
 
 	available, err := aws.GetAvailabilityZones(ctx, &aws.GetAvailabilityZonesArgs{
 		State: pulumi.StringRef("available"),
-		// Local and wavelength zones are zones, too, but not ones that a VPC's ordinary subnet can be in.
+		// Leave out local and wavelength zones. An ordinary subnet cannot be in one.
 		Filters: []aws.GetAvailabilityZonesFilter{{Name: "opt-in-status", Values: []string{"opt-in-not-required"}}},
 	}, pulumi.Provider(c.provider))
 	if err != nil {
@@ -33,7 +33,7 @@ func (c *cloud) availabilityZone(ctx *pulumi.Context) (string, error) {
 		Filters:      []ec2.GetInstanceTypeOfferingsFilter{{Name: "instance-type", Values: types}},
 	}, pulumi.Provider(c.provider))
 	if err != nil {
-		return "", fmt.Errorf("listing where %s are offered in %s: %w", strings.Join(types, ", "), c.settings.AWS.Region, err)
+		return "", fmt.Errorf("listing which zones offer %s in %s: %w", strings.Join(types, ", "), c.settings.AWS.Region, err)
 	}
 	offers := map[string][]string{}
 	for i, zone := range offered.Locations {
@@ -42,8 +42,8 @@ func (c *cloud) availabilityZone(ctx *pulumi.Context) (string, error) {
 	return commonZone(c.settings.AWS.Region, types, available.Names, offers)
 }
 
-// commonZone is the first of the available zones, by name, in which all types are on offer. offers has the types on offer
-// by zone. The error says what each zone lacks.
+// commonZone returns the first available zone, by name, that offers all types. offers maps a zone to the types that it offers.
+// The error says what each zone lacks.
 func commonZone(region string, types, available []string, offers map[string][]string) (string, error) {
 	var lacks []string
 	for _, zone := range slices.Sorted(slices.Values(available)) {
@@ -54,7 +54,7 @@ func commonZone(region string, types, available []string, offers map[string][]st
 		lacks = append(lacks, fmt.Sprintf("%s lacks %s", zone, strings.Join(missing, ", ")))
 	}
 	if len(lacks) == 0 {
-		return "", fmt.Errorf("region %s has no availability zone that is open to this account: set region to another one", region)
+		return "", fmt.Errorf("region %s has no availability zone that is open to this account: set another region", region)
 	}
 	return "", fmt.Errorf("no availability zone of %s offers every instance type that the settings ask for (%s): set another instance type or region",
 		region, strings.Join(lacks, "; "))

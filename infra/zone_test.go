@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestCommonZone(t *testing.T) {
+func TestCommonZoneOffersEveryType(t *testing.T) {
 	types := []string{"m3.medium", "t2.micro"}
 	for name, test := range map[string]struct {
 		available []string
@@ -13,17 +13,17 @@ func TestCommonZone(t *testing.T) {
 		want      string
 		faults    []string
 	}{
-		"the first by name that has all": {
+		"the first one that offers all": {
 			available: []string{"c", "b", "a"},
 			offers:    map[string][]string{"a": {"t2.micro"}, "b": {"t2.micro", "m3.medium"}, "c": {"m3.medium", "t2.micro"}},
 			want:      "b",
 		},
-		"one that is not open to the account does not count": {
+		"one that is closed to the account does not count": {
 			available: []string{"c"},
 			offers:    map[string][]string{"a": {"t2.micro", "m3.medium"}, "c": {"m3.medium", "t2.micro"}},
 			want:      "c",
 		},
-		"none has all": {
+		"none offers all": {
 			available: []string{"a", "b"},
 			offers:    map[string][]string{"a": {"t2.micro"}},
 			faults:    []string{"no availability zone of us-west-1", "a lacks m3.medium", "b lacks m3.medium, t2.micro", "another instance type or region"},

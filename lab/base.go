@@ -16,20 +16,20 @@ import (
 	"swarm-scale/cluster/standalone/install"
 )
 
-// hostContext is what the hosts' image is built from.
+// hostContext is the build context of the hosts' image.
 //
 //go:embed host
 var hostContext embed.FS
 
-// complete is a script that says in an image whether hosts need nothing installed there: "complete" or "incomplete".
+// complete is a script that runs in an image. It prints "complete" if hosts need nothing else installed, or "incomplete".
 const complete = `(set -e
 	grep -aqF docker/libkv/store/consul "$(command -v dockerd)"
 	for program in sshd sudo ip iptables curl pkill; do command -v "$program"; done
 ) >/dev/null 2>&1
 if [ $? -eq 0 ]; then echo complete; else echo incomplete; fi`
 
-// buildHostImage builds the image of the hosts, unless it is there and was built from the same things. One whose base has
-// been removed since is good enough.
+// buildHostImage builds the image of the hosts, unless it exists with the same content. An existing image whose base has been removed
+// is kept.
 func (l *Lab) buildHostImage(ctx context.Context) error {
 	if !l.docker.exists(ctx, "image", l.base) && l.docker.exists(ctx, "image", hostImage) {
 		return nil
@@ -54,22 +54,22 @@ func (l *Lab) buildHostImage(ctx context.Context) error {
 	return l.build(ctx, hostImage, folder, "--build-arg", "BASE="+l.base, "--build-arg", "ENGINE_VERSION="+install.EngineVersion)
 }
 
-// baseNote is the file that remembers that the base is there because of the lab.
+// baseNote is the file that exists if the lab pulled the base. Its content is the base's name.
 func (l *Lab) baseNote() string { return filepath.Join(l.folder, "pulled-base") }
 
-// pullBase sees to it that the base is in the machine's engine.
+// pullBase pulls the base unless the machine's engine has it.
 func (l *Lab) pullBase(ctx context.Context) error {
 	if l.docker.exists(ctx, "image", l.base) {
 		return nil
 	}
 	l.say("lab: pulling %s", l.base)
 	if _, err := l.docker.run(ctx, "pull", "--quiet", l.base); err != nil {
-		return fmt.Errorf("the base of the hosts: %w", err)
+		return fmt.Errorf("pulling the base of the hosts: %w", err)
 	}
 	return os.WriteFile(l.baseNote(), []byte(l.base), 0o644)
 }
 
-// forgetBase removes the base if it is there because of the lab.
+// forgetBase removes the base if the lab pulled it.
 func (l *Lab) forgetBase(ctx context.Context) error {
 	base, err := os.ReadFile(l.baseNote())
 	if errors.Is(err, fs.ErrNotExist) {
@@ -81,7 +81,7 @@ func (l *Lab) forgetBase(ctx context.Context) error {
 	return err
 }
 
-// build has the machine's engine build an image from a folder, unless it has one that was built from the same.
+// build builds an image from a folder on the machine's engine, unless it exists with the same content.
 func (l *Lab) build(ctx context.Context, image, folder string, arguments ...string) error {
 	content, err := l.fingerprint(ctx, folder, arguments)
 	if err != nil {
@@ -94,7 +94,7 @@ func (l *Lab) build(ctx context.Context, image, folder string, arguments ...stri
 	arguments = append([]string{
 		"build", "--quiet", "--tag", image, "--label", folderLabel + "=" + l.folder, "--label", contentLabel + "=" + content,
 	}, append(arguments, folder)...)
-	// The builder that keeps no cache of its own: what it makes goes with the image.
+	// The classic builder has no cache of its own. Its layers are removed with the image.
 	command := exec.CommandContext(ctx, "docker", arguments...)
 	command.Env = append(os.Environ(), "DOCKER_BUILDKIT=0")
 	if output, err := command.CombinedOutput(); err != nil {
@@ -103,7 +103,7 @@ func (l *Lab) build(ctx context.Context, image, folder string, arguments ...stri
 	return nil
 }
 
-// fingerprint tells apart what images are built from: the files, the arguments, and the base as it is now.
+// fingerprint hashes what an image is built from: the files, the arguments, and the base's current ID.
 func (l *Lab) fingerprint(ctx context.Context, folder string, arguments []string) (string, error) {
 	hash := sha256.New()
 	if base, err := l.docker.run(ctx, "image", "inspect", "--format", "{{.Id}}", l.base); err == nil {

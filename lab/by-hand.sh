@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# The walk-through by hand: its steps as a reader types them, one after another, each over SSH and waited for, on hosts that
-# `lab up` has made and nobody has used. Prints how long each took, and ends with the sum.
+# The walk-through by hand: its steps as a reader types them, each over SSH, one after another, on the fresh hosts of `lab up`. Prints
+# the time of each step, and the sum as the last line.
 #
-# Usage: lab/by-hand.sh [LAB-FOLDER]        .lab if none is given
-#        lab/by-hand.sh [LAB-FOLDER] undo   takes everything away again
+# Usage: lab/by-hand.sh [LAB-FOLDER]        default: .lab
+#        lab/by-hand.sh [LAB-FOLDER] undo   removes everything again
 #
-# The walk-through's programs of 2016 are this repository's, which want a key and the database's password. Its machines came
-# with a configured engine: here that is a step. Where the next step needs what the last one has only begun, the script
-# waits as long as it takes; a reader's own time to read and to type is not counted.
+# This repository's programs replace those of 2016. They need a key and the database's password. The walk-through's machines had a
+# configured engine, which is a step here. If a step only begins what the next one needs, the script waits for it. The time to read
+# and to type does not count.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -40,13 +40,12 @@ if [ "${1:-}" = undo ]; then
 	for node in "${nodes[@]}"; do
 		on "$node" 'sudo docker ps --all --quiet | xargs -r sudo docker rm --force --volumes
 			sudo docker system prune --all --volumes --force; sudo rm -f /etc/docker/daemon.json; sudo service docker restart' >/dev/null
-		echo "$node is as it was"
+		echo "$node is empty again"
 	done
 	exit 0
 fi
 
-# Programs are built on the operator's machine, where pulumi up builds them, too. It has done so by now, or will; that is not
-# counted for either.
+# Programs are built on the operator's machine, as `pulumi up` does. The time counts for neither.
 programs=$folder/by-hand
 for program in web-vote-app vote-worker results-app; do
 	mkdir -p "$programs/$program"
@@ -73,13 +72,13 @@ step() {
 	echo "$(seconds "$start")  $title"
 }
 
-# until_true COMMAND… waits for a command to succeed, for so many seconds at most.
+# until_true COMMAND… waits for a command to succeed, for at most $patience seconds.
 patience=120
 until_true() {
 	local end=$((SECONDS + patience))
 	until "$@" >/dev/null 2>&1; do
 		[ "$SECONDS" -lt "$end" ] || {
-			echo "waited $patience s in vain for: $*" >&2
+			echo "failed for $patience s: $*" >&2
 			return 1
 		}
 		sleep 0.2
@@ -102,8 +101,8 @@ consul() {
 	on manager "sudo docker run --restart=unless-stopped -d -p 8500:8500 -h consul $(image consulImage) agent -server -bootstrap -client 0.0.0.0 -data-dir /consul/data"
 	until_true has_leader
 }
-# Engines that started together may not have found each other, and then some votes are never counted: an engine that is taken
-# off the store's list announces itself anew, and those that are still alone join it.
+# Engines that start together may not join each other, and then some votes are never counted. An engine that is removed from Consul's
+# list announces itself again, and those that have joined nobody join it.
 announce_anew() { curl -fsS --max-time 5 -X DELETE "http://$manager:8500/v1/kv/docker/nodes/$manager:2375"; }
 all_healthy() { [ "$(curl -fsS --max-time 2 "http://$manager:3375/info" | grep -o '"Healthy"' | wc -l)" -eq "${#members[@]}" ]; }
 copy_programs() { tar -C "$programs" -c . | on manager 'mkdir -p programs && tar -C programs -x'; }
@@ -160,7 +159,7 @@ cast() {
 }
 counted() { curl -fsS --max-time 5 "http://$(address store)/results.json" | grep -q '"total":1[,}]'; }
 step "cast a vote (not in the sum)" until_true cast
-# Nobody sees to it that the network carries between the nodes, and on a cluster made by hand it may not.
+# Nothing repairs the network between nodes that were set up by hand, and it may not work.
 patience=45
 if until_true counted; then
 	echo "           the vote was counted"

@@ -10,22 +10,22 @@ import (
 	"strings"
 )
 
-// docker runs the docker program of this machine.
+// docker calls this machine's docker program.
 type docker struct{}
 
-// run returns what docker printed, without the space around it. The error has the command and docker's last words.
+// run returns docker's output without surrounding space. The error has the command and docker's standard error.
 func (d docker) run(ctx context.Context, arguments ...string) (string, error) {
 	return d.feed(ctx, nil, arguments...)
 }
 
-// feed is run with something on standard input.
+// feed is run with a standard input.
 func (d docker) feed(ctx context.Context, input io.Reader, arguments ...string) (string, error) {
 	var output bytes.Buffer
 	err := d.pipe(ctx, input, &output, arguments...)
 	return strings.TrimSpace(output.String()), err
 }
 
-// pipe is feed with the output going elsewhere.
+// pipe is feed with a writer for the output.
 func (docker) pipe(ctx context.Context, input io.Reader, output io.Writer, arguments ...string) error {
 	var complaints bytes.Buffer
 	command := exec.CommandContext(ctx, "docker", arguments...)
@@ -45,13 +45,13 @@ func (docker) pipe(ctx context.Context, input io.Reader, output io.Writer, argum
 
 var errNoDocker = errors.New("docker is not on PATH: install Docker Engine (https://docs.docker.com/engine/install)")
 
-// exists reports whether the engine has a thing of a kind: container, image, network.
+// exists reports whether the engine has an object of the kind "container", "image" or "network".
 func (d docker) exists(ctx context.Context, kind, name string) bool {
 	_, err := d.run(ctx, kind, "inspect", "--format", "{{.Id}}", name)
 	return err == nil
 }
 
-// logs writes a container's last words, of both kinds.
+// logs writes the end of a container's log, standard output and standard error.
 func (docker) logs(ctx context.Context, output io.Writer, container string) error {
 	command := exec.CommandContext(ctx, "docker", "logs", "--tail", "20", container)
 	command.Stdout, command.Stderr = output, output

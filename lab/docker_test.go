@@ -9,8 +9,9 @@ import (
 	"testing"
 )
 
-// standIn puts a docker on PATH that answers by a shell's case on its arguments, and returns what lists the calls so far.
-func standIn(t *testing.T, answers string) func() []string {
+// fakeDocker puts a docker on PATH that answers with the branches of a shell's case on its arguments. The function that it returns
+// lists the calls so far.
+func fakeDocker(t *testing.T, answers string) func() []string {
 	t.Helper()
 	folder := t.TempDir()
 	calls := filepath.Join(folder, "calls")
@@ -31,8 +32,8 @@ func standIn(t *testing.T, answers string) func() []string {
 	}
 }
 
-func TestDockerErrorsSayWhat(t *testing.T) {
-	standIn(t, `"version"*) echo "  20.10  "; ;;
+func TestDockerErrorsHaveCommandAndReason(t *testing.T) {
+	fakeDocker(t, `"version"*) echo "  20.10  "; ;;
 *) echo "it is broken" >&2; exit 3 ;;`)
 	if output, err := (docker{}).run(t.Context(), "version"); err != nil || output != "20.10" {
 		t.Errorf("docker version gives %q, %v", output, err)
@@ -46,8 +47,8 @@ func TestDockerErrorsSayWhat(t *testing.T) {
 	}
 }
 
-func TestHostCommands(t *testing.T) {
-	calls := standIn(t, `*) ;;`)
+func TestHostMethodsCallDocker(t *testing.T) {
+	calls := fakeDocker(t, `*) ;;`)
 	host := New(Options{Folder: t.TempDir()}).Host("store")
 	ctx := t.Context()
 	_, runErr := host.Run(ctx, "hostname")
@@ -64,6 +65,6 @@ func TestHostCommands(t *testing.T) {
 		"unpause swarm-scale-lab-store",
 	}
 	if got := calls(); !reflect.DeepEqual(got, want) {
-		t.Errorf("docker was asked\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		t.Errorf("docker's calls are\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }

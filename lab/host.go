@@ -10,47 +10,47 @@ import (
 // Host is one machine of the lab.
 type Host struct {
 	Name    string // the node it becomes: manager, interlock, frontend01, worker01, store …
-	Address string // in 192.168.33.0/24, its private and its public one
+	Address string // in 192.168.33.0/24, both private and public
 	Role    topology.Role
-	HostKey string // its SSH host key, "ssh-ed25519 AAAA…"; empty until it has been made; Recreate changes it
+	HostKey string // its SSH host key, "ssh-ed25519 AAAA…"; empty until the host is made; Recreate changes it
 
 	lab *Lab
 }
 
-// stopGrace is how many seconds a host has to stop its engine in good order, and the engine its containers.
+// stopGrace is how many seconds a host has to stop its engine, and the engine its containers.
 const stopGrace = "60"
 
-// Container is the name of the host's container on this machine's engine.
+// Container returns the name of the host's container on this machine's engine.
 func (h *Host) Container() string { return namePrefix + h.Name }
 
-// Run has bash run a script on the host as root, past SSH, and returns what it printed on standard output, without the
-// space around it. It is for looking, and for making trouble. The error has what the script printed on standard error.
+// Run runs a script with bash as root on the host, by docker exec. It returns the standard output without surrounding space. The
+// error has the standard error. Tests look and cause failures with it.
 func (h *Host) Run(ctx context.Context, script string) (string, error) {
 	return h.lab.docker.run(ctx, "exec", h.Container(), "bash", "-c", script)
 }
 
-// Docker asks the host's own engine, past SSH and past the Swarm manager, and returns what docker printed on standard
-// output, without the space around it.
+// Docker calls docker on the host's own engine, by docker exec and without the Swarm manager. It returns the standard output without
+// surrounding space.
 func (h *Host) Docker(ctx context.Context, arguments ...string) (string, error) {
 	return h.lab.docker.run(ctx, append([]string{
 		"exec", "--env", "DOCKER_HOST=unix:///var/run/docker.sock", h.Container(), "docker",
 	}, arguments...)...)
 }
 
-// Stop shuts the host down in good order: its engine stops its containers, then it is off.
+// Stop shuts the host down. Its engine stops its containers first.
 func (h *Host) Stop(ctx context.Context) error {
 	_, err := h.lab.docker.run(ctx, "stop", "--time", stopGrace, h.Container())
 	return err
 }
 
-// Kill is a power cut: everything on the host ends at once, with no warning. What it had written to its disk is there when
-// it starts again, even if it was not yet synchronised: the disk is this machine's, which has power.
+// Kill is a power cut. Every process on the host ends at once. Unlike in a real one, written data that was not synchronised survives,
+// because this machine keeps running.
 func (h *Host) Kill(ctx context.Context) error {
 	_, err := h.lab.docker.run(ctx, "kill", h.Container())
 	return err
 }
 
-// Start turns a stopped host on and returns when SSH lets in.
+// Start starts a stopped host, and returns once SSH accepts logins.
 func (h *Host) Start(ctx context.Context) error {
 	if _, err := h.lab.docker.run(ctx, "start", h.Container()); err != nil {
 		return err
@@ -58,19 +58,19 @@ func (h *Host) Start(ctx context.Context) error {
 	return h.await(ctx)
 }
 
-// Pause freezes everything on the host: it stays reachable, and does not answer.
+// Pause freezes every process on the host. It keeps its address and does not answer.
 func (h *Host) Pause(ctx context.Context) error {
 	_, err := h.lab.docker.run(ctx, "pause", h.Container())
 	return err
 }
 
-// Unpause lets a frozen host go on.
+// Unpause ends Pause.
 func (h *Host) Unpause(ctx context.Context) error {
 	_, err := h.lab.docker.run(ctx, "unpause", h.Container())
 	return err
 }
 
-// Recreate puts an empty machine in the host's place, at the same address, with a new host key. It returns when SSH lets in.
+// Recreate replaces the host by an empty one with the same address and a new host key. It returns once SSH accepts logins.
 func (h *Host) Recreate(ctx context.Context) error {
 	if err := h.lab.removeHost(ctx, h); err != nil {
 		return err

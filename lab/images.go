@@ -23,10 +23,10 @@ import (
 	"swarm-scale/settings"
 )
 
-// identityAnnotation has the id that the machine's engine gave an image, by which a changed one is noticed.
+// identityAnnotation has the ID of the image on the machine's engine. A changed image has another ID.
 const identityAnnotation = "swarm-scale.lab.id"
 
-// StockImages are the images that the mirror offers: those that a stack's settings name when nobody sets them.
+// StockImages returns the images that the mirror serves: the defaults of a stack's settings.
 func StockImages() []string {
 	var images []string
 	for _, key := range settings.Keys() {
@@ -37,8 +37,8 @@ func StockImages() []string {
 	return images
 }
 
-// fetchImages puts the stock images into the mirror's folder, from the machine's engine where it has them, else from their
-// registry. It reports whether the folder has changed.
+// fetchImages puts the stock images into the mirror's folder, from the machine's engine if it has them, or else from their registry.
+// It reports whether the folder has changed.
 func (l *Lab) fetchImages(ctx context.Context) (changed bool, err error) {
 	folder, err := openLayout(l.imagesFolder())
 	if err != nil {
@@ -47,14 +47,14 @@ func (l *Lab) fetchImages(ctx context.Context) (changed bool, err error) {
 	for _, image := range StockImages() {
 		fetched, err := l.fetchImage(ctx, folder, image)
 		if err != nil {
-			return changed, fmt.Errorf("the image %s: %w", image, err)
+			return changed, fmt.Errorf("fetching the image %s: %w", image, err)
 		}
 		changed = changed || fetched
 	}
 	return changed, nil
 }
 
-// openLayout opens an OCI image layout, an empty one if there is none.
+// openLayout opens an OCI image layout. If there is none, it makes an empty one.
 func openLayout(path string) (layout.Path, error) {
 	folder, err := layout.FromPath(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -103,7 +103,7 @@ func (l *Lab) fetchImage(ctx context.Context, folder layout.Path, image string) 
 	}))
 }
 
-// identity is the id that the machine's engine has for an image, empty if it has no such image.
+// identity returns the ID of an image on the machine's engine, or the empty text.
 func (l *Lab) identity(ctx context.Context, image string) string {
 	id, err := l.docker.run(ctx, "image", "inspect", "--format", "{{.Id}}", image)
 	if err != nil {
@@ -112,7 +112,7 @@ func (l *Lab) identity(ctx context.Context, image string) string {
 	return id
 }
 
-// keptIdentity is the id of an image when it was put into the folder, empty if it is not there.
+// keptIdentity returns the ID of an image when it was put into the folder, or the empty text.
 func keptIdentity(folder layout.Path, served string) (string, error) {
 	index, err := folder.ImageIndex()
 	if err != nil {
@@ -130,13 +130,13 @@ func keptIdentity(folder layout.Path, served string) (string, error) {
 	return "", nil
 }
 
-// platform is that of the machine, and so of its hosts.
+// platform is the platform of the machine and its hosts.
 func platform() v1.Platform { return v1.Platform{OS: "linux", Architecture: runtime.GOARCH} }
 
-// registryPatience is how long a registry may take to say that it has an image.
+// registryPatience is how long a registry or a package server may take to answer.
 const registryPatience = 10 * time.Second
 
-// missingImages has a line for every stock image that can be had nowhere.
+// missingImages has a line for every stock image that neither the machine nor its registry has.
 func (l *Lab) missingImages(ctx context.Context) []string {
 	var missing []string
 	folder, err := layout.FromPath(l.imagesFolder())
@@ -156,14 +156,14 @@ func (l *Lab) missingImages(ctx context.Context) []string {
 			continue
 		}
 		if err := inRegistry(ctx, tag); err != nil {
-			missing = append(missing, fmt.Sprintf("image %s: this machine's engine does not have it, and its registry does not give it (%v): "+
+			missing = append(missing, fmt.Sprintf("image %s: neither this machine's engine nor its registry has it (%v): "+
 				"docker load it, or connect this machine to the internet", image, err))
 		}
 	}
 	return missing
 }
 
-// inRegistry asks an image's registry for it.
+// inRegistry returns an error unless an image's registry has it.
 func inRegistry(ctx context.Context, reference name.Reference) error {
 	ctx, cancel := context.WithTimeout(ctx, registryPatience)
 	defer cancel()

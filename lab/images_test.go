@@ -107,13 +107,13 @@ func TestImageIsTakenFromTheEngineWhenItChanges(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, step := range []struct {
-		id   string // what the engine says that the image's is, none if it has no such image any more
-		want bool   // whether it is taken
+		id   string // the image's on the engine; empty: the engine has no such image
+		want bool   // whether the image is taken
 	}{{"sha256:one", true}, {"sha256:one", false}, {"sha256:two", true}, {"", false}} {
 		if err := tarball.WriteToFile(saved, tag, randomImage(t)); err != nil {
 			t.Fatal(err)
 		}
-		standIn(t, `"image inspect"*) test -n "`+step.id+`" && echo "`+step.id+`" ;; save*) cp `+saved+` "$3" ;;`)
+		fakeDocker(t, `"image inspect"*) test -n "`+step.id+`" && echo "`+step.id+`" ;; save*) cp `+saved+` "$3" ;;`)
 		changed, err := l.fetchImage(t.Context(), folder, "redis:7.2.5")
 		if err != nil || changed != step.want {
 			t.Errorf("with %q in the engine it is taken: %v (%v), want %v", step.id, changed, err, step.want)
@@ -132,12 +132,12 @@ func TestImageIsTakenFromTheEngineWhenItChanges(t *testing.T) {
 		t.Errorf("the folder has %d images (%v), want the last one alone", len(content.Manifests), err)
 	}
 	if _, err := os.Stat(filepath.Join(l.Folder(), "saved.tar")); !os.IsNotExist(err) {
-		t.Errorf("docker's archive is left (%v)", err)
+		t.Errorf("docker's archive is still there (%v)", err)
 	}
 }
 
 func TestImagesThatNobodyHasAreMissing(t *testing.T) {
-	standIn(t, `"image inspect"*redis*) echo sha256:one ;; *) exit 1 ;;`)
+	fakeDocker(t, `"image inspect"*redis*) echo sha256:one ;; *) exit 1 ;;`)
 	missing := New(Options{Folder: t.TempDir()}).missingImages(t.Context())
 	if len(missing) != len(StockImages())-1 {
 		t.Errorf("%d images are missing, want all but redis:\n%s", len(missing), strings.Join(missing, "\n"))

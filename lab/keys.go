@@ -19,8 +19,7 @@ func (l *Lab) hostKeyFile(name string) string { return filepath.Join(l.folder, "
 func (l *Lab) knownHostsFile() string         { return filepath.Join(l.folder, "known_hosts") }
 func (l *Lab) sshConfigFile() string          { return filepath.Join(l.folder, "ssh_config") }
 
-// makeKey writes a key pair to a file and the file beside it whose name ends in .pub, unless it is there. It returns the
-// public key as authorized_keys and known_hosts have it.
+// makeKey makes a key pair in file and file.pub, unless it exists. It returns the public key in the form of authorized_keys.
 func makeKey(file, comment string) (string, error) {
 	if public, err := readPublicKey(file); err != nil || public != "" {
 		return public, err
@@ -47,7 +46,7 @@ func makeKey(file, comment string) (string, error) {
 	return line, os.WriteFile(file+".pub", []byte(line+"\n"), 0o644)
 }
 
-// readPublicKey is empty where there is no such key.
+// readPublicKey returns a public key, or the empty text if there is no such file.
 func readPublicKey(file string) (string, error) {
 	content, err := os.ReadFile(file + ".pub")
 	if errors.Is(err, fs.ErrNotExist) {
@@ -58,7 +57,7 @@ func readPublicKey(file string) (string, error) {
 
 func (l *Lab) readHostKey(name string) (string, error) { return readPublicKey(l.hostKeyFile(name)) }
 
-// removeKey forgets a host's key.
+// removeKey removes a host's key pair.
 func (l *Lab) removeKey(name string) error {
 	for _, file := range []string{l.hostKeyFile(name), l.hostKeyFile(name) + ".pub"} {
 		if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -68,7 +67,8 @@ func (l *Lab) removeKey(name string) error {
 	return nil
 }
 
-// writeSSHFiles writes an ssh config with the hosts' names, and a known_hosts with their keys: ssh -F .lab/ssh_config store.
+// writeSSHFiles writes an ssh config with the hosts' names, and a known_hosts with their keys. Then "ssh -F .lab/ssh_config store"
+// works.
 func (l *Lab) writeSSHFiles() error {
 	return errors.Join(
 		os.WriteFile(l.knownHostsFile(), []byte(knownHosts(l.hosts)), 0o644),

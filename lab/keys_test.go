@@ -40,7 +40,7 @@ func TestKeyIsMadeOnce(t *testing.T) {
 	}
 }
 
-func TestSSHFiles(t *testing.T) {
+func TestSSHFilesVerifyTheHosts(t *testing.T) {
 	folder := t.TempDir()
 	l := New(Options{Folder: folder, Counts: topology.Counts{topology.Frontend: 1}})
 	for _, host := range l.Hosts() {
@@ -74,7 +74,7 @@ func TestSSHFiles(t *testing.T) {
 
 	program, err := exec.LookPath("ssh")
 	if err != nil {
-		t.Skip("what ssh makes of the config is not tested: ssh is not on PATH")
+		t.Skip("ssh is not on PATH: it reads the config")
 	}
 	output, err := exec.CommandContext(t.Context(), program, "-G", "-F", l.sshConfigFile(), "frontend01").Output()
 	if err != nil {

@@ -1,6 +1,5 @@
-// Package lab is six machines on one: a container for each node of the walk-through, with an SSH server and a Docker Engine
-// of its own, at the walk-through's addresses and names on a network of its own. The stack of Pulumi.lab.yaml runs on them
-// as it would on any machines that exist already.
+// Package lab makes six machines on one. Each is a container with an SSH server and its own Docker Engine, and has a node's name and
+// address of the walk-through. The stack of Pulumi.lab.yaml runs on them as on any existing machines.
 //
 //	l := lab.New(lab.Options{Log: os.Stderr})
 //	if missing := l.Missing(ctx); len(missing) > 0 {
@@ -12,8 +11,8 @@
 //	defer l.Down(ctx)
 //	version, err := l.Host("store").Docker(ctx, "version")
 //
-// Everything is done by the docker program, so that a person can look with the same one: the lab's containers are
-// named swarm-scale-lab-manager, swarm-scale-lab-store and so on.
+// The lab only calls the docker program, so a person can look with the same one. Its containers are named swarm-scale-lab-manager,
+// swarm-scale-lab-store and so on.
 package lab
 
 import (
@@ -35,47 +34,45 @@ import (
 	"swarm-scale/topology"
 )
 
-// Names of what the lab makes on the machine's engine. The network's is the name of its interface, too, which has 15
-// characters at most.
+// Names of what the lab makes on the machine's engine. The network's interface has the same name, so it has at most 15 characters.
 const (
 	networkName  = "swarm-scale-lab"
 	namePrefix   = "swarm-scale-lab-"
 	hostImage    = "swarm-scale-lab-host"
 	mirrorImage  = "swarm-scale-lab-mirror"
 	mirrorName   = namePrefix + "mirror"
-	folderLabel  = "swarm-scale.lab"       // on everything: the folder of the lab that it belongs to
-	contentLabel = "swarm-scale.lab.built" // on images: what they were built from
+	folderLabel  = "swarm-scale.lab"       // on everything: the lab's folder
+	contentLabel = "swarm-scale.lab.built" // on images: the fingerprint of their content
 )
 
-// The lab's addresses: the walk-through's subnet, and the registry mirror at one that its plan leaves free.
+// The lab's addresses: the walk-through's subnet, and one for the registry mirror that the address plan leaves free.
 var (
 	subnet        = netip.MustParsePrefix("192.168.33.0/24")
 	gateway       = netip.MustParseAddr("192.168.33.1")
 	mirrorAddress = netip.MustParseAddr("192.168.33.3")
 )
 
-// loginUser is the user that SSH logs in as, Ubuntu's own.
+// loginUser is the user that SSH logs in as, which is Ubuntu's default.
 const loginUser = "ubuntu"
 
-// DefaultBase is the image that hosts are built on when nothing else is said.
+// DefaultBase is the default of Options.Base.
 const DefaultBase = "ubuntu:22.04"
 
 // Options say how large the lab is and where it keeps its files.
 type Options struct {
-	// Folder has the lab's keys, ssh config, images and stack; absolute, or relative to the working directory. Default:
-	// .lab in the folder of this module.
+	// Folder is where the lab keeps its keys, ssh config, images and stack. Default: .lab in the folder of this module.
 	Folder string
-	// Counts is how many hosts of each role there are. A role that is not in it has as many as the lab had last or, in a new
-	// lab, as many as the settings have by default.
+	// Counts is the number of hosts of each role. A role without an entry has as many as last time or, in a new lab, as the
+	// settings' default.
 	Counts topology.Counts
-	// Base is the image that hosts are built on. Default: the variable LAB_BASE, or DefaultBase. Where it has a Docker
-	// Engine with Consul support, an SSH server and the user ubuntu, nothing is installed.
+	// Base is the image that hosts are built on. If it has a Docker Engine with Consul support, an SSH server and the user
+	// ubuntu, nothing is installed. Default: the variable LAB_BASE, or DefaultBase.
 	Base string
-	// Log is told what happens, in lines. Default: nobody.
+	// Log gets a line for each thing that the lab does. Default: none.
 	Log io.Writer
 }
 
-// Lab is a set of hosts. Its methods are for one goroutine at a time, those of different Hosts are not.
+// Lab is a set of hosts. One goroutine at a time may call its methods. Several may call the methods of different Hosts.
 type Lab struct {
 	folder string
 	counts topology.Counts
@@ -83,10 +80,10 @@ type Lab struct {
 	log    io.Writer
 	docker docker
 	hosts  []*Host
-	fault  error // what New found wrong; Missing reports it, Up and Grow return it
+	fault  error // found by New; Missing reports it, Up and Grow return it
 }
 
-// New is a lab, up or not. It looks at the files of an earlier one in the same folder, and at nothing else.
+// New returns a lab, up or not. It reads the files of an earlier one in the same folder, and does nothing else.
 func New(options Options) *Lab {
 	l := &Lab{folder: options.Folder, base: options.Base, log: options.Log}
 	if l.log == nil {
@@ -118,7 +115,7 @@ func New(options Options) *Lab {
 	return l
 }
 
-// plan lays out so many hosts, where the other counts leave a role out as many as last. Those that stay keep their Host.
+// plan sets the hosts from the counts, and for roles without an entry from the last ones. A host that stays keeps its Host.
 func (l *Lab) plan(last, counts topology.Counts) error {
 	all := maps.Clone(last)
 	maps.Copy(all, counts)
@@ -142,13 +139,13 @@ func (l *Lab) plan(last, counts topology.Counts) error {
 	return nil
 }
 
-// Folder is where the lab keeps its files, absolute.
+// Folder returns the absolute path of the lab's folder.
 func (l *Lab) Folder() string { return l.folder }
 
 // Hosts lists the hosts in the address plan's order: manager, interlock, frontends, workers, store.
 func (l *Lab) Hosts() []*Host { return l.hosts }
 
-// Host is the host of that name, nil if there is none.
+// Host returns the host of that name, or nil.
 func (l *Lab) Host(name string) *Host {
 	for _, host := range l.hosts {
 		if host.Name == name {
@@ -158,9 +155,8 @@ func (l *Lab) Host(name string) *Host {
 	return nil
 }
 
-// Config are the settings of a stack that stands on this lab, by their keys without a namespace: the machines with their
-// host keys, how SSH logs in there, and how many nodes of each role there are. Nothing in it is secret. The host keys are
-// known once the lab is up.
+// Config returns the settings of a stack on this lab, by key without namespace: the machines with their host keys, how SSH logs in,
+// and the number of nodes of each role. None is secret. The host keys are known once the lab is up.
 func (l *Lab) Config() map[string]any {
 	hosts := []any{}
 	for _, host := range l.hosts {
@@ -180,7 +176,7 @@ func (l *Lab) Config() map[string]any {
 
 func (l *Lab) planFile() string { return filepath.Join(l.folder, "lab.json") }
 
-// readPlan is how many hosts of each role the lab had last, from a file with the settings' keys.
+// readPlan returns the number of hosts of each role that the lab had last. The file has the settings' keys.
 func (l *Lab) readPlan() (topology.Counts, error) {
 	last := topology.Counts{}
 	for role, key := range settings.CountKeys() {
@@ -195,7 +191,7 @@ func (l *Lab) readPlan() (topology.Counts, error) {
 		err = json.Unmarshal(content, &kept)
 	}
 	if err != nil {
-		return last, fmt.Errorf("reading how large the lab is: %w: remove the file, or run lab down", err)
+		return last, fmt.Errorf("reading the lab's size from %s: %w: remove the file, or run lab down", l.planFile(), err)
 	}
 	for role, key := range settings.CountKeys() {
 		for written, count := range kept {
@@ -219,7 +215,7 @@ func (l *Lab) writePlan() error {
 	return os.WriteFile(l.planFile(), append(content, '\n'), 0o644)
 }
 
-// moduleFolder is the folder of this project's go.mod, seen from the working directory.
+// moduleFolder returns the folder of the go.mod that the working directory belongs to.
 func moduleFolder() (string, error) {
 	output, err := exec.CommandContext(context.Background(), "go", "env", "GOMOD").Output()
 	if errors.Is(err, exec.ErrNotFound) {
@@ -227,7 +223,7 @@ func moduleFolder() (string, error) {
 	}
 	file := strings.TrimSpace(string(output))
 	if err != nil || filepath.Base(file) != "go.mod" {
-		return "", fmt.Errorf("the working directory is not inside the project's source (go env GOMOD: %q %v): go there", file, err)
+		return "", fmt.Errorf("the working directory is not in a checkout of the project (go env GOMOD: %q %v): go there", file, err)
 	}
 	return filepath.Dir(file), nil
 }

@@ -10,7 +10,7 @@ import (
 	"swarm-scale/topology"
 )
 
-// TestMain keeps registries out of the tests: whatever is asked of one is refused at once, by this machine.
+// TestMain makes this machine refuse every call to a registry, so that the tests need no network.
 func TestMain(m *testing.M) {
 	for _, name := range []string{"HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy"} {
 		_ = os.Setenv(name, "http://127.0.0.1:9")
@@ -19,7 +19,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// places are the hosts' names and addresses.
+// places lists the hosts' names and addresses.
 func places(l *Lab) []string {
 	var all []string
 	for _, host := range l.Hosts() {
@@ -34,7 +34,7 @@ func TestHostsAreTheWalkThroughs(t *testing.T) {
 		options Options
 		want    []string
 	}{
-		{"as it is", Options{}, []string{
+		{"default", Options{}, []string{
 			"manager 192.168.33.11", "interlock 192.168.33.12", "frontend01 192.168.33.20", "frontend02 192.168.33.21",
 			"worker01 192.168.33.200", "store 192.168.33.250"}},
 		{"larger", Options{Counts: topology.Counts{topology.Frontend: 3, topology.Worker: 2}}, []string{
@@ -69,7 +69,7 @@ func TestLabRemembersItsSize(t *testing.T) {
 	if got, want := places(New(Options{Folder: folder})), places(l); !reflect.DeepEqual(got, want) {
 		t.Errorf("the lab has %q when it is opened again, want %q", got, want)
 	}
-	if got := New(Options{Folder: folder, Counts: topology.Counts{topology.Frontend: 1}}); len(got.Hosts()) != 6 { // one frontend, and the two workers there were
+	if got := New(Options{Folder: folder, Counts: topology.Counts{topology.Frontend: 1}}); len(got.Hosts()) != 6 { // one frontend, and still two workers
 		t.Errorf("one frontend of a lab with two workers makes %q", places(got))
 	}
 	if err := os.WriteFile(filepath.Join(folder, "lab.json"), []byte("{"), 0o600); err != nil {
@@ -90,7 +90,7 @@ func TestTooManyHostsAreRefused(t *testing.T) {
 	}
 	small := New(Options{Folder: t.TempDir()})
 	if err := small.Grow(t.Context(), topology.Counts{topology.Worker: 51}); err == nil || len(small.Hosts()) != 6 {
-		t.Errorf("growing to 51 workers: %v, and the lab has %d hosts, want an error and the 6 there were", err, len(small.Hosts()))
+		t.Errorf("growing to 51 workers: %v, and the lab has %d hosts, want an error and still 6", err, len(small.Hosts()))
 	}
 }
 

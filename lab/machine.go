@@ -12,13 +12,11 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// hostArguments are docker's for the container that is a host.
+// hostArguments returns docker's arguments for a host's container.
 //
-// An engine in a container mounts file systems (SYS_ADMIN), sets up networks (NET_ADMIN), and makes system calls that
-// Docker's filters hold back. To run a further program in a container, a health check for one, it looks at the namespaces of
-// a process of another user (SYS_PTRACE). Without any one of them something fails; AppArmor, where a kernel has it, forbids
-// mounting. That is less than --privileged: the machine's devices stay out of reach, and so do its kernel modules, its clock
-// and raw I/O.
+// An engine in a container needs SYS_ADMIN to mount file systems, NET_ADMIN to set up networks, and system calls that Docker's
+// seccomp profile blocks. It needs SYS_PTRACE for docker exec and health checks, which read the namespaces of another user's process.
+// AppArmor would forbid mounting. This is less than --privileged: devices, kernel modules, the clock and raw I/O stay out of reach.
 func hostArguments(host *Host, folder string) []string {
 	return []string{
 		"--name", host.Container(), "--hostname", host.Name, "--label", folderLabel + "=" + folder,
@@ -26,15 +24,15 @@ func hostArguments(host *Host, folder string) []string {
 		"--cap-add", "SYS_ADMIN", "--cap-add", "NET_ADMIN", "--cap-add", "SYS_PTRACE",
 		"--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined",
 		"--cgroupns", "private",
-		// As on any machine, /run is empty after a start: no process id and no socket of a former life is left there.
+		// /run is empty after a start, as on any machine. An old process ID or socket would confuse services.
 		"--tmpfs", "/run:exec", "--init",
-		// The engine's own data has to be on a file system that an overlay can stand on. It goes with the host.
+		// overlayfs cannot stand on overlayfs, so the engine's data is on a volume. It is removed with the host.
 		"--volume", "/var/lib/docker",
 		hostImage,
 	}
 }
 
-// makeHost makes a host with nothing on it, and starts it.
+// makeHost makes and starts an empty host.
 func (l *Lab) makeHost(ctx context.Context, host *Host) (err error) {
 	if host.HostKey, err = makeKey(l.hostKeyFile(host.Name), host.Name); err != nil {
 		return fmt.Errorf("making its SSH host key: %w", err)
@@ -53,8 +51,7 @@ func (l *Lab) makeHost(ctx context.Context, host *Host) (err error) {
 	return err
 }
 
-// hostFiles is an archive of what a host gets to itself: its host key, who may log in, and where its engine looks for
-// images first.
+// hostFiles returns a tar archive of a host's own files: its host key, the key that may log in, and its engine's options.
 func (l *Lab) hostFiles(host *Host) (*bytes.Buffer, error) {
 	private, err := os.ReadFile(l.hostKeyFile(host.Name))
 	if err != nil {
@@ -87,16 +84,16 @@ func (l *Lab) hostFiles(host *Host) (*bytes.Buffer, error) {
 	return archive, writer.Close()
 }
 
-// engineOptions is a host's /etc/default/docker, which the engine's init script reads. The stack writes
-// /etc/docker/daemon.json, so the lab keeps out of that.
+// engineOptions returns a host's /etc/default/docker, which the engine's init script reads. The stack writes
+// /etc/docker/daemon.json, so the lab does not.
 //
-// The name server that a host has works for the host alone. An engine that does not know of another one gives its containers
-// a public one, and nothing in the lab has any business there: this one refuses at once.
+// The containers cannot use the host's name server. Without another one, the engine would give them a public one. No container in
+// the lab needs that. The gateway refuses queries at once.
 func engineOptions() string {
 	return fmt.Sprintf("DOCKER_OPTS=\"--registry-mirror=http://%s:%d --dns=%s\"\n", mirrorAddress, mirrorPort, gateway)
 }
 
-// removeHost takes a host away with everything on it, and forgets its key.
+// removeHost removes a host with everything on it, and its key.
 func (l *Lab) removeHost(ctx context.Context, host *Host) error {
 	if l.docker.exists(ctx, "container", host.Container()) {
 		if _, err := l.docker.run(ctx, "rm", "--force", "--volumes", host.Container()); err != nil {
@@ -107,10 +104,10 @@ func (l *Lab) removeHost(ctx context.Context, host *Host) error {
 	return l.removeKey(host.Name)
 }
 
-// startPatience is how long a host may take until SSH lets in. It takes a second or two.
+// startPatience is how long a host may take until SSH accepts logins. It takes a second or two.
 const startPatience = time.Minute
 
-// await returns when SSH lets in on the host with the lab's key, under the host's own key.
+// await returns once SSH accepts the lab's key and shows the host's key.
 func (h *Host) await(ctx context.Context) error {
 	private, err := os.ReadFile(h.lab.keyFile())
 	if err != nil {
@@ -143,10 +140,10 @@ func (h *Host) await(ctx context.Context) error {
 		if state != "running" {
 			var words bytes.Buffer
 			_ = h.lab.docker.logs(ctx, &words, h.Container())
-			return fmt.Errorf("%s is %s, its last words are:\n%s", h.Name, state, bytes.TrimSpace(words.Bytes()))
+			return fmt.Errorf("%s is %s, and its log ends with:\n%s", h.Name, state, bytes.TrimSpace(words.Bytes()))
 		}
 		if time.Now().After(end) {
-			return fmt.Errorf("%s does not let in at %s after %s (%w): look at docker logs %s", h.Name, h.Address, startPatience, err, h.Container())
+			return fmt.Errorf("SSH on %s at %s accepts no login after %s (%w): look at docker logs %s", h.Name, h.Address, startPatience, err, h.Container())
 		}
 		select {
 		case <-ctx.Done():

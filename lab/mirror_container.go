@@ -20,7 +20,7 @@ var mirrorDockerfile []byte
 
 func (l *Lab) imagesFolder() string { return filepath.Join(l.folder, "images") }
 
-// makeMirror runs a registry mirror with the stock images in the lab's network.
+// makeMirror runs the registry mirror with the stock images on the lab's network.
 func (l *Lab) makeMirror(ctx context.Context) error {
 	changed, err := l.fetchImages(ctx)
 	if err != nil {
@@ -44,7 +44,7 @@ func (l *Lab) makeMirror(ctx context.Context) error {
 	return awaitMirror(ctx)
 }
 
-// mirrorArguments are docker's for the container of the mirror.
+// mirrorArguments returns docker's arguments for the mirror's container.
 func mirrorArguments(folder, images string) []string {
 	return []string{
 		"--name", mirrorName, "--label", folderLabel + "=" + folder,
@@ -54,7 +54,7 @@ func mirrorArguments(folder, images string) []string {
 	}
 }
 
-// buildMirrorImage builds the lab's own program into an image.
+// buildMirrorImage builds an image of the program cmd/lab.
 func (l *Lab) buildMirrorImage(ctx context.Context) error {
 	root, err := moduleFolder()
 	if err != nil {
@@ -77,7 +77,7 @@ func (l *Lab) buildMirrorImage(ctx context.Context) error {
 	return l.build(ctx, mirrorImage, folder)
 }
 
-// awaitMirror returns when the mirror answers.
+// awaitMirror returns once the mirror answers.
 func awaitMirror(ctx context.Context) error {
 	url := fmt.Sprintf("http://%s:%d/v2/", mirrorAddress, mirrorPort)
 	client := &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}

@@ -18,11 +18,11 @@ import (
 	"swarm-scale/cluster/standalone/install"
 )
 
-// hostMemory is what a host and its containers need, in MiB, when voters are at it.
+// hostMemory is how many MiB a host and its containers need under load.
 const hostMemory = 300
 
-// Missing has one line for every part that this machine lacks, and what to do about it. Where it is empty, the lab can go
-// up. What needs no part of its own, because it is up, is not asked for.
+// Missing has one line for every part that this machine lacks, with the remedy. If it is empty, the lab can go up. Hosts that are up
+// need nothing more.
 func (l *Lab) Missing(ctx context.Context) []string {
 	if l.fault != nil {
 		return []string{l.fault.Error()}
@@ -36,7 +36,7 @@ func (l *Lab) Missing(ctx context.Context) []string {
 	if err != nil {
 		return append(missing, err.Error())
 	}
-	fresh := len(l.hosts) + 1 - len(strings.Fields(up)) // the mirror counts as a host here, so as to be on the safe side
+	fresh := len(l.hosts) + 1 - len(strings.Fields(up)) // the mirror counts as a host, to be on the safe side
 	if free, err := freeMemory("/proc/meminfo"); err == nil && fresh > 0 && free < fresh*hostMemory {
 		missing = append(missing, fmt.Sprintf("memory: %d MiB are free, the lab needs %d (%d for each host): close something, or ask for fewer hosts",
 			free, fresh*hostMemory, hostMemory))
@@ -46,7 +46,7 @@ func (l *Lab) Missing(ctx context.Context) []string {
 	return append(missing, l.missingImages(ctx)...)
 }
 
-// engineInfo is what is asked of docker info.
+// engineInfo is the part of docker info that matters here.
 type engineInfo struct {
 	OperatingSystem string
 	OSType          string
@@ -60,7 +60,7 @@ func (l *Lab) engine(ctx context.Context) (engineInfo, error) {
 	if err == nil {
 		err = json.Unmarshal([]byte(output), &info)
 	}
-	// It answers for the program alone where there is no engine.
+	// Without an engine, docker info succeeds with the client's part alone.
 	if err == nil && info.ServerVersion == "" {
 		_, err = l.docker.run(ctx, "version", "--format", "{{.Server.Version}}")
 	}
@@ -68,12 +68,12 @@ func (l *Lab) engine(ctx context.Context) (engineInfo, error) {
 		return info, err
 	}
 	if err != nil {
-		return info, fmt.Errorf("docker does not reach an engine: start it, and see that you may use it (%s)", firstLine(err.Error()))
+		return info, fmt.Errorf("docker does not reach an engine: start it, and check that you may use it (%s)", firstLine(err.Error()))
 	}
 	return info, nil
 }
 
-// faults has a line for everything about the engine that keeps hosts from being reached at their addresses.
+// faults has a line for everything about the engine that makes the hosts' addresses unreachable.
 func (e engineInfo) faults() []string {
 	var faults []string
 	if e.OSType != "linux" || strings.HasPrefix(e.OperatingSystem, "Docker Desktop") {
@@ -82,13 +82,13 @@ func (e engineInfo) faults() []string {
 	}
 	for _, option := range e.SecurityOptions {
 		if strings.Contains(option, "name=rootless") {
-			faults = append(faults, "engine: a rootless one hides its containers' addresses: use one that root runs (docker context use default)")
+			faults = append(faults, "engine: a rootless engine hides its containers' addresses: use one that runs as root (docker context use default)")
 		}
 	}
 	return faults
 }
 
-// freeMemory is how much memory can be had without swapping, in MiB.
+// freeMemory returns how many MiB are available without swapping.
 func freeMemory(file string) (int, error) {
 	opened, err := os.Open(file)
 	if err != nil {
@@ -101,34 +101,35 @@ func freeMemory(file string) (int, error) {
 			return kib / 1024, err
 		}
 	}
-	return 0, fmt.Errorf("%s does not say", file)
+	return 0, fmt.Errorf("%s has no MemAvailable", file)
 }
 
-// missingNetwork has a line for everything that has the lab's addresses already.
+// missingNetwork has a line for everything that uses the lab's addresses already.
 func (l *Lab) missingNetwork(ctx context.Context) []string {
 	owner, err := l.docker.run(ctx, "network", "inspect", "--format", fmt.Sprintf("{{index .Labels %q}}", folderLabel), networkName)
 	if err == nil {
 		if owner != l.folder {
-			return []string{fmt.Sprintf("network: the lab of %s is up, and there is room for one: take it down there with make lab-down", owner)}
+			return []string{fmt.Sprintf("network: the lab of %s is up, and a machine has room for one: take it down there with make lab-down", owner)}
 		}
 		return nil
 	}
 	var missing []string
 	for _, taken := range append(interfaces(), routes("/proc/net/route")...) {
 		if taken.prefix.Overlaps(subnet) {
-			missing = append(missing, fmt.Sprintf("network: %s has %s, and the lab needs %s: take it away for as long as the lab is up (ip address, docker network ls)",
+			missing = append(missing, fmt.Sprintf("network: %s has %s, and the lab needs %s: remove it as long as the lab is up (ip address, docker network ls)",
 				taken.by, taken.prefix, subnet))
 		}
 	}
 	return missing
 }
 
-// taken is an address range that something on the machine has.
+// taken is an address range that the machine uses.
 type taken struct {
 	by     string
 	prefix netip.Prefix
 }
 
+// interfaces lists the address ranges of the machine's interfaces.
 func interfaces() []taken {
 	var found []taken
 	all, err := net.Interfaces()
@@ -149,7 +150,7 @@ func interfaces() []taken {
 	return found
 }
 
-// routes are the machine's, but for those that an interface's own addresses bring, and the default one.
+// routes lists the machine's routes through a gateway, without the default one.
 func routes(file string) []taken {
 	opened, err := os.Open(file)
 	if err != nil {
@@ -181,7 +182,7 @@ func littleEndian(text string) [4]byte {
 	return [4]byte{byte(number), byte(number >> 8), byte(number >> 16), byte(number >> 24)}
 }
 
-// missingBase has a line if hosts have nothing to be built on.
+// missingBase has a line if the hosts' image cannot be built.
 func (l *Lab) missingBase(ctx context.Context) []string {
 	built, have := l.docker.exists(ctx, "image", hostImage), l.docker.exists(ctx, "image", l.base)
 	if built && !have {
@@ -191,7 +192,7 @@ func (l *Lab) missingBase(ctx context.Context) []string {
 		answer, err := l.docker.run(ctx, "run", "--rm", "--network", "none", "--entrypoint", "sh", l.base, "-c", complete)
 		if err != nil {
 			_, words, _ := strings.Cut(err.Error(), complete+": ")
-			return []string{fmt.Sprintf("base %s: docker cannot run a container of it: mend that first (%s)", l.base, firstLine(words))}
+			return []string{fmt.Sprintf("base %s: docker cannot run a container of it: correct that first (%s)", l.base, firstLine(words))}
 		}
 		if answer == "complete" {
 			return nil
@@ -202,7 +203,7 @@ func (l *Lab) missingBase(ctx context.Context) []string {
 			err = inRegistry(ctx, reference)
 		}
 		if err != nil {
-			return []string{fmt.Sprintf("base %s: this machine's engine does not have the image, and its registry does not give it (%v): "+
+			return []string{fmt.Sprintf("base %s: neither this machine's engine nor its registry has the image (%v): "+
 				"docker load it, connect this machine to the internet, or name another base in the variable LAB_BASE", l.base, err)}
 		}
 	}
@@ -210,13 +211,13 @@ func (l *Lab) missingBase(ctx context.Context) []string {
 		return nil
 	}
 	if err := reaches(ctx, packages); err != nil {
-		return []string{fmt.Sprintf("packages: the base %s has no Docker Engine with Consul support, or no SSH server, and Docker Engine %s cannot be had from %s (%v): "+
-			"connect this machine to the internet, or name a base in the variable LAB_BASE that has them", l.base, install.EngineVersion, packages, err)}
+		return []string{fmt.Sprintf("packages: the base %s lacks a Docker Engine with Consul support or another program, and Docker Engine %s cannot be installed from %s (%v): "+
+			"connect this machine to the internet, or name a base that has them in the variable LAB_BASE", l.base, install.EngineVersion, packages, err)}
 	}
 	return nil
 }
 
-// packages is where the engine is installed from.
+// packages is the URL that the engine is installed from.
 const packages = "https://download.docker.com/linux/ubuntu/"
 
 func reaches(ctx context.Context, url string) error {

@@ -7,16 +7,16 @@ import (
 	"testing"
 )
 
-// info is what docker info says of an engine that can have the lab.
+// info is docker info's answer for an engine that can run the lab.
 const info = `{"ServerVersion":"20.10.24","OSType":"linux","OperatingSystem":"Debian","SecurityOptions":["name=seccomp"]}`
 
-// wellEngine answers as an engine does that has everything, and no lab.
+// wellEngine answers as an engine that has everything, and no lab.
 const wellEngine = `"info"*) echo '` + info + `' ;;
 "network inspect"*) exit 1 ;;
 "image inspect"*) echo sha256:one ;;
 "run --rm"*) echo complete ;;`
 
-func TestMissing(t *testing.T) {
+func TestMissingNamesEveryPart(t *testing.T) {
 	for _, test := range []struct {
 		name, answers string
 		want          []string // a part of each line
@@ -31,23 +31,23 @@ func TestMissing(t *testing.T) {
 		{"Docker Desktop", `"info"*) echo '{"ServerVersion":"28","OSType":"linux","OperatingSystem":"Docker Desktop"}' ;;` + wellEngine,
 			[]string{"engine: Docker Desktop runs in a virtual machine"}},
 		{"rootless", `"info"*) echo '{"ServerVersion":"28","OSType":"linux","SecurityOptions":["name=seccomp","name=rootless"]}' ;;` + wellEngine,
-			[]string{"engine: a rootless one"}},
+			[]string{"engine: a rootless engine"}},
 		{"another lab", `"network inspect"*) echo /labs/two ;;` + wellEngine,
 			[]string{"network: the lab of /labs/two is up"}},
 		{"the base", `"image inspect"*base*) exit 1 ;; "image inspect"*swarm-scale-lab-host*) exit 1 ;;` + wellEngine,
-			[]string{"base the/base:1: this machine's engine does not have the image"}},
+			[]string{"base the/base:1: neither this machine's engine nor its registry has the image"}},
 		{"the base, after it was built on", `"image inspect"*base*) exit 1 ;;` + wellEngine, nil},
 		{"an engine that runs containers", `"run --rm"*) echo "no space left on device" >&2; exit 125 ;;` + wellEngine,
-			[]string{"base the/base:1: docker cannot run a container of it: mend that first (no space left on device)"}},
+			[]string{"base the/base:1: docker cannot run a container of it: correct that first (no space left on device)"}},
 		{"the packages", `"run --rm"*) echo incomplete ;; "image inspect"*swarm-scale-lab-host*) exit 1 ;;` + wellEngine,
-			[]string{"packages: the base the/base:1 has no Docker Engine with Consul support"}},
+			[]string{"packages: the base the/base:1 lacks a Docker Engine with Consul support"}},
 		{"two parts", `"image inspect"*swarm:*) exit 1 ;; "image inspect"*redis*) exit 1 ;;` + wellEngine,
 			[]string{"image redis:", "image swarm:"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			standIn(t, test.answers)
+			fakeDocker(t, test.answers)
 			missing := New(Options{Folder: t.TempDir(), Base: "the/base:1"}).Missing(t.Context())
-			// The machine that the test runs on may have the lab's addresses, or little memory.
+			// The machine that runs the test may use the lab's addresses, or have little memory.
 			var lines []string
 			for _, line := range missing {
 				if !strings.HasPrefix(line, "network: the interface") && !strings.HasPrefix(line, "memory:") {
@@ -66,7 +66,7 @@ func TestMissing(t *testing.T) {
 	}
 }
 
-func TestMissingDocker(t *testing.T) {
+func TestMissingNamesDocker(t *testing.T) {
 	l := New(Options{Folder: t.TempDir()})
 	t.Setenv("PATH", t.TempDir())
 	if missing := l.Missing(t.Context()); len(missing) != 1 || missing[0] != errNoDocker.Error() {
@@ -74,7 +74,7 @@ func TestMissingDocker(t *testing.T) {
 	}
 }
 
-func TestFreeMemory(t *testing.T) {
+func TestFreeMemoryIsMemAvailable(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "meminfo")
 	write := func(content string) {
 		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
@@ -87,11 +87,11 @@ func TestFreeMemory(t *testing.T) {
 	}
 	write("MemTotal: 1 kB\n")
 	if free, err := freeMemory(file); err == nil {
-		t.Errorf("where it is not said, %d MiB are free", free)
+		t.Errorf("without MemAvailable, %d MiB are free", free)
 	}
 }
 
-func TestRoutes(t *testing.T) {
+func TestRoutesAreThoseThroughAGateway(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "route")
 	content := "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n" +
 		"eth0\t00000000\t010011AC\t0003\t0\t0\t0\t00000000\t0\t0\t0\n" + // the default route

@@ -23,18 +23,18 @@ import (
 	"swarm-scale/topology"
 )
 
-// stackName is the stack's, and so that of its settings file.
+// stackName is the name of the stack, and part of the name of its settings file.
 const stackName = "lab"
 
-// Stack is the stack of Pulumi.lab.yaml on a lab, by plain Pulumi. Its state, secrets and complete settings are in the lab's
-// folder, and nowhere else.
+// Stack is the stack of Pulumi.lab.yaml on a lab. It calls the program pulumi. State, secrets and complete settings are in the lab's
+// folder only.
 type Stack struct {
 	lab    *Lab
 	root   string // of this module
 	output io.Writer
 }
 
-// NewStack is the lab's stack, there or not. What Pulumi prints goes to the output.
+// NewStack returns the lab's stack, deployed or not. Pulumi prints to the output.
 func NewStack(l *Lab, output io.Writer) (*Stack, error) {
 	if l.fault != nil {
 		return nil, l.fault
@@ -49,8 +49,7 @@ func (s *Stack) settingsFile() string {
 }
 func (s *Stack) passphraseFile() string { return filepath.Join(s.lab.folder, "passphrase") }
 
-// Deploy runs pulumi up and says how to vote. Counts that are not zero go before those of the lab: hosts that they leave out
-// stay, with nothing on them.
+// Deploy runs pulumi up, and prints how to vote. The counts override those of the lab. A host without a node stays empty.
 func (s *Stack) Deploy(ctx context.Context, counts topology.Counts) error {
 	if err := s.missing(ctx); err != nil {
 		return err
@@ -75,7 +74,7 @@ func (s *Stack) Deploy(ctx context.Context, counts topology.Counts) error {
 	return s.sayHowToVote(ctx)
 }
 
-// Destroy runs pulumi destroy. A stack that was never deployed is destroyed.
+// Destroy runs pulumi destroy. For a stack that was never deployed it does nothing.
 func (s *Stack) Destroy(ctx context.Context) error {
 	if _, err := os.Stat(s.settingsFile()); errors.Is(err, fs.ErrNotExist) {
 		s.lab.say("lab: there is no stack")
@@ -87,7 +86,7 @@ func (s *Stack) Destroy(ctx context.Context) error {
 	return s.run(ctx, "destroy", "--yes")
 }
 
-// missing has a line for every program that a deployment lacks on this machine, joined.
+// missing returns an error that joins one for every program that a deployment lacks on this machine.
 func (s *Stack) missing(ctx context.Context) error {
 	var faults []error
 	if _, err := exec.LookPath("ssh"); err != nil {
@@ -107,7 +106,7 @@ func (s *Stack) missing(ctx context.Context) error {
 	return errors.Join(faults...)
 }
 
-// languageHost looks where Pulumi looks for the program that runs Go programs for it.
+// languageHost returns an error unless pulumi-language-go, which runs Go programs for Pulumi, is where Pulumi looks for it.
 func languageHost(cli string) error {
 	const name = "pulumi-language-go"
 	if _, err := exec.LookPath(name); err == nil {
@@ -118,16 +117,16 @@ func languageHost(cli string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%s is not beside %s nor on PATH: install Pulumi as it is distributed (https://www.pulumi.com/docs/install), which has it", name, cli)
+	return fmt.Errorf("%s is neither beside %s nor on PATH: install the whole distribution of Pulumi (https://www.pulumi.com/docs/install)", name, cli)
 }
 
-// plugin sees to it that a plugin is there, of the version that the program was written for.
+// plugin installs a plugin of the version in go.mod, unless it is installed.
 func (s *Stack) plugin(ctx context.Context, name, module string) error {
 	list := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Version}}", module)
 	list.Dir = s.root
 	output, err := list.Output()
 	if err != nil {
-		return fmt.Errorf("which version of the plugin %s: %w", name, err)
+		return fmt.Errorf("reading the version of the plugin %s: %w", name, err)
 	}
 	version := strings.TrimPrefix(strings.TrimSpace(string(output)), "v")
 	text, err := s.ask(ctx, s.root, nil, "plugin", "ls", "--json")
@@ -150,8 +149,8 @@ func (s *Stack) plugin(ctx context.Context, name, module string) error {
 	return nil
 }
 
-// create makes the stack, unless it is there. It is made in a folder of its own, because Pulumi writes what the stack's
-// secrets are encrypted with into the settings beside the project, and those of this module are for everybody.
+// create makes the stack, unless it exists. Pulumi writes the encryption salt of the stack's secrets into the settings file beside
+// Pulumi.yaml. Pulumi.lab.yaml is for every lab, so the stack has a project folder of its own.
 func (s *Stack) create(ctx context.Context) error {
 	if err := os.MkdirAll(filepath.Join(s.lab.folder, "state"), 0o700); err != nil {
 		return err
@@ -188,7 +187,7 @@ func (s *Stack) create(ctx context.Context) error {
 	return err
 }
 
-// writeSettings writes what Pulumi.lab.yaml says, what this lab adds to it, and the secrets there are.
+// writeSettings writes the stack's settings: those of Pulumi.lab.yaml, those of this lab, and the existing secrets.
 func (s *Stack) writeSettings(counts topology.Counts) error {
 	common, err := os.ReadFile(filepath.Join(s.root, "Pulumi."+stackName+".yaml"))
 	if err != nil {
@@ -211,8 +210,8 @@ func (s *Stack) writeSettings(counts topology.Counts) error {
 	return os.WriteFile(s.settingsFile(), merged, 0o600)
 }
 
-// mergeSettings is a settings file with the common file's settings, those of the lab in their place, and of the lab's own
-// file what encrypts the secrets, and the secrets.
+// mergeSettings returns a settings file. It has the common file's settings, overridden by config, and the secrets and the encryption
+// salt of the lab's own file.
 func mergeSettings(common, own []byte, config map[string]any) ([]byte, error) {
 	type file = map[string]any
 	var merged, kept file
@@ -257,7 +256,7 @@ func (s *Stack) makeSecrets(ctx context.Context) error {
 		if bytes.Contains(content, []byte(settings.Namespace+":"+name+":")) {
 			continue
 		}
-		// By standard input: arguments can be seen by everybody on the machine.
+		// By standard input, because everybody on the machine can read arguments.
 		if _, err := s.ask(ctx, s.projectFolder(), strings.NewReader(secrets[name]), "config", "set", "--stack", stackName, "--secret", name); err != nil {
 			return err
 		}
@@ -265,9 +264,9 @@ func (s *Stack) makeSecrets(ctx context.Context) error {
 	return nil
 }
 
-// sayHowToVote prints where the poll is.
+// sayHowToVote prints the poll's URLs.
 func (s *Stack) sayHowToVote(ctx context.Context) error {
-	// The address of the statistics has their password, which is this person's own.
+	// The statistics' URL has the password in it, which is for this person.
 	text, err := s.ask(ctx, s.projectFolder(), nil, "stack", "output", "--stack", stackName, "--json", "--show-secrets")
 	if err != nil {
 		return err
@@ -288,17 +287,17 @@ A machine:    ssh -F %s manager
 	return err
 }
 
-// run has Pulumi work on the stack, for a person to see.
+// run runs Pulumi on the stack, and prints its output.
 func (s *Stack) run(ctx context.Context, arguments ...string) error {
 	command := s.command(ctx, s.root, append(arguments, "--stack", stackName, "--config-file", s.settingsFile())...)
 	command.Stdout, command.Stderr = s.output, s.output
 	if err := command.Run(); err != nil {
-		return fmt.Errorf("pulumi %s failed (%w): what it says is above", arguments[0], err)
+		return fmt.Errorf("pulumi %s failed (%w): its output is above", arguments[0], err)
 	}
 	return nil
 }
 
-// ask returns what Pulumi prints on standard output.
+// ask runs Pulumi and returns its standard output. The error has the standard error.
 func (s *Stack) ask(ctx context.Context, folder string, input io.Reader, arguments ...string) (string, error) {
 	var output, complaints bytes.Buffer
 	command := s.command(ctx, folder, append(arguments, "--non-interactive")...)
@@ -309,18 +308,18 @@ func (s *Stack) ask(ctx context.Context, folder string, input io.Reader, argumen
 	return output.String(), nil
 }
 
-// command is Pulumi with the lab's state and passphrase.
+// command returns a command that runs Pulumi with the lab's state and passphrase.
 func (s *Stack) command(ctx context.Context, folder string, arguments ...string) *exec.Cmd {
 	command := exec.CommandContext(ctx, "pulumi", arguments...)
 	command.Dir = folder
-	// Of two passphrases Pulumi takes the one that is not in a file.
+	// Pulumi prefers the passphrase in PULUMI_CONFIG_PASSPHRASE to the one in a file.
 	command.Env = append(slices.DeleteFunc(os.Environ(), func(variable string) bool {
 		return strings.HasPrefix(variable, "PULUMI_CONFIG_PASSPHRASE=")
 	}),
 		"PULUMI_BACKEND_URL=file://"+filepath.Join(s.lab.folder, "state"),
 		"PULUMI_CONFIG_PASSPHRASE_FILE="+s.passphraseFile(),
 		"PULUMI_SKIP_UPDATE_CHECK=true",
-		// The program names a plugin for AWS, too, which the lab has no use for and which is hundreds of megabytes.
+		// The program names the AWS plugin, too. The lab does not need it, and it has hundreds of megabytes.
 		"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION=true",
 	)
 	return command

@@ -9,7 +9,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-func TestMergeSettings(t *testing.T) {
+func TestMergedSettingsKeepTheSecrets(t *testing.T) {
 	common := "# a comment\nconfig:\n  swarm-scale:platform: hosts\n  swarm-scale:optionA: Tea\n  swarm-scale:hosts:\n    - name: store\n"
 	own := "encryptionsalt: v1:salt\nconfig:\n  swarm-scale:voterKey:\n    secure: v1:key\n  swarm-scale:optionA: Coffee\n"
 	merged, err := mergeSettings([]byte(common), []byte(own), map[string]any{
@@ -36,12 +36,12 @@ func TestMergeSettings(t *testing.T) {
 		"the lab's hosts replace the common file's": len(hosts) == 1 && hosts[0].(map[string]any)["hostKey"] == "ssh-ed25519 A",
 	} {
 		if !ok {
-			t.Errorf("it is not so that %s:\n%s", what, merged)
+			t.Errorf("want that %s:\n%s", what, merged)
 		}
 	}
 }
 
-// TestCommonSettingsAreTheLabs holds Pulumi.lab.yaml to the lab as it is when nobody asks for more.
+// TestCommonSettingsAreTheLabs holds that Pulumi.lab.yaml describes the default lab.
 func TestCommonSettingsAreTheLabs(t *testing.T) {
 	content, err := os.ReadFile("../Pulumi.lab.yaml")
 	if err != nil {
@@ -71,7 +71,7 @@ func TestCommonSettingsAreTheLabs(t *testing.T) {
 		t.Errorf("Pulumi.lab.yaml lists %s, the lab has %s", got, want)
 	}
 	if strings.Contains(string(content), "secure") || strings.Contains(string(content), "encryptionsalt") {
-		t.Error("Pulumi.lab.yaml has something of a single lab's own")
+		t.Error("Pulumi.lab.yaml has secrets or an encryption salt of one lab")
 	}
 }
 
@@ -85,7 +85,7 @@ func TestSecretsAreEncryptedWithTheLabsOwnPassphrase(t *testing.T) {
 	own := false
 	for _, variable := range stack.command(t.Context(), l.Folder(), "up").Env {
 		if strings.HasPrefix(variable, "PULUMI_CONFIG_PASSPHRASE=") {
-			t.Errorf("Pulumi gets %q, which goes before the file", variable)
+			t.Errorf("Pulumi gets %q, which overrides the file", variable)
 		}
 		own = own || variable == "PULUMI_CONFIG_PASSPHRASE_FILE="+filepath.Join(l.Folder(), "passphrase")
 	}
@@ -129,7 +129,7 @@ func TestLanguageHostIsLookedForWherePulumiDoes(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", onPath)
-	if err := languageHost(link); err == nil || !strings.Contains(err.Error(), "install Pulumi as it is distributed") {
+	if err := languageHost(link); err == nil || !strings.Contains(err.Error(), "install the whole distribution of Pulumi") {
 		t.Errorf("without one: %v", err)
 	}
 	write(filepath.Join(onPath, "pulumi-language-go"))

@@ -8,7 +8,7 @@ import (
 	"text/tabwriter"
 )
 
-// Status writes a table of the hosts: where they are, whether they run, and the containers on their own engines.
+// Status writes a table of the hosts: address, state, and the containers on their own engines.
 func (l *Lab) Status(ctx context.Context, output io.Writer) error {
 	if l.fault != nil {
 		return l.fault

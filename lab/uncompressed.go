@@ -12,8 +12,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// uncompressed is an image whose layers are offered as they are. Between machines that are one machine, compressing them
-// and unpacking them on every host takes most of the time, and there is no line to save.
+// uncompressed returns the image with uncompressed layers. All hosts are on one machine, so compression saves no bandwidth. To
+// compress the layers, and to decompress them on every host, would take most of the time of a pull.
 func uncompressed(image v1.Image) (v1.Image, error) {
 	config, err := image.RawConfigFile()
 	if err != nil {
@@ -55,7 +55,7 @@ func uncompressed(image v1.Image) (v1.Image, error) {
 	return partial.CompressedToImage(plain)
 }
 
-// plainImage is what partial.CompressedToImage makes an image of.
+// plainImage implements partial.CompressedImageCore with uncompressed layers.
 type plainImage struct {
 	config, manifest []byte
 	layers           map[v1.Hash]plainLayer
@@ -72,7 +72,7 @@ func (p *plainImage) LayerByDigest(digest v1.Hash) (partial.CompressedLayer, err
 	return layer, nil
 }
 
-// plainLayer passes a layer's content off as its compressed form.
+// plainLayer implements partial.CompressedLayer with uncompressed content.
 type plainLayer struct {
 	layer v1.Layer
 	size  int64

@@ -14,8 +14,8 @@ import (
 	"swarm-scale/topology"
 )
 
-// Up makes the lab, or what is missing of it, and returns when SSH lets in on every host. Hosts that are stopped or frozen
-// go on; those that run are left as they are. An error names what is missing on this machine, all at once.
+// Up makes the lab, and returns once SSH accepts logins on every host. It leaves running hosts alone, starts stopped ones, and
+// unpauses frozen ones. If this machine lacks parts, the error names all of them.
 func (l *Lab) Up(ctx context.Context) error {
 	if l.fault != nil {
 		return l.fault
@@ -46,8 +46,8 @@ func (l *Lab) Up(ctx context.Context) error {
 	return nil
 }
 
-// Grow is Up with so many hosts of the roles that counts has: hosts that are not there are made, those that are too many are taken
-// away with all that is on them.
+// Grow changes the number of hosts of the roles in counts, and then is Up. Missing hosts are made. Surplus hosts are removed with all
+// that is on them.
 func (l *Lab) Grow(ctx context.Context, counts topology.Counts) error {
 	if l.fault != nil {
 		return l.fault
@@ -58,7 +58,7 @@ func (l *Lab) Grow(ctx context.Context, counts topology.Counts) error {
 	return l.Up(ctx)
 }
 
-// Down takes away everything that the lab has made on this machine, its folder too. Nothing to take away is no error.
+// Down removes everything that the lab has made on this machine, and its folder. If there is nothing, that is no error.
 func (l *Lab) Down(ctx context.Context) error {
 	if l.fault != nil && l.folder == "" {
 		return l.fault
@@ -97,7 +97,7 @@ func (l *Lab) Down(ctx context.Context) error {
 	return nil
 }
 
-// makeHosts makes the hosts that are not there, starts those that are off, and takes away those that are too many.
+// makeHosts makes missing hosts, starts stopped ones, and removes surplus ones.
 func (l *Lab) makeHosts(ctx context.Context) error {
 	if err := l.buildHostImage(ctx); err != nil {
 		return err
@@ -128,14 +128,14 @@ func (l *Lab) makeHosts(ctx context.Context) error {
 	return nil
 }
 
-// keepHost brings one host to run, whatever state it is in.
+// keepHost makes one host run from any state.
 func (l *Lab) keepHost(ctx context.Context, host *Host) error {
 	state, err := l.docker.run(ctx, "container", "ls", "--all", "--format", "{{.State}}", "--filter", "name=^/?"+host.Container()+"$")
 	if err != nil {
 		return err
 	}
 	if state != "" && state != "created" && host.HostKey == "" {
-		l.say("lab: %s is there, and its keys are not: making it anew", host.Name)
+		l.say("lab: %s has lost its keys: recreating it", host.Name)
 		state = "created"
 	}
 	switch state {
@@ -146,7 +146,7 @@ func (l *Lab) keepHost(ctx context.Context, host *Host) error {
 	case "exited":
 		_, err := l.docker.run(ctx, "start", host.Container())
 		return err
-	default: // nothing, or what an interrupted run has left half made
+	default: // missing, or half made by an interrupted run
 		if state != "" {
 			if _, err := l.docker.run(ctx, "rm", "--force", "--volumes", host.Container()); err != nil {
 				return err
@@ -156,7 +156,7 @@ func (l *Lab) keepHost(ctx context.Context, host *Host) error {
 	}
 }
 
-// removeOthers takes away the hosts that the plan does not have.
+// removeOthers removes the hosts that are not in the plan.
 func (l *Lab) removeOthers(ctx context.Context) error {
 	list, err := l.docker.run(ctx, "container", "ls", "--all", "--format", "{{.Names}}",
 		"--filter", "label="+folderLabel+"="+l.folder)
@@ -171,12 +171,12 @@ func (l *Lab) removeOthers(ctx context.Context) error {
 		if err := l.removeHost(ctx, &Host{Name: name}); err != nil {
 			return err
 		}
-		l.say("lab: %s is gone", name)
+		l.say("lab: removed %s", name)
 	}
 	return nil
 }
 
-// makeNetwork makes the network that the hosts are on.
+// makeNetwork makes the hosts' network, unless it exists.
 func (l *Lab) makeNetwork(ctx context.Context) error {
 	if l.docker.exists(ctx, "network", networkName) {
 		return nil

@@ -10,12 +10,12 @@ import (
 	"testing"
 )
 
-func TestHostInWhateverStateIsBroughtToRun(t *testing.T) {
+func TestHostRunsFromAnyState(t *testing.T) {
 	const list = "container ls --all"
 	for _, test := range []struct {
 		state string
 		key   bool
-		want  []string // what docker is asked after it was asked for the state
+		want  []string // docker's commands after the one that asks for the state
 	}{
 		{"running", true, nil},
 		{"paused", true, []string{"unpause"}},
@@ -26,7 +26,7 @@ func TestHostInWhateverStateIsBroughtToRun(t *testing.T) {
 		{"", false, []string{"create", "cp", "start"}},
 	} {
 		t.Run(test.state, func(t *testing.T) {
-			calls := standIn(t, `"`+list+`"*) echo `+test.state+` ;; cp*) cat >/dev/null ;;`)
+			calls := fakeDocker(t, `"`+list+`"*) echo `+test.state+` ;; cp*) cat >/dev/null ;;`)
 			l := New(Options{Folder: t.TempDir()})
 			if _, err := makeKey(l.keyFile(), "login"); err != nil {
 				t.Fatal(err)
@@ -49,7 +49,7 @@ func TestHostInWhateverStateIsBroughtToRun(t *testing.T) {
 				}
 			}
 			if !slices.Equal(verbs, test.want) {
-				t.Errorf("docker was asked to %q, want %q", verbs, test.want)
+				t.Errorf("docker's commands are %q, want %q", verbs, test.want)
 			}
 			if host.HostKey == "" {
 				t.Error("the host has no key")
@@ -58,7 +58,7 @@ func TestHostInWhateverStateIsBroughtToRun(t *testing.T) {
 	}
 }
 
-func TestHostArguments(t *testing.T) {
+func TestHostIsNotPrivileged(t *testing.T) {
 	host := New(Options{Folder: t.TempDir()}).Host("frontend02")
 	arguments := strings.Join(hostArguments(host, "/labs/one"), " ") + " "
 	for _, want := range []string{
@@ -66,17 +66,17 @@ func TestHostArguments(t *testing.T) {
 		"--label swarm-scale.lab=/labs/one ", "--volume /var/lib/docker ", "--restart no ",
 	} {
 		if !strings.Contains(arguments, want) {
-			t.Errorf("a host is not made with %q: %s", want, arguments)
+			t.Errorf("a host's container lacks %q: %s", want, arguments)
 		}
 	}
 	for _, more := range []string{"--privileged", "--cap-add ALL", "--device", "--pid", "--publish"} {
 		if strings.Contains(arguments, more) {
-			t.Errorf("a host is made with %s, which it does not need", more)
+			t.Errorf("a host's container has %s, which it does not need", more)
 		}
 	}
 }
 
-func TestHostFiles(t *testing.T) {
+func TestHostGetsItsKeyAndOptions(t *testing.T) {
 	l := New(Options{Folder: t.TempDir()})
 	login, err := makeKey(l.keyFile(), "login")
 	if err != nil {
@@ -125,10 +125,10 @@ func TestHostFiles(t *testing.T) {
 	}
 }
 
-func TestDownTakesWhatIsTheLabs(t *testing.T) {
+func TestDownRemovesWhatIsTheLabs(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "lab")
 	label := "--filter label=swarm-scale.lab=" + folder
-	calls := standIn(t, `"container ls --all --quiet `+label+`") echo c1; echo c2 ;;
+	calls := fakeDocker(t, `"container ls --all --quiet `+label+`") echo c1; echo c2 ;;
 "network ls --quiet `+label+`") echo n1 ;;
 "image ls --quiet `+label+`") echo i1; echo i1 ;;
 "image inspect"*) echo id ;;`)
@@ -144,25 +144,25 @@ func TestDownTakesWhatIsTheLabs(t *testing.T) {
 	}
 	for _, want := range []string{"container rm --force --volumes c1 c2", "network rm n1", "image rm --force i1", "image rm ubuntu:22.04"} {
 		if !slices.Contains(calls(), want) {
-			t.Errorf("docker was not asked: %s\n%s", want, strings.Join(calls(), "\n"))
+			t.Errorf("docker was not called: %s\n%s", want, strings.Join(calls(), "\n"))
 		}
 	}
 	if _, err := os.Stat(folder); !os.IsNotExist(err) {
 		t.Errorf("the lab's folder is still there (%v)", err)
 	}
 	if err := l.Down(t.Context()); err != nil {
-		t.Errorf("with nothing to take away: %v", err)
+		t.Errorf("with nothing to remove: %v", err)
 	}
 }
 
-func TestDownKeepsItsFolderWhereDockerFails(t *testing.T) {
-	standIn(t, `*) echo "no engine" >&2; exit 1 ;;`)
+func TestDownKeepsTheFolderIfDockerFails(t *testing.T) {
+	fakeDocker(t, `*) echo "no engine" >&2; exit 1 ;;`)
 	folder := t.TempDir()
 	err := New(Options{Folder: folder}).Down(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "no engine") {
 		t.Errorf("down fails with %v, want docker's own words", err)
 	}
 	if _, err := os.Stat(folder); err != nil {
-		t.Errorf("the folder, by which the lab's things are known, is gone: %v", err)
+		t.Errorf("the folder is gone: %v", err)
 	}
 }

@@ -20,7 +20,7 @@ const (
 	walkThroughSecret = "pg8675309"
 )
 
-// ballot checks the options by the programs' own rule, so that what is accepted here is accepted there.
+// ballot checks the options with poll.NewBallot, as the programs do. What it accepts, they accept.
 func (r *reader) ballot() Ballot {
 	b := Ballot{OptionA: r.text(keyOptionA), OptionB: r.text(keyOptionB)}
 	_, err := poll.NewBallot(b.OptionA, b.OptionB)
@@ -32,7 +32,7 @@ func (r *reader) ballot() Ballot {
 	return b
 }
 
-// secret reads a setting that has no default and must be kept encrypted.
+// secret reads a setting that has no default and must be encrypted. The command sets it.
 func (r *reader) secret(key, purpose, command string) Secret {
 	value, ok := r.source.Value(key)
 	if !ok || value == "" {
@@ -40,7 +40,7 @@ func (r *reader) secret(key, purpose, command string) Secret {
 		return ""
 	}
 	if !r.source.IsSecret(key) {
-		r.fault(key, "[secret]", Insecure, "stands in plain text in the stack's config", "encrypt it (and choose a new one, if the file was ever shared): %s", command)
+		r.fault(key, "[secret]", Insecure, "is in plain text in the stack's config", "encrypt it, and choose a new one if the file was ever shared: %s", command)
 	}
 	return Secret(value)
 }
@@ -60,14 +60,14 @@ func (r *reader) postgresPassword() Secret {
 		r.fault(keyPostgresPassword, "[secret]", OutOfRange, fmt.Sprintf("has %d characters", length),
 			"use %d to %d: %s", minPasswordLength, maxPasswordLength, command)
 	case !utf8.ValidString(plain) || strings.ContainsFunc(plain, func(c rune) bool { return !unicode.IsPrint(c) }):
-		r.fault(keyPostgresPassword, "[secret]", Malformed, "has characters that cannot be printed, such as a line break", "use plain text: %s", command)
+		r.fault(keyPostgresPassword, "[secret]", Malformed, "has characters that cannot be printed, such as a line break", "use printable characters: %s", command)
 	}
 	return password
 }
 
 func (r *reader) voterKey() Secret {
 	const command = `pulumi config set --secret voterKey "$(openssl rand -base64 32)"`
-	key := r.secret(keyVoterKey, "it signs the voters' cookies, so that nobody can make one up", command)
+	key := r.secret(keyVoterKey, "it signs the voters' cookies, so that nobody can forge one", command)
 	if key == "" {
 		return ""
 	}
@@ -75,7 +75,7 @@ func (r *reader) voterKey() Secret {
 	if err != nil || len(raw) < minVoterKeyBytes {
 		r.fault(keyVoterKey, "[secret]", Malformed, fmt.Sprintf("is not the base64 of at least %d bytes", minVoterKeyBytes), "make one: %s", command)
 	} else if bytes.Count(raw, raw[:1]) == len(raw) {
-		r.fault(keyVoterKey, "[secret]", Insecure, "is one byte over and over", "make a random one: %s", command)
+		r.fault(keyVoterKey, "[secret]", Insecure, "repeats one byte", "make a random one: %s", command)
 	}
 	return Secret(strings.TrimSpace(key.Reveal()))
 }

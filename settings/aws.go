@@ -21,20 +21,20 @@ var (
 	zonePattern         = regexp.MustCompile(`^[a-z]{2}(-[a-z0-9]+)+-[0-9][a-z]$`)
 	amiPattern          = regexp.MustCompile(`^ami-([0-9a-f]{8}|[0-9a-f]{17})$`)
 	instanceTypePattern = regexp.MustCompile(`^[a-z][a-z0-9-]*\.[a-z0-9-]+$`)
-	// gravitonPattern is an instance type on an arm64 processor. A family's name is its series, its generation and its
-	// options; "g" among the options is AWS's own Graviton (EC2 user guide, "Instance type naming conventions").
+	// gravitonPattern matches instance types with an arm64 processor. A family's name is series, generation and options. The
+	// option "g" is AWS's own Graviton (EC2 user guide, "Instance type naming conventions").
 	gravitonPattern = regexp.MustCompile(`^(a1|[a-z]+[0-9]+[a-z]*g[a-z]*)\.`)
 )
 
 func (r *reader) aws() AWSSettings {
 	a := AWSSettings{
 		Region:           r.matching(keyRegion, regionPattern, "is not a region", "set it to one such as us-west-1"),
-		AvailabilityZone: r.matching(keyAvailabilityZone, zonePattern, "is not an availability zone", "set it to one such as us-west-1b, or leave it away"),
+		AvailabilityZone: r.matching(keyAvailabilityZone, zonePattern, "is not an availability zone", "set it to one such as us-west-1b, or leave it out"),
 		VPC:              r.network(keyVPC),
 		Subnet:           r.network(keySubnet),
 		KeyPair:          r.text(keyKeyPair),
 		OperatorCIDR:     r.operatorCIDR(),
-		AMI:              r.matching(keyAMI, amiPattern, "is not an image of EC2", "set it to one such as ami-0123456789abcdef0, or leave it away for the newest Ubuntu 22.04"),
+		AMI:              r.matching(keyAMI, amiPattern, "is not an AMI", "set it to one such as ami-0123456789abcdef0, or leave it out for the newest Ubuntu 22.04"),
 		InstanceTypes:    map[topology.Role]string{},
 		DiskSize:         r.number(keyDiskSize, minDiskSize, maxDiskSize),
 	}
@@ -42,10 +42,10 @@ func (r *reader) aws() AWSSettings {
 		r.fault(keyKeyPair, "", Missing, "is not set", "name an EC2 key pair of %s: pulumi config set keyPair NAME (aws ec2 describe-key-pairs lists them)", a.Region)
 	}
 	if a.AvailabilityZone != "" && a.Region != "" && !strings.HasPrefix(a.AvailabilityZone, a.Region) {
-		r.fault(keyAvailabilityZone, a.AvailabilityZone, Conflict, "is not in the region "+a.Region, "choose a zone of that region, or leave it away")
+		r.fault(keyAvailabilityZone, a.AvailabilityZone, Conflict, "is not in the region "+a.Region, "choose a zone of that region, or leave it out")
 	}
 	if a.VPC.IsValid() && a.Subnet.IsValid() && (!a.VPC.Contains(a.Subnet.Addr()) || a.Subnet.Bits() < a.VPC.Bits()) {
-		r.fault(keySubnet, a.Subnet.String(), Conflict, fmt.Sprintf("is not inside vpcCidr %s", a.VPC), "choose a part of that range, such as its first /24")
+		r.fault(keySubnet, a.Subnet.String(), Conflict, fmt.Sprintf("is not inside vpcCidr %s", a.VPC), "choose a range inside it, such as its first /24")
 	}
 	for _, spec := range topology.Roles() {
 		key := instanceTypeKeys[spec.Role]
@@ -58,7 +58,7 @@ func (r *reader) aws() AWSSettings {
 	return a
 }
 
-// network reads an address range that a VPC or a subnet can have: IPv4, /16 to /28 (VPC user guide), no host bits set.
+// network reads the address range of a VPC or a subnet: IPv4, /16 to /28 (VPC user guide), no host bits set.
 func (r *reader) network(key string) netip.Prefix {
 	value := r.text(key)
 	prefix, err := netip.ParsePrefix(value)
@@ -67,19 +67,19 @@ func (r *reader) network(key string) netip.Prefix {
 		r.fault(key, value, Malformed, "is not an IPv4 range", "write it as %s", defaults[key])
 		return netip.Prefix{}
 	case prefix.Masked() != prefix:
-		r.fault(key, value, Malformed, "has bits set behind its prefix length", "write it as %s", prefix.Masked())
+		r.fault(key, value, Malformed, "has host bits set", "write it as %s", prefix.Masked())
 	case prefix.Bits() < 16 || prefix.Bits() > 28:
-		r.fault(key, value, OutOfRange, "is not of a size that AWS allows", "use a prefix length from /16 to /28")
+		r.fault(key, value, OutOfRange, "has a size that AWS does not allow", "use a prefix length from /16 to /28")
 	}
 	return prefix.Masked()
 }
 
-// operatorCIDR reads from where SSH is let in: an IPv4 range, the whole internet only with allowSshFromAnywhere.
+// operatorCIDR reads the IPv4 range that SSH is open to. The whole internet needs allowSshFromAnywhere.
 func (r *reader) operatorCIDR() netip.Prefix {
 	anywhere := r.boolean(keyAllowSSHFromAnywhere)
 	value := r.text(keyOperatorCIDR)
 	if value == "" {
-		r.fault(keyOperatorCIDR, "", Missing, "is not set", "give the range from which you log in: pulumi config set operatorCidr YOUR-ADDRESS/32")
+		r.fault(keyOperatorCIDR, "", Missing, "is not set", "give the range that you log in from: pulumi config set operatorCidr YOUR-ADDRESS/32")
 		return netip.Prefix{}
 	}
 	prefix, err := netip.ParsePrefix(value)
@@ -87,21 +87,21 @@ func (r *reader) operatorCIDR() netip.Prefix {
 	case err != nil || !prefix.Addr().Is4():
 		r.fault(keyOperatorCIDR, value, Malformed, "is not an IPv4 range", "write it as ADDRESS/32, such as 203.0.113.7/32")
 	case prefix.Masked() != prefix:
-		r.fault(keyOperatorCIDR, value, Malformed, "has bits set behind its prefix length", "write it as %s, or as %s/32 for one address", prefix.Masked(), prefix.Addr())
+		r.fault(keyOperatorCIDR, value, Malformed, "has host bits set", "write it as %s, or as %s/32 for one address", prefix.Masked(), prefix.Addr())
 	case prefix.Bits() == 0 && !anywhere:
 		r.fault(keyOperatorCIDR, value, Insecure, "opens SSH to the whole internet", "give your own range, or say that you mean it: pulumi config set allowSshFromAnywhere true")
 	}
 	return prefix
 }
 
-// addresses gives the nodes their places in the subnet.
+// addresses lists the nodes with their addresses in the subnet.
 func (r *reader) addresses(subnet netip.Prefix, counts topology.Counts) []topology.Node {
 	if !subnet.IsValid() {
-		return nil // the subnet's own fault says so
+		return nil // its fault is already reported
 	}
 	nodes, err := topology.New(subnet, counts)
 	if err != nil {
-		r.fault(keySubnet, subnet.String(), Conflict, "does not hold every node", "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
+		r.fault(keySubnet, subnet.String(), Conflict, "does not fit every node", "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
 	return nodes
 }
@@ -112,8 +112,8 @@ const (
 	arm64 = "arm64"
 )
 
-// architectureOf is the architecture of the machines' processors, which their types tell. The programs are built for one:
-// it records a fault for each type that differs from the first role's, and for the setting architecture if it does.
+// architectureOf returns the processor architecture of the instance types. The programs are built for one. So a type that
+// differs from the first role's is a fault, and so is a setting architecture that differs.
 func (r *reader) architectureOf(types map[topology.Role]string) string {
 	of := func(kind string) string {
 		if gravitonPattern.MatchString(kind) {
@@ -125,12 +125,12 @@ func (r *reader) architectureOf(types map[topology.Role]string) string {
 	architecture := of(first)
 	for _, spec := range topology.Roles() {
 		if kind := types[spec.Role]; of(kind) != architecture {
-			r.fault(instanceTypeKeys[spec.Role], kind, Conflict, "is "+of(kind)+", and "+first+" is "+architecture,
+			r.fault(instanceTypeKeys[spec.Role], kind, Conflict, "is "+of(kind)+" while "+first+" is "+architecture,
 				"choose instance types of one architecture: the programs are built for one")
 		}
 	}
 	if set := r.text(keyArchitecture); set != "" && set != architecture {
-		r.fault(keyArchitecture, set, Conflict, "is not the architecture of "+first, "leave it away: on aws the instance types tell")
+		r.fault(keyArchitecture, set, Conflict, "is not the architecture of "+first, "leave it out: on aws it follows from the instance types")
 	}
 	return architecture
 }

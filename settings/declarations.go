@@ -7,7 +7,7 @@ import (
 	"swarm-scale/topology"
 )
 
-// The keys of the settings, as they stand in Pulumi.<stack>.yaml under the project's name.
+// The keys of the settings, as in Pulumi.<stack>.yaml without the project's name.
 const (
 	keyPlatform             = "platform"
 	keyFrontends            = "frontends"
@@ -39,16 +39,16 @@ const (
 	keyInterlockImage       = "interlockImage"
 )
 
-// countKeys has the key of the number of a role's nodes, where that can be set.
+// countKeys maps a role to the setting of its number of nodes.
 var countKeys = map[topology.Role]string{
 	topology.Frontend: keyFrontends,
 	topology.Worker:   keyWorkers,
 }
 
-// CountKeys has the key of the number of a role's nodes, for the roles whose number can be set.
+// CountKeys maps a role to the setting of its number of nodes. Roles whose number cannot be set are not in it.
 func CountKeys() map[topology.Role]string { return maps.Clone(countKeys) }
 
-// instanceTypeKeys has the key of each role's instance type.
+// instanceTypeKeys maps a role to the setting of its instance type.
 var instanceTypeKeys = map[topology.Role]string{
 	topology.Manager:      "managerInstanceType",
 	topology.LoadBalancer: "loadBalancerInstanceType",
@@ -57,10 +57,10 @@ var instanceTypeKeys = map[topology.Role]string{
 	topology.Store:        "storeInstanceType",
 }
 
-// defaults has every setting there is with the text that stands for it when nobody sets it. An empty text means that the
-// setting has no default: either it may stay away, or validation asks for it.
+// defaults maps every setting to its default. An empty text means that there is none: the setting is optional, or Load reports
+// that it is missing.
 //
-// Sizes, ranges and the region are the walk-through's. The images are pinned: a stack changes what it runs only when
+// Sizes, ranges and the region are the walk-through's. The images are pinned, so that a stack runs another one only when
 // somebody changes its settings.
 var defaults = map[string]string{
 	keyPlatform:             string(AWS),
@@ -101,13 +101,8 @@ var defaults = map[string]string{
 
 // Keys lists the keys of all settings, sorted, without the namespace.
 func Keys() []string {
-	keys := make([]string, 0, len(defaults))
-	for key := range defaults {
-		keys = append(keys, key)
-	}
-	slices.Sort(keys)
-	return keys
+	return slices.Sorted(maps.Keys(defaults))
 }
 
-// Default is the text that stands for a setting when nobody sets it, empty where there is none.
+// Default returns the text of a setting that nobody sets. It is empty if there is no default.
 func Default(key string) string { return defaults[key] }

@@ -5,26 +5,26 @@ import "fmt"
 // Namespace is the Pulumi project's name, the part before the colon of every key.
 const Namespace = "swarm-scale"
 
-// Kind is what sort of thing is wrong with a setting.
+// Kind is the sort of a fault.
 type Kind string
 
 // The kinds of faults.
 const (
-	Missing    Kind = "missing"      // it is not set and has to be, or a part of it is not there
-	Unknown    Kind = "unknown"      // it names something that there is not
-	Malformed  Kind = "malformed"    // it is not of the form that it has to have
-	OutOfRange Kind = "out of range" // it is of the right form, and too small or too large
-	Conflict   Kind = "conflict"     // it does not fit another setting, or repeats something
-	Insecure   Kind = "insecure"     // it would show a secret, or let anybody in
+	Missing    Kind = "missing"      // it is required and not set, or a part of it is absent
+	Unknown    Kind = "unknown"      // it names something that does not exist
+	Malformed  Kind = "malformed"    // it has the wrong form
+	OutOfRange Kind = "out of range" // it is too small or too large
+	Conflict   Kind = "conflict"     // it contradicts another setting, or repeats something
+	Insecure   Kind = "insecure"     // it would reveal a secret, or let anybody in
 )
 
-// Fault is one thing that is wrong with a stack's settings, in the words of somebody who will mend it.
+// Fault is one thing that is wrong with a stack's settings, worded for the person who corrects it.
 type Fault struct {
 	Key     string // as in the declarations, without the namespace: "frontends", "hosts[2].address"
-	Value   string // what was given; "[secret]" for a secret; empty where nothing was given
-	Kind    Kind   // what sort of thing is wrong
-	Problem string // what is wrong with it
-	Remedy  string // what to do
+	Value   string // as given; "[secret]" for a secret; empty if nothing was given
+	Kind    Kind   // the sort of fault
+	Problem string // what is wrong: "is not set"
+	Remedy  string // what to do: "set it to haproxy or interlock"
 }
 
 // Error is one line: key, value, problem, remedy.

@@ -18,15 +18,15 @@ const defaultSSHPort = 22
 
 var hostNamePattern = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,62})(\.[A-Za-z0-9]([A-Za-z0-9-]{0,62}))*$`)
 
-// hosts are the listed machines in the order of the nodes that they become. A machine for a node that the counts do not ask
-// for is a spare: it is checked and left alone.
+// hosts returns the listed machines in the order of the nodes, and the nodes with their addresses. A machine without a node is a
+// spare. It is checked, and not used.
 func (r *reader) hosts(nodes []topology.Node, user string) ([]Host, []topology.Node) {
 	var listed []Host
 	decoder := json.NewDecoder(strings.NewReader(r.text(keyHosts)))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&listed); err != nil {
 		r.fault(keyHosts, "", Malformed, "is not a list of machines ("+err.Error()+")",
-			"give every machine as {name, address, hostKey} and, where they differ from the default, privateAddress, port and user")
+			"list every machine as {name, address, hostKey}, with privateAddress, port and user where they differ from the defaults")
 		return nil, nil
 	}
 	places := make([]topology.Node, len(listed))
@@ -36,7 +36,7 @@ func (r *reader) hosts(nodes []topology.Node, user string) ([]Host, []topology.N
 	if err := topology.CheckUnique(slices.DeleteFunc(slices.Clone(places), func(node topology.Node) bool {
 		return node.Name == "" || !node.Address.IsValid()
 	})); err != nil {
-		r.fault(keyHosts, "", Conflict, "names something twice", "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
+		r.fault(keyHosts, "", Conflict, "has something twice", "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
 	var chosen []Host
 	for i, node := range nodes {
@@ -51,11 +51,11 @@ func (r *reader) hosts(nodes []topology.Node, user string) ([]Host, []topology.N
 	return chosen, nodes
 }
 
-// host fills in one machine's defaults, checks it, and returns the name and address of the node that it becomes.
+// host fills in one machine's defaults and checks it. It returns the node that the machine becomes, with name and address.
 func (r *reader) host(key string, host *Host, user string) topology.Node {
 	node := topology.Node{Name: host.Name}
 	if !slices.ContainsFunc(topology.Room(), func(known topology.Node) bool { return known.Name == host.Name }) {
-		r.fault(key+".name", host.Name, Unknown, "is not a node of the cluster", "use manager, interlock, store, frontend01 and on, or worker01 and on")
+		r.fault(key+".name", host.Name, Unknown, "is not a node of the cluster", "use manager, interlock, store, frontend01, frontend02 …, or worker01, worker02 …")
 	}
 	if host.User == "" {
 		host.User = user
@@ -67,17 +67,17 @@ func (r *reader) host(key string, host *Host, user string) topology.Node {
 		host.Port = defaultSSHPort
 	}
 	if host.Port < 1 || host.Port > 65535 {
-		r.fault(key+".port", strconv.Itoa(host.Port), OutOfRange, "is not a TCP port", "set it to 1 … 65535, or leave it away for %d", defaultSSHPort)
+		r.fault(key+".port", strconv.Itoa(host.Port), OutOfRange, "is not a TCP port", "set it to 1 … 65535, or leave it out for %d", defaultSSHPort)
 	}
 	if _, err := netip.ParseAddr(host.Address); err != nil && !hostNamePattern.MatchString(host.Address) {
-		r.fault(key+".address", host.Address, Malformed, "is neither an address nor a host name", "set it to where SSH reaches the machine")
+		r.fault(key+".address", host.Address, Malformed, "is neither an address nor a host name", "set it to the address at which SSH reaches the machine")
 	}
 	if host.PrivateAddress == "" {
 		host.PrivateAddress = host.Address
 	}
 	address, err := netip.ParseAddr(host.PrivateAddress)
 	if err != nil || !address.Is4() {
-		r.fault(key+".privateAddress", host.PrivateAddress, Malformed, "is not an IPv4 address", "set it to the address by which the other machines reach this one")
+		r.fault(key+".privateAddress", host.PrivateAddress, Malformed, "is not an IPv4 address", "set it to the address at which the other machines reach this one")
 	}
 	node.Address = address
 	host.HostKey = strings.TrimSpace(host.HostKey)
@@ -89,7 +89,7 @@ func (r *reader) host(key string, host *Host, user string) topology.Node {
 	return node
 }
 
-// architectureOfHosts is what the setting says. Nothing else tells before the machines are asked.
+// architectureOfHosts returns the setting architecture, or amd64. Nothing asks the machines before the first resource.
 func (r *reader) architectureOfHosts() string {
 	if r.text(keyArchitecture) == "" {
 		return amd64

@@ -6,18 +6,18 @@ import (
 	"swarm-scale/topology"
 )
 
-// Source is where the raw values come from. Every key is without the namespace.
+// Source provides the raw values. Keys have no namespace.
 type Source struct {
-	// Value returns a setting's text and whether it is set at all. Lists are JSON.
+	// Value returns a setting's text, and whether it is set. Lists are JSON.
 	Value func(key string) (string, bool)
-	// IsSecret reports whether a setting that is set is kept encrypted.
+	// IsSecret reports whether a setting is encrypted.
 	IsSecret func(key string) bool
-	// ReadFile returns the content of a file of the machine on which Pulumi runs; os.ReadFile is one.
+	// ReadFile returns the content of a file on the machine on which Pulumi runs, as os.ReadFile does.
 	ReadFile func(path string) ([]byte, error)
 }
 
-// Load reads every setting, fills in the defaults and checks all of it at once. The error joins one Fault for everything
-// that is wrong; Settings is then not to be used.
+// Load reads every setting, fills in the defaults and checks the result. The error joins all faults, each of type Fault. Settings
+// are valid only without an error.
 func Load(source Source) (Settings, error) {
 	r := &reader{source: source}
 	s := Settings{
@@ -50,7 +50,7 @@ func Load(source Source) (Settings, error) {
 	return s, errors.Join(r.faults...)
 }
 
-// counts is how many nodes of each role there are, as far as that is a setting.
+// counts returns the number of nodes of each role whose number can be set.
 func (r *reader) counts() topology.Counts {
 	counts := topology.Counts{}
 	for _, spec := range topology.Roles() {

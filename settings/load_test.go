@@ -21,7 +21,7 @@ const hostKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMuyBIm7eNAyRfwLSNeFczlzv95
 
 var voterKey = base64.StdEncoding.EncodeToString([]byte("0123456789abcdef0123456789abcdef"))
 
-// testKey is a key pair that everybody can compute.
+// testKey is the same key pair in every run.
 var testKey = ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
 
 func privateKey(block *pem.Block, err error) ([]byte, error) {
@@ -31,7 +31,7 @@ func privateKey(block *pem.Block, err error) ([]byte, error) {
 	return pem.EncodeToMemory(block), nil
 }
 
-// onAWS is the least that a stack on AWS has to set.
+// onAWS returns the settings that a stack on AWS cannot do without.
 func onAWS() map[string]string {
 	return map[string]string{
 		"keyPair": "poll", "operatorCidr": "203.0.113.7/32",
@@ -39,7 +39,7 @@ func onAWS() map[string]string {
 	}
 }
 
-// onHosts is the least that a stack on existing machines has to set.
+// onHosts returns the settings of a stack on five existing machines.
 func onHosts() map[string]string {
 	return map[string]string{
 		"platform": "hosts", "frontends": "1",
@@ -55,17 +55,11 @@ func host(name, address string) string {
 	return fmt.Sprintf(`{"name":%q,"address":%q,"hostKey":%q}`, name, address, hostKey)
 }
 
+// load loads these values. The plain ones are not encrypted.
 func load(values map[string]string, plain ...string) (settings.Settings, error) {
 	return settings.Load(settings.Source{
-		Value: func(key string) (string, bool) { value, ok := values[key]; return value, ok },
-		IsSecret: func(key string) bool {
-			for _, name := range plain {
-				if key == name {
-					return false
-				}
-			}
-			return true
-		},
+		Value:    func(key string) (string, bool) { value, ok := values[key]; return value, ok },
+		IsSecret: func(key string) bool { return !slices.Contains(plain, key) },
 		ReadFile: func(path string) ([]byte, error) {
 			switch path {
 			case "/keys/locked":
@@ -97,7 +91,7 @@ func TestDefaultsAreTheWalkThrough(t *testing.T) {
 	}
 }
 
-// count is how many nodes of each role there are.
+// count returns the number of nodes of each role.
 func count(s settings.Settings) map[topology.Role]int {
 	of := map[topology.Role]int{}
 	for _, node := range s.Nodes {
@@ -106,8 +100,9 @@ func count(s settings.Settings) map[topology.Role]int {
 	return of
 }
 
-// TestArchitecture holds that the instance types tell the architecture, and the setting where there are none.
-func TestArchitecture(t *testing.T) {
+// TestInstanceTypesTellTheArchitecture holds that the architecture follows from the instance types, and on hosts from the
+// setting.
+func TestInstanceTypesTellTheArchitecture(t *testing.T) {
 	for kind, want := range map[string]string{
 		"t2.micro": "amd64", "g4dn.xlarge": "amd64", "m7i-flex.large": "amd64", "gr6.4xlarge": "amd64", "c6a.large": "amd64",
 		"a1.medium": "arm64", "t4g.micro": "arm64", "c7gn.large": "arm64", "im4gn.large": "arm64", "r8gd.metal-24xl": "arm64",
@@ -129,7 +124,7 @@ func TestArchitecture(t *testing.T) {
 	}
 }
 
-func TestHosts(t *testing.T) {
+func TestHostsAreInTheOrderOfTheNodes(t *testing.T) {
 	values := onHosts()
 	values["hosts"] = strings.Replace(values["hosts"], `"name":"store","address":"10.0.0.5"`,
 		`"name":"store","address":"store.example.org","privateAddress":"10.9.9.9","port":2222,"user":"admin"`, 1)
@@ -139,7 +134,7 @@ func TestHosts(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(s.Hosts) != 5 || len(s.Nodes) != 5 {
-		t.Fatalf("got %d hosts and %d nodes, want 5 of each (a spare machine is left alone)", len(s.Hosts), len(s.Nodes))
+		t.Fatalf("got %d hosts and %d nodes, want 5 of each, without the spare machine", len(s.Hosts), len(s.Nodes))
 	}
 	for i, node := range s.Nodes {
 		if s.Hosts[i].Name != node.Name || s.Hosts[i].PrivateAddress != node.Address.String() {
@@ -155,7 +150,7 @@ func TestHosts(t *testing.T) {
 	}
 }
 
-func TestKeyFile(t *testing.T) {
+func TestSecretsAreNotFormatted(t *testing.T) {
 	values := onAWS()
 	values["sshPrivateKeyFile"] = "/keys/good"
 	s, err := load(values)
@@ -166,12 +161,12 @@ func TestKeyFile(t *testing.T) {
 		t.Error("the key file's content is missing")
 	}
 	if shown := fmt.Sprintf("%v %+v %#v %s", s, s, s, s.SSH.PrivateKey); strings.Contains(shown, "BEGIN OPENSSH") || strings.Contains(shown, "correct horse") {
-		t.Errorf("formatting the settings shows a secret: %s", shown)
+		t.Errorf("the formatted settings show a secret: %s", shown)
 	}
 }
 
-// TestBrokenConfigs has configs as people break them, and holds which key each fault names and of what kind it is.
-func TestBrokenConfigs(t *testing.T) {
+// TestMistakesAreReported holds the key and the kind of the fault for each mistake that people make.
+func TestMistakesAreReported(t *testing.T) {
 	for name, test := range map[string]struct {
 		base  func() map[string]string
 		set   map[string]string // "-" takes a key away
@@ -226,7 +221,7 @@ func TestBrokenConfigs(t *testing.T) {
 		"hosts with a misspelt field":           {onHosts, map[string]string{"hosts": `[{"name":"manager","adress":"10.0.0.1"}]`}, nil, "hosts", settings.Malformed},
 		"a machine is missing":                  {onHosts, map[string]string{"frontends": "2"}, nil, "hosts", settings.Missing},
 		"one address twice":                     {onHosts, map[string]string{"hosts": strings.Replace(onHosts()["hosts"], "10.0.0.5", "10.0.0.4", 1)}, nil, "hosts", settings.Conflict},
-		"a machine of no role":                  {onHosts, map[string]string{"hosts": "[" + host("database", "10.0.0.9") + "," + onHosts()["hosts"][1:]}, nil, "hosts[0].name", settings.Unknown},
+		"a machine that is no node":             {onHosts, map[string]string{"hosts": "[" + host("database", "10.0.0.9") + "," + onHosts()["hosts"][1:]}, nil, "hosts[0].name", settings.Unknown},
 		"no host key":                           {onHosts, map[string]string{"hosts": strings.Replace(onHosts()["hosts"], hostKey, "", 1)}, nil, "hosts[0].hostKey", settings.Malformed},
 		"a private address that is a name":      {onHosts, map[string]string{"hosts": strings.Replace(onHosts()["hosts"], "10.0.0.1", "manager.example.org", 1)}, nil, "hosts[0].privateAddress", settings.Malformed},
 		"a port out of range":                   {onHosts, map[string]string{"hosts": strings.Replace(onHosts()["hosts"], `"address":"10.0.0.1"`, `"address":"10.0.0.1","port":70000`, 1)}, nil, "hosts[0].port", settings.OutOfRange},
@@ -248,7 +243,7 @@ func TestBrokenConfigs(t *testing.T) {
 	}
 }
 
-// broken are settings with some of them set to something else, or taken away.
+// broken returns values changed by set.
 func broken(values, set map[string]string) map[string]string {
 	for key, value := range set {
 		values[key] = value
@@ -259,7 +254,7 @@ func broken(values, set map[string]string) map[string]string {
 	return values
 }
 
-// faults are those that an error of Load joins. Each has to say what is wrong and what to do.
+// faults returns the faults that an error of Load joins. Each has to say what is wrong and what to do.
 func faults(t *testing.T, err error) []settings.Fault {
 	t.Helper()
 	joined, ok := err.(interface{ Unwrap() []error })
@@ -277,8 +272,8 @@ func faults(t *testing.T, err error) []settings.Fault {
 	return all
 }
 
-// TestAllFaultsAtOnce holds that one wrong setting hides no other.
-func TestAllFaultsAtOnce(t *testing.T) {
+// TestAllFaultsAreReportedAtOnce holds that one fault hides no other.
+func TestAllFaultsAreReportedAtOnce(t *testing.T) {
 	_, err := load(map[string]string{
 		"frontends": "999", "loadBalancer": "nginx", "operatorCidr": "0.0.0.0/0", "subnetCidr": "10.0.0.0/24", "redisImage": "redis:latest",
 	})
@@ -293,8 +288,8 @@ func TestAllFaultsAtOnce(t *testing.T) {
 	}
 }
 
-// TestMessages holds five messages as people read them.
-func TestMessages(t *testing.T) {
+// TestMessagesNameKeyValueAndRemedy holds five messages word for word.
+func TestMessagesNameKeyValueAndRemedy(t *testing.T) {
 	for _, test := range []struct {
 		base func() map[string]string
 		set  map[string]string
@@ -328,7 +323,7 @@ func FuzzLoad(f *testing.F) {
 		if err != nil {
 			return
 		}
-		// Whatever is accepted has to be usable: as many nodes as asked for, each with an address and a name of its own.
+		// Accepted settings are usable: every role has nodes, and every node has a name and an address of its own.
 		if of := count(s); of[topology.Manager] != 1 || of[topology.Frontend] < 1 || of[topology.Worker] < 1 {
 			t.Errorf("for %q frontends and %q workers the nodes are %v", frontends, workers, s.Nodes)
 		}

@@ -15,8 +15,7 @@ import (
 	"swarm-scale/settings"
 )
 
-// TestProjectFileDeclaresEverySetting holds Pulumi.yaml and this package together: the same keys, the same defaults, and a
-// sentence for each.
+// TestProjectFileDeclaresEverySetting holds that Pulumi.yaml has the keys and defaults of this package, and a sentence for each.
 func TestProjectFileDeclaresEverySetting(t *testing.T) {
 	content, err := os.ReadFile("../Pulumi.yaml")
 	if err != nil {
@@ -61,8 +60,8 @@ func TestProjectFileDeclaresEverySetting(t *testing.T) {
 	}
 }
 
-// TestDevStackIsTheWalkThrough checks that the dev stack's file sets only settings that exist, and only what the
-// walk-through says; what it lacks is what nobody else can choose.
+// TestDevStackIsTheWalkThrough holds that Pulumi.dev.yaml and what each operator adds are the defaults, with Interlock as the
+// load balancer.
 func TestDevStackIsTheWalkThrough(t *testing.T) {
 	content, err := os.ReadFile("../Pulumi.dev.yaml")
 	if err != nil {
@@ -76,7 +75,7 @@ func TestDevStackIsTheWalkThrough(t *testing.T) {
 	for key, value := range stack.Config {
 		name, ok := strings.CutPrefix(key, settings.Namespace+":")
 		if !ok {
-			t.Errorf("Pulumi.dev.yaml sets %s, which is not ours", key)
+			t.Errorf("Pulumi.dev.yaml sets %s, which is not in the project's namespace", key)
 		}
 		if _, known := values[name]; known {
 			t.Errorf("Pulumi.dev.yaml sets %s, which is for every operator to choose", key)
@@ -100,11 +99,11 @@ func TestDevStackIsTheWalkThrough(t *testing.T) {
 	}
 }
 
-// update makes TestSettingsDocument write the document instead of comparing it.
-var update = flag.Bool("update", false, "write docs/settings.md anew from Pulumi.yaml")
+// update makes TestSettingsDocumentIsUpToDate write the document before it compares.
+var update = flag.Bool("update", false, "write docs/settings.md from Pulumi.yaml")
 
-// TestSettingsDocument holds that docs/settings.md is what Pulumi.yaml says.
-func TestSettingsDocument(t *testing.T) {
+// TestSettingsDocumentIsUpToDate holds that docs/settings.md matches Pulumi.yaml.
+func TestSettingsDocumentIsUpToDate(t *testing.T) {
 	const path = "../docs/settings.md"
 	project, err := os.ReadFile("../Pulumi.yaml")
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/distribution/reference"
 )
 
-// reader reads settings one by one and keeps the faults that it finds.
+// reader reads single settings and collects faults.
 type reader struct {
 	source Source
 	faults []error
@@ -20,7 +20,7 @@ func (r *reader) fault(key, value string, kind Kind, problem, remedy string, arg
 	r.faults = append(r.faults, Fault{Key: key, Value: value, Kind: kind, Problem: problem, Remedy: fmt.Sprintf(remedy, arguments...)})
 }
 
-// text is a setting's text without surrounding space; where that is empty, the default.
+// text returns a setting's text without surrounding space, or the default if nothing is left.
 func (r *reader) text(key string) string {
 	if value, ok := r.source.Value(key); ok && strings.TrimSpace(value) != "" {
 		return strings.TrimSpace(value)
@@ -32,7 +32,7 @@ func (r *reader) text(key string) string {
 func (r *reader) oneOf(key string, choices ...string) string {
 	value := r.text(key)
 	if !slices.Contains(choices, value) {
-		r.fault(key, value, Unknown, "is not known here", "set it to %s", strings.Join(choices, " or "))
+		r.fault(key, value, Unknown, "is not a known value", "set it to %s", strings.Join(choices, " or "))
 		return ""
 	}
 	return value
@@ -73,7 +73,7 @@ func (r *reader) image(key string) string {
 	_, digested := named.(reference.Digested)
 	tagged, isTagged := named.(reference.Tagged)
 	if !digested && (!isTagged || tagged.Tag() == "latest") {
-		r.fault(key, value, Malformed, "does not say which version", "pin one, such as %s, so that what runs changes only when you say so", defaults[key])
+		r.fault(key, value, Malformed, "names no version", "pin one, such as %s, so that another one runs only when you say so", defaults[key])
 	}
 	return value
 }

@@ -1,9 +1,8 @@
-// Package settings is the one place that knows what can be set about a stack, what it is when nobody sets it, and what is
-// wrong with it. It is pure: the values come in through a Source, a Settings or a list of faults comes out, and no resource
-// has been touched by then.
+// Package settings knows what can be set about a stack, the defaults, and what is wrong with a value. It is pure: a Source goes
+// in, and a Settings or all faults come out, before any resource is touched.
 //
-// A setting's key here is its key in Pulumi.<stack>.yaml, under the project's name; Pulumi.yaml declares the same keys with
-// the same defaults, and a test holds the two together.
+// A setting's key is its key in Pulumi.<stack>.yaml without the project's name. Pulumi.yaml declares the same keys with the same
+// defaults. A test holds the two together.
 package settings
 
 import (
@@ -15,69 +14,68 @@ import (
 // Platform is where the machines come from.
 type Platform string
 
-// The platforms a stack can stand on.
+// The platforms.
 const (
-	AWS   Platform = "aws"   // EC2 machines that the stack makes and owns
-	Hosts Platform = "hosts" // machines that exist already, listed in the config
+	AWS   Platform = "aws"   // EC2 instances that the stack makes and owns
+	Hosts Platform = "hosts" // existing machines, listed in the config
 )
 
-// LoadBalancer is the program that spreads voters over the frontends.
+// LoadBalancer is the program that distributes voters over the frontends.
 type LoadBalancer string
 
-// The load balancers to choose from.
+// The load balancers.
 const (
-	// HAProxy is the kept one. Its configuration is written by the stack and reloaded without dropping a connection.
+	// HAProxy is maintained. The stack writes its configuration. A reload drops no connection.
 	HAProxy LoadBalancer = "haproxy"
-	// Interlock is the walk-through's: release 0.3.3, archived, finds the frontends through the Swarm manager.
+	// Interlock is the walk-through's. Release 0.3.3 is archived. It finds the frontends through the Swarm manager.
 	Interlock LoadBalancer = "interlock"
 )
 
-// Settings is everything a stack can be told, complete and checked.
+// Settings are the settings of a stack, complete and checked.
 type Settings struct {
 	Platform Platform
 
-	AWS   AWSSettings // meaningful on platform aws
+	AWS   AWSSettings // empty on platform hosts
 	Hosts []Host      // one for every node in Nodes, in that order; empty on platform aws
 	SSH   SSHSettings
-	// Nodes are the machines of the cluster in the address plan's order, as many of each role as the settings ask for. On
-	// platform hosts the addresses are the listed machines' own.
+	// Nodes are the nodes of the cluster in the address plan's order. On platform hosts their addresses are the listed machines'.
 	Nodes []topology.Node
 
 	Architecture string // of the machines' processors, as Go names it: amd64 or arm64
 	Images       Images
 	LoadBalancer LoadBalancer
 	Ballot       Ballot
-	// AppendFsync is Redis's appendfsync: "always" loses no acknowledged vote to a power cut, "everysec" up to two
-	// seconds of them (Redis's documentation on persistence).
+	// AppendFsync is Redis's appendfsync. In a power cut "always" loses no acknowledged vote, and "everysec" up to two seconds of
+	// them (Redis's documentation on persistence).
 	AppendFsync      string
 	PostgresPassword Secret
 	VoterKey         Secret // base64 of at least 32 random bytes; signs the voters' cookies
 }
 
-// AWSSettings is what only platform aws needs.
+// AWSSettings are the settings of platform aws.
 type AWSSettings struct {
 	Region           string
-	AvailabilityZone string       // empty: one that offers every instance type asked for
+	AvailabilityZone string       // empty: the first one that offers every instance type asked for
 	VPC              netip.Prefix // IPv4, /16 to /28
 	Subnet           netip.Prefix // IPv4, inside VPC
 	KeyPair          string       // name of an existing EC2 key pair of the region
-	OperatorCIDR     netip.Prefix // from where SSH is let in
-	AMI              string       // empty: Canonical's newest Ubuntu 22.04 at the time a machine is made
+	OperatorCIDR     netip.Prefix // SSH is open to it
+	AMI              string       // empty: Canonical's newest Ubuntu 22.04 when a machine is made
 	InstanceTypes    map[topology.Role]string
 	DiskSize         int // GiB of each machine's root disk
 }
 
-// Host is a machine that exists already.
+// Host is an existing machine.
 type Host struct {
 	Name           string `json:"name"`           // the node it becomes: manager, interlock, frontend01, worker01, store …
-	Address        string `json:"address"`        // where Pulumi reaches it by SSH: an address or a host name
-	PrivateAddress string `json:"privateAddress"` // IPv4 by which the nodes reach each other; default: Address
+	Address        string `json:"address"`        // address or host name at which Pulumi reaches it by SSH
+	PrivateAddress string `json:"privateAddress"` // IPv4 address at which the other nodes reach it; default: Address
 	Port           int    `json:"port"`           // SSH port; default: 22
 	User           string `json:"user"`           // SSH user; default: the setting sshUser
 	HostKey        string `json:"hostKey"`        // its SSH host key, "ssh-ed25519 AAAA…", by which it is recognised
 }
 
-// SSHSettings is how the operator's machine logs in on the nodes.
+// SSHSettings say how Pulumi logs in on the nodes.
 type SSHSettings struct {
 	User           string
 	PrivateKeyFile string // absolute; empty: the SSH agent's keys
@@ -89,12 +87,12 @@ type Images struct {
 	Redis, Postgres, Consul, Swarm, HAProxy, Interlock string
 }
 
-// Ballot is the two options a voter chooses between.
+// Ballot has the two options that a voter chooses between.
 type Ballot struct {
 	OptionA, OptionB string
 }
 
-// Secret is a value that formats as "[secret]", so that no log line or error shows it by accident.
+// Secret is a text that formats as "[secret]", so that no log line or error reveals it by accident.
 type Secret string
 
 // String hides the value.
@@ -103,5 +101,5 @@ func (Secret) String() string { return "[secret]" }
 // GoString hides the value from %#v, too.
 func (Secret) GoString() string { return "[secret]" }
 
-// Reveal is the value itself, for the one place that needs it.
+// Reveal returns the value.
 func (s Secret) Reveal() string { return string(s) }

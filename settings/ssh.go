@@ -7,7 +7,7 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// userPattern is what useradd takes as a login name.
+// userPattern matches what useradd accepts as a login name.
 var userPattern = regexp.MustCompile(`^[a-z_][a-z0-9_-]{0,31}$`)
 
 func (r *reader) ssh() SSHSettings {
@@ -23,15 +23,15 @@ func (r *reader) ssh() SSHSettings {
 	s.PrivateKeyFile = absolute
 	content, err := r.source.ReadFile(absolute)
 	if err != nil {
-		r.fault(keySSHPrivateKeyFile, path, Unknown, "cannot be read ("+err.Error()+")", "name the private key's file, or leave the setting away to use the SSH agent")
+		r.fault(keySSHPrivateKeyFile, path, Unknown, "cannot be read ("+err.Error()+")", "name the private key's file, or leave it out to use the SSH agent")
 		return s
 	}
 	if _, err := ssh.ParseRawPrivateKey(content); err != nil {
-		remedy := "name an OpenSSH or PEM private key, or leave the setting away to use the SSH agent"
+		remedy := "name an OpenSSH or PEM private key, or leave it out to use the SSH agent"
 		if _, locked := err.(*ssh.PassphraseMissingError); locked {
-			remedy = "its passphrase cannot be asked for in the middle of a deployment: leave the setting away and load the key into the SSH agent with ssh-add"
+			remedy = "a deployment cannot ask for its passphrase: leave the setting out, and load the key into the SSH agent with ssh-add"
 		}
-		r.fault(keySSHPrivateKeyFile, path, Malformed, "holds no private key that can be used ("+err.Error()+")", "%s", remedy)
+		r.fault(keySSHPrivateKeyFile, path, Malformed, "holds no usable private key ("+err.Error()+")", "%s", remedy)
 	}
 	s.PrivateKey = Secret(content)
 	return s

@@ -19,8 +19,8 @@ import (
 	"swarm-scale/test/simulation"
 )
 
-// simulated prepares the program on the real engine and simulated providers, where everything is instant, with the dev
-// stack's settings and whatever differs from them.
+// simulated prepares the program on the real Pulumi engine with simulated providers, which take no time. The settings are the dev
+// stack's and the differing ones.
 func simulated(t testing.TB, differing map[string]any) *harness.Stack {
 	t.Helper()
 	options, err := rehearsal.Options(rehearsal.World(0), t.TempDir())
@@ -31,6 +31,7 @@ func simulated(t testing.TB, differing map[string]any) *harness.Stack {
 	return harness.Test(t, options)
 }
 
+// up runs `pulumi up`, which has to succeed.
 func up(t testing.TB, e *harness.Stack) *harness.Result {
 	t.Helper()
 	result, err := e.Up(t.Context())
@@ -40,7 +41,7 @@ func up(t testing.TB, e *harness.Stack) *harness.Result {
 	return result
 }
 
-// unchanged asserts that a further up has nothing to do.
+// unchanged asserts that another up changes nothing.
 func unchanged(t testing.TB, e *harness.Stack) {
 	t.Helper()
 	result := up(t, e)
@@ -68,7 +69,7 @@ func destroyed(t testing.TB, e *harness.Stack) *harness.Result {
 		t.Errorf("destroy leaves %s in the state", left.URN)
 	}
 	for _, left := range e.World.Objects("*") {
-		// Where the votes go, too, no queue is emptied first; a retirement that was never run leaves nothing anywhere.
+		// The votes are deleted, too, so no retirement runs to drain a queue. Its object stays in the simulated world.
 		if !strings.HasSuffix(left.URN.Name(), "-retirement") {
 			t.Errorf("destroy leaves %s in the world", left.URN)
 		}
@@ -86,7 +87,7 @@ func outputs(t testing.TB, e *harness.Stack) auto.OutputMap {
 	return outputs
 }
 
-// done lists what the providers were asked to change, as "create frontend01", in the order in which it ended.
+// done lists the providers' changes as "create frontend01", in the order in which they ended.
 func done(result *harness.Result) []string {
 	var list []string
 	for _, record := range result.Records {
@@ -95,8 +96,9 @@ func done(result *harness.Result) []string {
 	return list
 }
 
-// TestLife is the life of the dev stack: previewed, made, left alone, refreshed, taken away.
-func TestLife(t *testing.T) {
+// TestStackComesAndGoes holds that a preview announces what up makes, that a second up and a refresh change nothing, that the state
+// has no secret in plain text, and that destroy leaves nothing.
+func TestStackComesAndGoes(t *testing.T) {
 	t.Parallel()
 	e := simulated(t, nil)
 	preview, err := e.Preview(t.Context())
@@ -117,7 +119,7 @@ func TestLife(t *testing.T) {
 		}
 	}
 	if !shown["statisticsUrl"].Secret {
-		t.Error("the statistics' URL, with the password in it, is no secret")
+		t.Error("the statistics' URL, which has the password in it, is no secret")
 	}
 	if ssh, _ := shown["ssh"].Value.(map[string]any); len(ssh) != 6 {
 		t.Errorf("output ssh is %v, want a command for six nodes", shown["ssh"].Value)
@@ -139,7 +141,7 @@ func TestLife(t *testing.T) {
 	destroyed(t, e)
 }
 
-// urn finds a resource of the state.
+// urn returns the URN of a resource in the state.
 func urn(t testing.TB, e *harness.Stack, token, name string) string {
 	t.Helper()
 	state, err := e.State()
@@ -155,7 +157,7 @@ func urn(t testing.TB, e *harness.Stack, token, name string) string {
 
 const instanceType = "aws:ec2/instance:Instance"
 
-// steps splits "create frontend01" into sets of names by operation.
+// steps groups the names of changed resources by operation, with machines apart.
 func steps(result *harness.Result) map[string][]string {
 	names := map[string][]string{}
 	for _, record := range result.Records {
@@ -171,7 +173,7 @@ func steps(result *harness.Result) map[string][]string {
 	return names
 }
 
-// inOrder asserts that the given steps were done one after another, whatever else was done between them.
+// inOrder asserts that these steps were done one after another, with any others in between.
 func inOrder(t *testing.T, result *harness.Result, want ...string) {
 	t.Helper()
 	list, from := done(result), 0
@@ -192,53 +194,53 @@ func TestDeployed(t *testing.T) {
 	deployed := simulated(t, nil)
 	up(t, deployed)
 	for name, test := range map[string]func(*testing.T, *harness.Stack){
-		"Unreachable": testUnreachable, "ScaleUpAndDown": testScaleUpAndDown, "NewerImageOfMachines": testNewerImageOfMachines,
+		"PreviewAndDestroyNeedNoMachine": testPreviewAndDestroyNeedNoMachine, "ScaleUpAndDown": testScaleUpAndDown, "NewerAMIIsForNewMachines": testNewerAMIIsForNewMachines,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			test(t, deployed.Clone(t))
 		})
 	}
-	t.Run("MachineReplaced", func(t *testing.T) { testMachineReplaced(t, deployed) })
+	t.Run("ReplacedMachineGetsEverythingAgain", func(t *testing.T) { testReplacedMachineGetsEverythingAgain(t, deployed) })
 }
 
-// testMachineReplaced replaces each machine in turn, alive and dead, and holds what follows it, in which order, and that
-// nothing else is touched.
-func testMachineReplaced(t *testing.T, deployed *harness.Stack) {
+// testReplacedMachineGetsEverythingAgain replaces each machine, alive and dead. It holds what is replaced or run again, in which
+// order, and that nothing else is.
+func testReplacedMachineGetsEverythingAgain(t *testing.T, deployed *harness.Stack) {
 	for node, want := range map[string]struct {
-		anew    []string // what is created besides the machine and its presence
+		created []string // besides the machine and its presence
 		updated []string // commands that run again
-		order   []string // what has to come after what
+		order   []string // one after another
 	}{
-		// The key-value store is on the manager, the overlay is in the store, and every container is on the overlay.
+		// Consul is on the manager, the overlay is in Consul, and every container is on the overlay.
 		"manager": {
-			anew: []string{"frontend01", "frontend02", "mynet", "pg", "redis01", "redis02", "results-app", "swarm-image-manager", "worker01"},
-			// The engines have to follow the new store, by the members' joins.
+			created: []string{"frontend01", "frontend02", "mynet", "pg", "redis01", "redis02", "results-app", "swarm-image-manager", "worker01"},
+			// The members' joins make their engines follow the new Consul.
 			updated: []string{"check", "consul", "frontend01-join", "frontend01-retirement", "frontend02-join", "frontend02-retirement",
 				"manager-engine", "manager-ready", "pg-password", "store-join", "swarm-manager", "swarm-members", "worker01-join"},
 			order: []string{"delete manager", "create manager", "update manager-ready", "update manager-engine", "update swarm-manager",
 				"update swarm-members", "create mynet", "create frontend01", "create frontend02"},
 		},
 		"interlock": {
-			anew:    []string{"interlock-image-interlock", "load-balancer"},
+			created: []string{"interlock-image-interlock", "load-balancer"},
 			updated: []string{"check", "interlock-engine", "interlock-ready"},
 			order: []string{"delete interlock", "create interlock", "update interlock-ready", "update interlock-engine",
 				"create interlock-image-interlock", "create load-balancer"},
 		},
 		"frontend01": {
-			anew:    []string{"frontend01", "redis-image-frontend01", "redis01", "redis01-data", "swarm-image-frontend01", "web-vote-app-frontend01"},
+			created: []string{"frontend01", "redis-image-frontend01", "redis01", "redis01-data", "swarm-image-frontend01", "web-vote-app-frontend01"},
 			updated: []string{"check", "frontend01-engine", "frontend01-join", "frontend01-ready", "swarm-members"},
 			order: []string{"delete frontend01", "create frontend01", "update frontend01-ready", "update frontend01-engine",
 				"update frontend01-join", "update swarm-members", "create frontend01"},
 		},
 		"worker01": {
-			anew:    []string{"swarm-image-worker01", "vote-worker-worker01", "worker01"},
+			created: []string{"swarm-image-worker01", "vote-worker-worker01", "worker01"},
 			updated: []string{"check", "swarm-members", "worker01-configuration", "worker01-engine", "worker01-join", "worker01-ready"},
 			order: []string{"delete worker01", "create worker01", "update worker01-ready", "update worker01-engine",
 				"create vote-worker-worker01", "create worker01"},
 		},
 		"store": {
-			anew:    []string{"pg", "pg-data", "postgres-image-store", "results-app", "results-app-store", "swarm-image-store"},
+			created: []string{"pg", "pg-data", "postgres-image-store", "results-app", "results-app-store", "swarm-image-store"},
 			updated: []string{"check", "pg-password", "store-engine", "store-join", "store-ready", "swarm-members"},
 			order:   []string{"delete store", "create store", "update store-ready", "update store-engine", "create pg-data", "create pg"},
 		},
@@ -262,10 +264,10 @@ func testMachineReplaced(t *testing.T, deployed *harness.Stack) {
 				if machines := got["create machine"]; !slices.Equal(machines, []string{node}) {
 					t.Errorf("machines made: %v, want %s alone", machines, node)
 				}
-				anew := append([]string{node + "-presence"}, want.anew...)
-				slices.Sort(anew)
-				if !slices.Equal(got["create"], anew) {
-					t.Errorf("made anew: %v, want %v", got["create"], anew)
+				created := append([]string{node + "-presence"}, want.created...)
+				slices.Sort(created)
+				if !slices.Equal(got["create"], created) {
+					t.Errorf("created: %v, want %v", got["create"], created)
 				}
 				if !slices.Equal(got["update"], want.updated) {
 					t.Errorf("run again: %v, want %v", got["update"], want.updated)
@@ -278,8 +280,8 @@ func testMachineReplaced(t *testing.T, deployed *harness.Stack) {
 	}
 }
 
-// TestHalfFailed holds that a failure in the middle leaves what was made, and that the next run makes the rest.
-func TestHalfFailed(t *testing.T) {
+// TestUpAfterAFailureMakesTheRest holds that a failure keeps what was made, and that the next up makes only the rest.
+func TestUpAfterAFailureMakesTheRest(t *testing.T) {
 	t.Parallel()
 	for pattern, token := range map[string]string{"frontend02": instanceType, "swarm-members": "", "mynet": "", "redis02": ""} {
 		t.Run(pattern, func(t *testing.T) {
@@ -305,8 +307,8 @@ func TestHalfFailed(t *testing.T) {
 	}
 }
 
-// testUnreachable holds that a preview asks nothing of machines that are down, and that destroy works without them.
-func testUnreachable(t *testing.T, e *harness.Stack) {
+// testPreviewAndDestroyNeedNoMachine holds that both work when every machine is down.
+func testPreviewAndDestroyNeedNoMachine(t *testing.T, e *harness.Stack) {
 	for _, node := range []string{"manager", "interlock", "frontend01", "frontend02", "worker01", "store"} {
 		e.World.MachineDead(node)
 	}
@@ -323,8 +325,8 @@ func testUnreachable(t *testing.T, e *harness.Stack) {
 	destroyed(t, e)
 }
 
-// testScaleUpAndDown holds that frontends are added and taken away without touching those that stay, and that a queue is emptied
-// before it goes.
+// testScaleUpAndDown holds that adding and removing frontends does not touch those that stay, and that a queue is drained before it
+// is deleted.
 func testScaleUpAndDown(t *testing.T, e *harness.Stack) {
 	if err := e.Set(map[string]any{"frontends": 10, "workers": 2}); err != nil {
 		t.Fatal(err)
@@ -360,15 +362,15 @@ func testScaleUpAndDown(t *testing.T, e *harness.Stack) {
 		inOrder(t, shrunk, "delete frontend"+number+"-retirement", "delete frontend"+number)
 	}
 	if len(retired) != 8 {
-		t.Errorf("queues emptied: %v, want eight", retired)
+		t.Errorf("queues drained: %v, want eight", retired)
 	}
 	unchanged(t, e)
 	destroyed(t, e)
 }
 
-// TestProgramChanged holds that a changed program replaces the containers that use it and nothing else, the frontends one
-// wave after the other.
-func TestProgramChanged(t *testing.T) {
+// TestChangedBallotReplacesItsContainers holds that a changed ballot replaces the containers that show it and nothing else, the
+// frontends in two waves.
+func TestChangedBallotReplacesItsContainers(t *testing.T) {
 	t.Parallel()
 	e := simulated(t, map[string]any{"frontends": 4})
 	up(t, e)
@@ -377,14 +379,14 @@ func TestProgramChanged(t *testing.T) {
 	}
 	result := up(t, e)
 	if got, want := steps(result)["create"], []string{"frontend01", "frontend02", "frontend03", "frontend04", "results-app"}; !slices.Equal(got, want) {
-		t.Errorf("another ballot makes %v anew, want %v", got, want)
+		t.Errorf("a changed ballot replaces %v, want %v", got, want)
 	}
 	for _, first := range []string{"frontend01", "frontend03"} {
 		for _, second := range []string{"frontend02", "frontend04"} {
 			inOrder(t, result, "create "+first, "create "+second)
 		}
 	}
-	// The second wave must not be stopped before the first one answers.
+	// The second wave may stop only after the first one answers.
 	records := result.Records
 	for _, second := range []string{"frontend02", "frontend04"} {
 		for _, record := range records {
@@ -401,8 +403,8 @@ func TestProgramChanged(t *testing.T) {
 	unchanged(t, e)
 }
 
-// testNewerImageOfMachines holds that a newer release of the system replaces no running machine, and is what new ones get.
-func testNewerImageOfMachines(t *testing.T, e *harness.Stack) {
+// testNewerAMIIsForNewMachines holds that a newer AMI replaces no running machine, and that new machines get it.
+func testNewerAMIIsForNewMachines(t *testing.T, e *harness.Stack) {
 	e.World.SetAMI("ami-fedcba9876543210f")
 	unchanged(t, e)
 	if err := e.Set(map[string]any{"frontends": 3}); err != nil {
@@ -412,14 +414,13 @@ func testNewerImageOfMachines(t *testing.T, e *harness.Stack) {
 	for _, machine := range e.World.Objects(instanceType) {
 		want := machine.URN.Name() == "frontend03"
 		if got := machine.Inputs["ami"].StringValue() == "ami-fedcba9876543210f"; got != want {
-			t.Errorf("%s has the newer image: %v, want %v", machine.URN.Name(), got, want)
+			t.Errorf("%s has the newer AMI: %v, want %v", machine.URN.Name(), got, want)
 		}
 	}
 }
 
-// TestBrokenSettingsOnTheEngine holds that what a person sees of bad settings is the list of faults, and that nothing
-// happened.
-func TestBrokenSettingsOnTheEngine(t *testing.T) {
+// TestInvalidSettingsFailUp holds that `pulumi up` reports all faults and makes nothing.
+func TestInvalidSettingsFailUp(t *testing.T) {
 	t.Parallel()
 	e := simulated(t, map[string]any{"frontends": 999, "operatorCidr": "0.0.0.0/0"})
 	_, err := e.Up(t.Context())
@@ -431,10 +432,9 @@ func TestBrokenSettingsOnTheEngine(t *testing.T) {
 	}
 }
 
-// TestHosts holds that a stack on existing machines needs no cloud, that a machine made anew gets everything again that it had
-// although its engine knows of nothing, and that destroy clears every machine that answers and is not held up by one that
-// does not.
-func TestHosts(t *testing.T) {
+// TestHostsAreTakenAndGivenBack holds that a stack on existing machines makes no AWS resource, that a reinstalled machine gets
+// everything again, and that destroy clears every machine that answers and skips one that does not.
+func TestHostsAreTakenAndGivenBack(t *testing.T) {
 	t.Parallel()
 	hosts, keys := []map[string]any{}, map[string]string{}
 	for _, name := range []string{"manager", "interlock", "frontend01", "frontend02", "worker01", "store"} {
@@ -454,7 +454,7 @@ func TestHosts(t *testing.T) {
 		name := strings.TrimSuffix(command.Name, "-presence")
 		line := command.Environment["SSH_DELETE"]
 		if !strings.Contains(line, "@"+address(name)+" ") || !strings.Contains(command.Text, "SSH_DELETE") {
-			t.Errorf("%s gives back another machine: %s: %s", command.Name, command.Text, line)
+			t.Errorf("%s gives the wrong machine back: %s: %s", command.Name, command.Text, line)
 		}
 		if name == dead || !strings.Contains(line, keys[name]) {
 			return simulation.Outcome{Stderr: "leave: does not answer as the machine it was"}, nil
@@ -479,11 +479,11 @@ func TestHosts(t *testing.T) {
 	}
 	second := steps(up(t, e))
 	if want := []string{"frontend01", "frontend01-machine", "frontend01-presence", "redis-image-frontend01", "redis01", "redis01-data", "swarm-image-frontend01", "web-vote-app-frontend01"}; !slices.Equal(second["create"], want) {
-		t.Errorf("made anew on the other machine: %v, want %v", second["create"], want)
+		t.Errorf("made on the reinstalled machine: %v, want %v", second["create"], want)
 	}
 	for _, name := range []string{"frontend01-ready", "frontend01-engine", "frontend01-join", "swarm-members", "check"} {
 		if !slices.Contains(second["update"], name) {
-			t.Errorf("%s did not run on the other machine, only %v", name, second["update"])
+			t.Errorf("%s did not run on the reinstalled machine, only %v", name, second["update"])
 		}
 	}
 	unchanged(t, e)
@@ -501,7 +501,7 @@ func TestHosts(t *testing.T) {
 	}
 }
 
-// publicKey is the public half of a new host key.
+// publicKey returns the public half of a new host key.
 func publicKey(t *testing.T) string {
 	t.Helper()
 	private, err := simulation.NewHostKey()

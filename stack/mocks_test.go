@@ -26,13 +26,13 @@ type registered struct {
 	request                       *pulumirpc.RegisterResourceRequest // with the resource's options
 }
 
-// mocks answers for the engine and the clouds, and keeps everything that is registered.
+// mocks stands for the Pulumi engine and the clouds. It keeps every registered resource.
 type mocks struct {
 	mutex     sync.Mutex
 	resources []registered
 }
 
-// NewResource gives a resource its inputs for outputs and what the clouds would add.
+// NewResource returns a resource's inputs as its outputs, with what the clouds would add.
 func (m *mocks) NewResource(arguments pulumi.MockResourceArgs) (string, resource.PropertyMap, error) {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
@@ -59,7 +59,7 @@ func (m *mocks) NewResource(arguments pulumi.MockResourceArgs) (string, resource
 	return arguments.Name + "-id", outputs, nil
 }
 
-// Call answers what the program looks up.
+// Call answers the program's lookups.
 func (m *mocks) Call(arguments pulumi.MockCallArgs) (resource.PropertyMap, error) {
 	answers := map[string]map[string]any{
 		"aws:index/getAvailabilityZones:getAvailabilityZones": {"names": []any{"us-west-1c", "us-west-1b"}},
@@ -70,21 +70,21 @@ func (m *mocks) Call(arguments pulumi.MockCallArgs) (resource.PropertyMap, error
 	}
 	answer, ok := answers[arguments.Token]
 	if !ok {
-		return nil, fmt.Errorf("the program asks %s, which nobody expected", arguments.Token)
+		return nil, fmt.Errorf("unexpected lookup %s", arguments.Token)
 	}
 	return resource.NewPropertyMapFromMap(answer), nil
 }
 
 const password, voterKey = rehearsal.PostgresPassword, rehearsal.VoterKey
 
-// awsSettings are the dev stack's, with what an operator adds.
+// awsSettings returns the dev stack's settings, with what an operator adds.
 func awsSettings() map[string]string {
 	return map[string]string{
 		"loadBalancer": "interlock", "keyPair": "poll", "operatorCidr": "203.0.113.7/32", "postgresPassword": password, "voterKey": voterKey,
 	}
 }
 
-// hostsSettings are those of six machines that exist already.
+// hostsSettings returns the settings of a stack on six existing machines.
 func hostsSettings(t *testing.T) map[string]string {
 	t.Helper()
 	public, err := ssh.NewPublicKey(ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)).Public())
@@ -107,10 +107,10 @@ func hostsSettings(t *testing.T) map[string]string {
 	return map[string]string{"platform": "hosts", "hosts": string(list), "postgresPassword": password, "voterKey": voterKey}
 }
 
-// deploy runs the program against mocks and returns what it registered, with the resources by name.
+// deploy runs the program against mocks and returns the registered resources.
 func deploy(t *testing.T, values map[string]string) ([]registered, error) {
 	t.Helper()
-	// There is an SSH agent, or so the program thinks: nothing here dials anybody.
+	// The program wants an SSH agent. With mocks, nothing dials.
 	t.Setenv("SSH_AUTH_SOCK", "/nonexistent/agent")
 	m := &mocks{}
 	err := pulumi.RunErr(stack.Deploy, pulumi.WithMocks("swarm-scale", "dev", m), func(info *pulumi.RunInfo) {
@@ -132,7 +132,7 @@ func find(t *testing.T, resources []registered, token, name string) registered {
 	return resources[at]
 }
 
-// text is a property without the wrappers of secrets and outputs, as JSON.
+// text returns a property as JSON, without the wrappers of secrets and outputs.
 func text(t *testing.T, value resource.PropertyValue) string {
 	t.Helper()
 	encoded, err := json.Marshal(plain(value).Mappable())
@@ -142,6 +142,7 @@ func text(t *testing.T, value resource.PropertyValue) string {
 	return string(encoded)
 }
 
+// plain returns a property without the wrappers of secrets and outputs.
 func plain(value resource.PropertyValue) resource.PropertyValue {
 	switch {
 	case value.IsSecret():

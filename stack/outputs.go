@@ -8,12 +8,12 @@ import (
 	"swarm-scale/topology"
 )
 
-// export says what a person needs once the stack is up.
+// export exports the outputs, which are what a person needs once the stack is up.
 func export(ctx *pulumi.Context, machines *infra.Machines, poll *app.App) {
 	ctx.Export("voteUrl", pulumi.String("http://"+app.VoteHost))
 	ctx.Export("resultsUrl", pulumi.Sprintf("http://%s", machines.Of(topology.Store)[0].PublicAddress))
 	ctx.Export("statisticsUrl", poll.StatisticsURL)
-	// For /etc/hosts of whoever opens voteUrl before a name server knows it. One load balancer is enough there.
+	// For the /etc/hosts of a voter, until a name server knows voteUrl. A line has one load balancer.
 	ctx.Export("hostsFileLine", pulumi.Sprintf("%s %s", machines.Of(topology.LoadBalancer)[0].PublicAddress, app.VoteHost))
 
 	nodes, ssh, knownHosts := pulumi.Map{}, pulumi.StringMap{}, pulumi.StringArray{}

@@ -1,5 +1,5 @@
-// Package stack is the whole deployment, from a stack's settings to its outputs. main.go runs it under `pulumi up`; the
-// demo and the tests run the very same function.
+// Package stack is the whole deployment, from a stack's settings to its outputs. main.go runs it under `pulumi up`. The demo and the
+// tests run the same function.
 package stack
 
 import (
@@ -16,8 +16,8 @@ import (
 	"swarm-scale/settings"
 )
 
-// Deploy describes a stack: settings, machines, cluster, application, outputs. The error of bad settings joins all faults
-// and comes before any resource.
+// Deploy describes a stack: settings, machines, cluster, application, outputs. If settings are invalid, it registers no resource, and
+// the error joins all faults.
 func Deploy(ctx *pulumi.Context) error {
 	s, err := readSettings(ctx)
 	if err != nil {
@@ -58,7 +58,7 @@ func readSettings(ctx *pulumi.Context) (settings.Settings, error) {
 	}
 	if !ctx.DryRun() && s.SSH.PrivateKeyFile == "" && os.Getenv("SSH_AUTH_SOCK") == "" {
 		return s, fmt.Errorf("no SSH key to log in on the machines with; nothing was changed:\n%w", settings.Fault{
-			Key: "sshPrivateKeyFile", Kind: settings.Missing, Problem: "is not set, and there is no SSH agent either",
+			Key: "sshPrivateKeyFile", Kind: settings.Missing, Problem: "is not set, and there is no SSH agent",
 			Remedy: `start one with: eval "$(ssh-agent)" && ssh-add KEY-FILE, or set the key's file: pulumi config set sshPrivateKeyFile KEY-FILE`,
 		})
 	}

@@ -11,16 +11,15 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 )
 
-// The component that each kind of resource has to descend from.
+// The components.
 const (
 	machinesType = "swarm-scale:infra:Machines"
 	swarmType    = "swarm-scale:cluster:StandaloneSwarm"
 	appType      = "swarm-scale:app:VotingApp"
 )
 
-// TestTree holds the whole tree of the dev stack: how many resources of each type, under which component, with a provider
-// of their own.
-func TestTree(t *testing.T) {
+// TestTreeOfTheDevStack holds how many resources of each type each component has, and that every resource has an explicit provider.
+func TestTreeOfTheDevStack(t *testing.T) {
 	resources, err := deploy(t, awsSettings())
 	if err != nil {
 		t.Fatal(err)
@@ -38,7 +37,7 @@ func TestTree(t *testing.T) {
 		}
 		got[parent+" > "+r.token]++
 		if r.custom && !strings.HasPrefix(r.token, "pulumi:providers:") && r.provider == "" {
-			t.Errorf("%s %s has no provider of its own", r.token, r.name)
+			t.Errorf("%s %s has no explicit provider", r.token, r.name)
 		}
 	}
 	delete(got, "stack > pulumi:pulumi:Stack")
@@ -81,8 +80,8 @@ func TestTree(t *testing.T) {
 	}
 }
 
-// TestContainers holds the containers to the walk-through's inputs.
-func TestContainers(t *testing.T) {
+// TestContainersAreTheWalkThroughs holds the containers' inputs.
+func TestContainersAreTheWalkThroughs(t *testing.T) {
 	for name, values := range map[string]map[string]string{"aws": awsSettings(), "hosts": hostsSettings(t)} {
 		t.Run(name, func(t *testing.T) {
 			resources, err := deploy(t, values)
@@ -136,7 +135,7 @@ func TestContainers(t *testing.T) {
 					}
 				}
 				if !c.inputs.HasValue("healthcheck") {
-					t.Errorf("%s: nothing says whether it works", name)
+					t.Errorf("%s: has no health check", name)
 				}
 				if !c.request.GetDeleteBeforeReplace() {
 					t.Errorf("%s: has a fixed name and is not deleted before it is replaced", name)
@@ -146,6 +145,7 @@ func TestContainers(t *testing.T) {
 	}
 }
 
+// ports shows a container's ports as ADDRESS:OUTSIDE→INSIDE, separated by spaces.
 func ports(inputs resource.PropertyMap) string {
 	var shown []string
 	for _, port := range plain(inputs["ports"]).ArrayValue() {
@@ -159,8 +159,8 @@ func ports(inputs resource.PropertyMap) string {
 	return strings.Join(shown, " ")
 }
 
-// TestLoadBalancers holds both load balancers to what they need, outside of the cluster, on their node's own engine.
-func TestLoadBalancers(t *testing.T) {
+// TestLoadBalancersAreOutsideTheCluster holds that both kinds run on their node's own engine, and find the frontends.
+func TestLoadBalancersAreOutsideTheCluster(t *testing.T) {
 	for _, name := range []string{"interlock", "haproxy"} {
 		t.Run(name, func(t *testing.T) {
 			values := awsSettings()
@@ -180,7 +180,7 @@ func TestLoadBalancers(t *testing.T) {
 				t.Errorf("ports %q", got)
 			}
 			if c.inputs.HasValue("networkMode") || c.inputs.HasValue("envs") {
-				t.Errorf("it stands outside of the cluster, but has %v", c.inputs)
+				t.Errorf("it is outside the cluster, but has %v", c.inputs)
 			}
 			if name == "interlock" {
 				if got := text(t, c.inputs["command"]); got != `["--swarm-url","tcp://192.168.33.11:3375","--plugin","haproxy","start"]` {
@@ -201,8 +201,8 @@ func TestLoadBalancers(t *testing.T) {
 	}
 }
 
-// TestFirewalls holds every rule there is. Only the two pages are open to anybody.
-func TestFirewalls(t *testing.T) {
+// TestFirewallsOpenOnlyTheTwoPages holds every ingress rule. Only the two pages are open to everybody.
+func TestFirewallsOpenOnlyTheTwoPages(t *testing.T) {
 	values := awsSettings()
 	resources, err := deploy(t, values)
 	if err != nil {
@@ -250,8 +250,8 @@ func TestFirewalls(t *testing.T) {
 	}
 }
 
-// TestMachines holds what every EC2 machine has to be.
-func TestMachines(t *testing.T) {
+// TestMachinesAreTheWalkThroughs holds the inputs of every EC2 instance, and that every resource has tags.
+func TestMachinesAreTheWalkThroughs(t *testing.T) {
 	resources, err := deploy(t, awsSettings())
 	if err != nil {
 		t.Fatal(err)
@@ -278,10 +278,10 @@ func TestMachines(t *testing.T) {
 			t.Errorf("%s: its disk is not encrypted", name)
 		}
 		if !machine.request.GetDeleteBeforeReplace() || !slices.Contains(machine.request.GetIgnoreChanges(), "ami") {
-			t.Errorf("%s: has to be deleted before it is replaced, and not replaced for a newer AMI", name)
+			t.Errorf("%s: want it deleted before it is replaced, and not replaced for a newer AMI", name)
 		}
 		if !machine.inputs["userDataBase64"].IsSecret() && !machine.inputs["userDataBase64"].IsOutput() {
-			t.Errorf("%s: its user data, in which its host key is, is no secret", name)
+			t.Errorf("%s: its user data, which has its host key, is no secret", name)
 		}
 	}
 	for _, r := range resources {
@@ -297,12 +297,13 @@ func TestMachines(t *testing.T) {
 	}
 	machine := find(t, resources, "aws:ec2/instance:Instance", "store")
 	if machine.inputs["ami"].StringValue() != "ami-11111111111111111" || slices.Contains(machine.request.GetIgnoreChanges(), "ami") {
-		t.Error("an image that the settings name has to be used, and followed when they name another one")
+		t.Error("want the AMI of the settings used, and a changed one not ignored")
 	}
 }
 
-// TestFollowing holds that what lives on a machine goes with it and is made anew on the one that takes its place.
-func TestFollowing(t *testing.T) {
+// TestResourcesFollowTheirMachine holds that a resource on a machine is dropped with the machine, and replaced or run again on the
+// next one.
+func TestResourcesFollowTheirMachine(t *testing.T) {
 	for name, values := range map[string]map[string]string{"aws": awsSettings(), "hosts": hostsSettings(t)} {
 		t.Run(name, func(t *testing.T) {
 			resources, err := deploy(t, values)
@@ -316,9 +317,9 @@ func TestFollowing(t *testing.T) {
 				if r.request.GetDeletedWith() == "" {
 					t.Errorf("%s %s would be deleted on a machine that is gone", r.token, r.name)
 				}
-				// The network follows the key-value store instead.
+				// The network follows Consul instead.
 				if strings.HasPrefix(r.token, "docker:") && len(r.request.GetReplaceWith()) == 0 && r.request.GetReplacementTrigger() == nil {
-					t.Errorf("%s %s would not be made anew on another machine", r.token, r.name)
+					t.Errorf("%s %s would not be replaced on another machine", r.token, r.name)
 				}
 				if r.token == "command:remote:Command" && !strings.Contains(text(t, r.inputs["stdin"]), "SWARM_SCALE_MACHINE=") {
 					t.Errorf("%s %s would not run again on another machine", r.token, r.name)
@@ -328,8 +329,8 @@ func TestFollowing(t *testing.T) {
 	}
 }
 
-// TestSecrets holds that no secret gets into any input but as a secret.
-func TestSecrets(t *testing.T) {
+// TestSecretsAreSecretInputs holds that no input has a secret in plain text.
+func TestSecretsAreSecretInputs(t *testing.T) {
 	for name, values := range map[string]map[string]string{"aws": awsSettings(), "hosts": hostsSettings(t)} {
 		t.Run(name, func(t *testing.T) {
 			resources, err := deploy(t, values)
@@ -354,7 +355,7 @@ func TestSecrets(t *testing.T) {
 	}
 }
 
-// openText is everything in a value that is not secret.
+// openText returns everything in a value that is not secret.
 func openText(value resource.PropertyValue) string {
 	switch {
 	case value.IsSecret():
@@ -380,7 +381,7 @@ func openText(value resource.PropertyValue) string {
 	return fmt.Sprint(value.Mappable())
 }
 
-// TestHostsNeedNoCloud holds that a stack on existing machines asks nothing of AWS, and checks every host key.
+// TestHostsNeedNoCloud holds that a stack on existing machines has no AWS resource, and verifies every host key.
 func TestHostsNeedNoCloud(t *testing.T) {
 	resources, err := deploy(t, hostsSettings(t))
 	if err != nil {
@@ -409,7 +410,7 @@ func TestHostsNeedNoCloud(t *testing.T) {
 	}
 }
 
-// TestBadSettingsRegisterNothing holds that all faults come at once and before anything is touched.
+// TestBadSettingsRegisterNothing holds that all faults are reported at once, before any resource is registered.
 func TestBadSettingsRegisterNothing(t *testing.T) {
 	resources, err := deploy(t, map[string]string{"frontends": "0", "operatorCidr": "0.0.0.0/0", "loadBalancer": "nginx"})
 	if err == nil {
@@ -427,8 +428,8 @@ func TestBadSettingsRegisterNothing(t *testing.T) {
 	}
 }
 
-// TestScale holds that every frontend and worker of the largest plan is there.
-func TestScale(t *testing.T) {
+// TestScaleOfTheLargestCluster holds the last frontend's and the last worker's inputs.
+func TestScaleOfTheLargestCluster(t *testing.T) {
 	values := awsSettings()
 	values["frontends"], values["workers"] = "180", "50"
 	resources, err := deploy(t, values)

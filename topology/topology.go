@@ -1,8 +1,7 @@
 // Package topology says which nodes a cluster has, what they are called and which private address each one gets.
 //
 // The plan is the walk-through's: every role has a range of offsets from the start of the subnet, so that 192.168.33.0/24
-// gives the manager 192.168.33.11, the first frontend 192.168.33.20 and the store 192.168.33.250. It is pure arithmetic:
-// nothing here talks to a cloud.
+// gives the manager 192.168.33.11, the first frontend 192.168.33.20 and the store 192.168.33.250. The package does no I/O.
 package topology
 
 import (
@@ -12,12 +11,12 @@ import (
 	"slices"
 )
 
-// Role is what a node is there for. A role decides the workloads that run on the node, its firewall and its size.
+// Role is a node's purpose. It decides the workloads that run on the node, its firewall and its size.
 type Role string
 
 // The roles of the walk-through's six nodes.
 const (
-	Manager      Role = "manager"   // schedules for the others and keeps the cluster's state
+	Manager      Role = "manager"   // schedules containers and keeps the cluster's state
 	LoadBalancer Role = "interlock" // the load balancer
 	Frontend     Role = "frontend"  // one web container and its Redis
 	Worker       Role = "worker"    // one worker container
@@ -27,17 +26,17 @@ const (
 // Spec is a role's row in the address plan.
 type Spec struct {
 	Role Role
-	// First and Next are offsets from the subnet's first address: First is the role's first node's, Next the second one's,
-	// from which the others follow one by one.
+	// First and Next are offsets from the subnet's first address. The role's first node is at First, the second at Next. The
+	// others follow one by one.
 	First, Next int
-	// Most is how many nodes of the role the plan has room for. A cluster has at least one.
+	// Most is the largest number of nodes of the role. The smallest is 1.
 	Most int
-	// Numbered roles number all their nodes: frontend01, frontend02. The others leave the first one's number out: store,
-	// store02. A node's name never changes, because resources are known by it.
+	// Numbered says that the first node has a number, too: frontend01, frontend02. Without it the names are store, store02.
+	// Names never change, because they are part of the resources' URNs.
 	Numbered bool
 }
 
-// Roles is the address plan, in the order in which nodes are listed. The first offsets are the walk-through's.
+// Roles returns the address plan, in the order in which nodes are listed. The first offsets are the walk-through's.
 func Roles() []Spec {
 	return []Spec{
 		{Role: Manager, First: 11, Next: 13, Most: 5},
@@ -48,10 +47,10 @@ func Roles() []Spec {
 	}
 }
 
-// Counts is how many nodes of each role a cluster has. A role that is not in it has one.
+// Counts is the number of nodes of each role in a cluster. A role without an entry has one node.
 type Counts map[Role]int
 
-// Of is how many nodes of the role there are.
+// Of returns the number of nodes of the role.
 func (c Counts) Of(role Role) int {
 	if count, ok := c[role]; ok {
 		return count
@@ -62,16 +61,16 @@ func (c Counts) Of(role Role) int {
 // Node is one machine of the plan.
 type Node struct {
 	Name    string     // host name, unique in the cluster: manager, interlock, frontend01, worker01, store
-	Role    Role       // what the node is there for
+	Role    Role       // its purpose
 	Number  int        // 1, 2, 3 … among the nodes of its role
-	Zone    int        // 1, 2, 3 …: nodes of one zone can be lost together
-	Address netip.Addr // private address, inside the subnet of the plan
+	Zone    int        // 1, 2, 3 …: nodes of one zone can fail together
+	Address netip.Addr // private address
 }
 
-// Suffix is a number as names carry it: at least two digits, "01", "02", … "100".
+// Suffix formats a number for a name, with at least two digits: "01", "02", … "100".
 func Suffix(number int) string { return fmt.Sprintf("%02d", number) }
 
-// name is what the role's node of that number is called.
+// name returns the name of the role's node with that number.
 func (s Spec) name(number int) string {
 	if number == 1 && !s.Numbered {
 		return string(s.Role)
@@ -79,7 +78,7 @@ func (s Spec) name(number int) string {
 	return string(s.Role) + Suffix(number)
 }
 
-// offset is where the role's node of that number is, from the subnet's first address.
+// offset returns the offset of the role's node with that number, from the subnet's first address.
 func (s Spec) offset(number int) int {
 	if number == 1 {
 		return s.First
@@ -108,10 +107,9 @@ func Room() []Node {
 	return Names(most)
 }
 
-// New gives every node of a cluster its private address inside the subnet. The result is in the order of Names.
+// New lists the nodes of a cluster in the order of Names, each with its private address inside the subnet.
 //
-// The error joins one fault for everything that does not fit: too few or too many nodes of a role, and addresses that lie
-// outside the subnet or that AWS keeps for itself there.
+// The error joins all faults: too few or too many nodes of a role, addresses outside the subnet, addresses that AWS reserves.
 func New(subnet netip.Prefix, counts Counts) ([]Node, error) {
 	var faults []error
 	offsets := map[string]int{}
@@ -135,8 +133,8 @@ func New(subnet netip.Prefix, counts Counts) ([]Node, error) {
 	return nodes, Check(subnet, nodes)
 }
 
-// Check verifies a list of nodes against a subnet: every address inside it, none that AWS reserves (the first four and the
-// last one of every subnet, by the VPC user guide), and everything CheckUnique asks for. The error joins all faults.
+// Check verifies that every node's address is inside the subnet and is not reserved by AWS, and what CheckUnique verifies. AWS
+// reserves the first four and the last address of every subnet (VPC user guide). The error joins all faults.
 func Check(subnet netip.Prefix, nodes []Node) error {
 	var faults []error
 	for _, node := range nodes {
@@ -175,7 +173,7 @@ func describe(address netip.Addr) string {
 	return address.String()
 }
 
-// nth is the address that many steps after the first one of the subnet. It is invalid where the address family ends before.
+// nth returns the address that many steps after the subnet's first one. It is invalid past the end of the address family.
 func nth(subnet netip.Prefix, steps int) netip.Addr {
 	address := subnet.Masked().Addr()
 	for range steps {

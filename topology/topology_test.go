@@ -14,7 +14,7 @@ func counts(frontends, workers int) topology.Counts {
 	return topology.Counts{topology.Frontend: frontends, topology.Worker: workers}
 }
 
-func TestWalkThroughAddresses(t *testing.T) {
+func TestAddressesAreTheWalkThroughs(t *testing.T) {
 	nodes, err := topology.New(netip.MustParsePrefix("192.168.33.0/24"), counts(2, 1))
 	if err != nil {
 		t.Fatal(err)
@@ -36,26 +36,26 @@ func TestWalkThroughAddresses(t *testing.T) {
 	}
 }
 
-func TestNew(t *testing.T) {
+func TestNewPlacesNodesOrReportsFaults(t *testing.T) {
 	for name, test := range map[string]struct {
 		subnet             string
 		frontends, workers int
-		last               map[string]string // name → address of nodes worth a look
-		faults             []string          // what the error must say; none: no error
+		addresses          map[string]string // of some nodes, by name
+		faults             []string          // parts of the error; none: no error
 	}{
-		"everything the plan holds": {
+		"the largest cluster": {
 			subnet: "192.168.33.0/24", frontends: 180, workers: 50,
-			last: map[string]string{"frontend99": "192.168.33.118", "frontend180": "192.168.33.199", "worker50": "192.168.33.249"},
+			addresses: map[string]string{"frontend99": "192.168.33.118", "frontend180": "192.168.33.199", "worker50": "192.168.33.249"},
 		},
-		"another range":         {subnet: "10.1.2.0/24", frontends: 1, workers: 1, last: map[string]string{"store": "10.1.2.250"}},
-		"a wider range":         {subnet: "10.0.0.0/16", frontends: 1, workers: 1, last: map[string]string{"store": "10.0.0.250"}},
-		"host bits are ignored": {subnet: "10.1.2.99/24", frontends: 1, workers: 1, last: map[string]string{"manager": "10.1.2.11"}},
-		"one too many of each": {
+		"another range":         {subnet: "10.1.2.0/24", frontends: 1, workers: 1, addresses: map[string]string{"store": "10.1.2.250"}},
+		"a wider range":         {subnet: "10.0.0.0/16", frontends: 1, workers: 1, addresses: map[string]string{"store": "10.0.0.250"}},
+		"host bits are ignored": {subnet: "10.1.2.99/24", frontends: 1, workers: 1, addresses: map[string]string{"manager": "10.1.2.11"}},
+		"one node too many of two roles": {
 			subnet: "192.168.33.0/24", frontends: 181, workers: 51,
 			faults: []string{"181 nodes of the role frontend", "1 to 180", "51 nodes of the role worker", "1 to 50"},
 		},
-		"none of either": {subnet: "192.168.33.0/24", faults: []string{"0 nodes of the role frontend", "0 nodes of the role worker"}},
-		"too small a subnet": {
+		"no node of two roles": {subnet: "192.168.33.0/24", faults: []string{"0 nodes of the role frontend", "0 nodes of the role worker"}},
+		"a subnet that is too small": {
 			subnet: "192.168.33.0/25", frontends: 1, workers: 1,
 			faults: []string{"worker01: address 192.168.33.200 is outside the subnet 192.168.33.0/25", "store: address 192.168.33.250"},
 		},
@@ -71,7 +71,7 @@ func TestNew(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			nodes, err := topology.New(netip.MustParsePrefix(test.subnet), counts(test.frontends, test.workers))
 			checkFaults(t, err, test.faults)
-			for name, address := range test.last {
+			for name, address := range test.addresses {
 				at := slices.IndexFunc(nodes, func(node topology.Node) bool { return node.Name == name })
 				if at < 0 || nodes[at].Address.String() != address {
 					t.Errorf("%s is not at %s in %v", name, address, nodes)
@@ -81,8 +81,8 @@ func TestNew(t *testing.T) {
 	}
 }
 
-// TestFirstOfARoleStays holds that more nodes of a role leave the first one its name and its address.
-func TestFirstOfARoleStays(t *testing.T) {
+// TestFirstNodeKeepsNameAndAddress holds that further nodes of a role change neither for the first one.
+func TestFirstNodeKeepsNameAndAddress(t *testing.T) {
 	nodes, err := topology.New(netip.MustParsePrefix("192.168.33.0/24"), topology.Counts{topology.Manager: 3, topology.LoadBalancer: 2, topology.Store: 2})
 	if err != nil {
 		t.Fatal(err)
@@ -100,19 +100,19 @@ func TestFirstOfARoleStays(t *testing.T) {
 	}
 }
 
-// TestPlanHasNoOverlap holds that the largest cluster of the plan fits a /24, every node with a name and an address of its own.
-func TestPlanHasNoOverlap(t *testing.T) {
+// TestRolesDoNotOverlap holds that the largest cluster fits a /24, with a name and an address for every node.
+func TestRolesDoNotOverlap(t *testing.T) {
 	most := topology.Counts{}
 	for _, spec := range topology.Roles() {
 		most[spec.Role] = spec.Most
 	}
 	nodes, err := topology.New(netip.MustParsePrefix("192.168.33.0/24"), most)
 	if err != nil || len(nodes) != len(topology.Room()) {
-		t.Errorf("%d nodes, of which there is room for %d: %v", len(nodes), len(topology.Room()), err)
+		t.Errorf("%d nodes, want %d: %v", len(nodes), len(topology.Room()), err)
 	}
 }
 
-func TestCheck(t *testing.T) {
+func TestCheckReportsBadAddresses(t *testing.T) {
 	subnet := netip.MustParsePrefix("192.168.33.0/24")
 	node := func(name, address string) topology.Node {
 		return topology.Node{Name: name, Address: netip.MustParseAddr(address)}
@@ -121,12 +121,12 @@ func TestCheck(t *testing.T) {
 		nodes  []topology.Node
 		faults []string
 	}{
-		"fine":              {nodes: []topology.Node{node("a", "192.168.33.4"), node("b", "192.168.33.254")}},
+		"good addresses":    {nodes: []topology.Node{node("a", "192.168.33.4"), node("b", "192.168.33.254")}},
 		"the first address": {nodes: []topology.Node{node("a", "192.168.33.0")}, faults: []string{"a: address 192.168.33.0 is reserved"}},
 		"the router":        {nodes: []topology.Node{node("a", "192.168.33.1")}, faults: []string{"reserved by AWS"}},
 		"the fourth":        {nodes: []topology.Node{node("a", "192.168.33.3")}, faults: []string{"reserved by AWS"}},
 		"the broadcast":     {nodes: []topology.Node{node("a", "192.168.33.255")}, faults: []string{"reserved by AWS"}},
-		"outside and twice": {
+		"outside the subnet, and twice": {
 			nodes:  []topology.Node{node("a", "10.0.0.9"), node("b", "10.0.0.9"), node("b", "192.168.33.9")},
 			faults: []string{"a: address 10.0.0.9 is outside", "b: address 10.0.0.9 is also the address of a", "b: two nodes have this name"},
 		},

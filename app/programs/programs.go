@@ -1,5 +1,5 @@
-// Package programs compiles the programs and lays out what their images are built from: the same bytes for the cluster and
-// for development.
+// Package programs compiles the programs and makes the build contexts of their images. They are the same for the cluster and for
+// development.
 package programs
 
 import (
@@ -21,24 +21,23 @@ const (
 	ResultsApp = "results-app"
 )
 
-// buildFolder is where the image contexts are, relative to the folder of Pulumi.yaml.
+// buildFolder is the folder of the image contexts, relative to the folder of Pulumi.yaml.
 const buildFolder = ".build"
 
-// Contexts are the built programs, each in a folder that is the context of its image.
+// Contexts are the image contexts of the built programs.
 type Contexts struct {
-	// Platform is what they run on, as Docker names it: linux/amd64.
+	// Platform is the programs' platform, as Docker names it: linux/amd64.
 	Platform string
 }
 
-// Folder is the folder from which a program's image is built, relative to the project's folder: an absolute path would make
-// every checkout a change.
+// Folder returns the image context of a program, relative to the project's folder. An absolute path would differ between checkouts,
+// and would count as a change.
 func (c *Contexts) Folder(program string) string { return "./" + buildFolder + "/" + program }
 
-// Build compiles the programs for an architecture ("amd64") here, where Pulumi runs, because a node has neither a compiler nor the memory for one.
+// Build compiles the programs for an architecture ("amd64") where Pulumi runs. Nodes have neither a compiler nor the memory for one.
 //
-// The same source gives the same bytes on every machine: the toolchain is the very one that go.mod names, no path and no
-// time gets in, and nothing of the machine's own Go settings is taken over. So an image changes only when its program
-// does.
+// The same source gives the same bytes on every machine. The toolchain is the one in go.mod. Paths, times and the machine's Go
+// settings have no effect. So an image changes only if its program does.
 func Build(ctx context.Context, architecture string) (*Contexts, error) {
 	root, toolchain, err := module(ctx)
 	if err != nil {
@@ -68,11 +67,11 @@ func Build(ctx context.Context, architecture string) (*Contexts, error) {
 func module(ctx context.Context) (root, toolchain string, err error) {
 	output, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
 	if errors.Is(err, exec.ErrNotFound) {
-		return "", "", errors.New("go is not on PATH: the programs are built where Pulumi runs, so install Go (https://go.dev/dl)")
+		return "", "", errors.New("go is not on PATH: install Go (https://go.dev/dl), since the programs are built where Pulumi runs")
 	}
 	file := strings.TrimSpace(string(output))
 	if err != nil || filepath.Base(file) != "go.mod" {
-		return "", "", fmt.Errorf("this folder is not inside the project's source, from which the programs are built (go env GOMOD: %q %v): run pulumi in the checkout", file, err)
+		return "", "", fmt.Errorf("this folder is not in a checkout of the project, from which the programs are built (go env GOMOD: %q %v): run pulumi in the checkout", file, err)
 	}
 	output, err = exec.CommandContext(ctx, "go", "mod", "edit", "-json", file).Output()
 	if err != nil {
@@ -80,13 +79,13 @@ func module(ctx context.Context) (root, toolchain string, err error) {
 	}
 	var content struct{ Toolchain string }
 	if err := json.Unmarshal(output, &content); err != nil || content.Toolchain == "" {
-		return "", "", fmt.Errorf("%s names no toolchain (%v): the line is what makes images the same everywhere", file, err)
+		return "", "", fmt.Errorf("%s names no toolchain (%v): add the line, which makes images the same everywhere", file, err)
 	}
 	return filepath.Dir(file), content.Toolchain, nil
 }
 
-// writeContext lays a program and its Dockerfile out as an image context. The modes are set in so many words, because they
-// count as content of an image and differ with the umask.
+// writeContext copies a program and its Dockerfile into an image context. It sets the modes, which are content of the image and
+// would otherwise depend on the umask.
 func writeContext(root, binaries, program string) error {
 	folder := filepath.Join(root, buildFolder, program)
 	if err := os.MkdirAll(folder, 0o755); err != nil {
@@ -110,8 +109,8 @@ func writeContext(root, binaries, program string) error {
 	return nil
 }
 
-// replaceFile gives a file its content in one step, since another run may be reading it, and aside from its folder, all of
-// which counts as content of the image.
+// replaceFile replaces a file atomically, because another run may be reading it. The temporary file is not in the file's folder,
+// which is content of the image.
 func replaceFile(path string, content []byte, mode os.FileMode) error {
 	aside, err := os.CreateTemp(filepath.Dir(filepath.Dir(path)), "new-")
 	if err != nil {

@@ -11,11 +11,11 @@ import (
 	"testing"
 )
 
-// TestSameSourceSameImage builds the programs in two folders, with other Go settings and another umask around them, and
-// compares what the images would be made of: content and mode of every file.
-func TestSameSourceSameImage(t *testing.T) {
+// TestSameSourceGivesTheSameImage builds the programs in two folders, with different Go settings and file modes, and compares the
+// image contexts.
+func TestSameSourceGivesTheSameImage(t *testing.T) {
 	if _, err := exec.LookPath("git"); err != nil {
-		t.Skip("git is not installed: it tells which files are the source")
+		t.Skip("git is not installed: it lists the source files")
 	}
 	here, _, err := module(t.Context())
 	if err != nil {
@@ -23,13 +23,13 @@ func TestSameSourceSameImage(t *testing.T) {
 	}
 	listed, err := exec.Command("git", "-C", here, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "go.mod", "go.sum", "cmd", "poll").Output()
 	if err != nil {
-		t.Skipf("this is no git checkout (%v): git tells which files are the source", err)
+		t.Skipf("this is no git checkout (%v): git lists the source files", err)
 	}
 	there := filepath.Join(t.TempDir(), "another", "folder")
 	for _, name := range strings.Split(strings.TrimSuffix(string(listed), "\x00"), "\x00") {
 		content, err := os.ReadFile(filepath.Join(here, name))
 		if err != nil {
-			continue // deleted and not committed yet
+			continue // deleted and not yet committed
 		}
 		if err := os.MkdirAll(filepath.Dir(filepath.Join(there, name)), 0o700); err != nil {
 			t.Fatal(err)
@@ -53,6 +53,7 @@ func TestSameSourceSameImage(t *testing.T) {
 	}
 }
 
+// contexts builds the programs in a folder, and lists mode and content of every file in the image contexts.
 func contexts(t *testing.T, root string) string {
 	t.Helper()
 	t.Chdir(root)
@@ -85,9 +86,9 @@ func contexts(t *testing.T, root string) string {
 	return list.String()
 }
 
-func TestOutsideOfTheSource(t *testing.T) {
+func TestBuildNeedsACheckout(t *testing.T) {
 	t.Chdir(t.TempDir())
 	if _, err := Build(t.Context(), "amd64"); err == nil || !strings.Contains(err.Error(), "run pulumi in the checkout") {
-		t.Errorf("building outside of the source: %v", err)
+		t.Errorf("outside of a checkout: %v", err)
 	}
 }

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Waits until every workload works, as its own health check says, and the vote page answers through every load balancer. Those
-# that do not are named, with what they have to say.
+# Waits until every workload is healthy and the vote page answers through every load balancer. Fails with the names and the last
+# words of those that are not.
 #
-# Variables: WORKLOADS  the workloads' names, with spaces between
-#            BALANCERS  the load balancers' addresses, with spaces between
+# Variables: WORKLOADS  the workloads' names, separated by spaces
+#            BALANCERS  the load balancers' addresses, separated by spaces
 #            VOTE_HOST  the vote page's host name
-#            WAIT       how many seconds at most
+#            WAIT       how many seconds to wait at most
 set -euo pipefail
 
 page() { curl -s -o /dev/null -w '%{http_code}' --max-time 5 -H "Host: $VOTE_HOST" "http://$1/" || true; }
@@ -41,6 +41,6 @@ for workload in "${waiting[@]}"; do
 	workload_last_words "$workload"
 done >&2
 if [ "${#waiting[@]}" -eq 0 ]; then
-	echo "check: all workloads work, but through the load balancer at ${silent[0]} the vote page answers ${status:-nothing} (000 is no answer at all): look at the load balancer's log there" >&2
+	echo "check: all workloads work, but through the load balancer at ${silent[0]} the vote page answers ${status:-nothing} (000: no answer): look at the load balancer's log there" >&2
 fi
 exit 1

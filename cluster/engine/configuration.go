@@ -14,11 +14,11 @@ import (
 //go:embed scripts/configuration.sh
 var configurationScript string
 
-// folder is where the node has a workload's configuration. The workload sees the folder, and not the file: a file that is
-// replaced while it is mounted stays the old one.
+// folder returns the folder of a workload's configuration on its node. The folder is mounted, not the file, because a mounted
+// file keeps its old content when it is replaced.
 func folder(w cluster.Workload) string { return "/etc/swarm-scale/" + w.Name }
 
-// configure writes the workload's configuration on its node, and has the workload follow it if it runs.
+// configure writes the workload's configuration on its node. A running workload then reads it.
 func (e Engine) configure(ctx *pulumi.Context, w cluster.Workload, parent pulumi.ResourceOption) (pulumi.Resource, error) {
 	return w.Node.Run(ctx, w.Name+"-configuration", infra.Script{
 		Text: configurationScript,

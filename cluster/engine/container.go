@@ -12,11 +12,11 @@ import (
 
 // Times of a container's life, in seconds.
 const (
-	stopGrace = 30  // to finish what it does before it is killed: a worker its batch, PostgreSQL its shutdown
-	awaitTime = 120 // to become healthy
+	stopGrace = 30  // from stop to kill: enough for a worker's batch and PostgreSQL's shutdown
+	awaitTime = 120 // until it is healthy
 )
 
-// Run starts a workload on the node's own engine, outside of any cluster. Its ports are open to everybody.
+// Run runs a workload on the node's own engine, outside of any cluster. Its ports are published on every address of the node.
 func (e Engine) Run(ctx *pulumi.Context, w cluster.Workload, parent pulumi.Resource) (*cluster.Running, error) {
 	inside := pulumi.Parent(parent)
 	needs, err := e.Prepare(ctx, w, inside)
@@ -34,7 +34,7 @@ func (e Engine) Run(ctx *pulumi.Context, w cluster.Workload, parent pulumi.Resou
 func Start(ctx *pulumi.Context, w cluster.Workload, arguments *docker.ContainerArgs, needs Needs, options ...pulumi.ResourceOption) (*cluster.Running, error) {
 	container, err := docker.NewContainer(ctx, w.ResourceName(), arguments, append(options,
 		pulumi.DependsOn(slices.Concat(needs.After, cluster.Containers(w.Update.After))),
-		// A name and a port can belong to one container at a time.
+		// Two containers cannot have one name or one port.
 		pulumi.DeleteBeforeReplace(true),
 	)...)
 	if err != nil {
@@ -47,16 +47,16 @@ func Start(ctx *pulumi.Context, w cluster.Workload, arguments *docker.ContainerA
 	return running, nil
 }
 
-// Arguments are what the docker provider is told of a workload, apart from its ports and its network.
+// Arguments returns the container of a workload for the docker provider, without ports and network.
 func Arguments(w cluster.Workload, needs Needs) *docker.ContainerArgs {
 	arguments := &docker.ContainerArgs{
 		Name:                pulumi.String(w.Name),
 		Image:               needs.Image,
 		Restart:             pulumi.String("unless-stopped"),
 		DestroyGraceSeconds: pulumi.Int(stopGrace),
-		// Otherwise the provider removes a stopped container when it only looks at it, even in a preview.
+		// Otherwise the provider removes a stopped container when it reads it, even in a preview.
 		MustRun: pulumi.Bool(false),
-		// The engine writes its own defaults into a container that says nothing of logs, and they then look like a change.
+		// Without these, the engine fills in its own, which would count as a change.
 		LogDriver: pulumi.String(LogDriver),
 		LogOpts:   pulumi.StringMap{"max-size": pulumi.String(LogSize), "max-file": pulumi.String(LogFiles)},
 		Labels:    docker.ContainerLabelArray{docker.ContainerLabelArgs{Label: pulumi.String(Label), Value: pulumi.String("")}},
@@ -104,7 +104,7 @@ func Arguments(w cluster.Workload, needs Needs) *docker.ContainerArgs {
 	return arguments
 }
 
-// Environment is the workload's environment, its secrets last.
+// Environment returns the workload's environment, secrets last.
 func Environment(w cluster.Workload) pulumi.StringArray {
 	environment := pulumi.StringArray{}
 	for _, variable := range w.Environment {

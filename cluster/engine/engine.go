@@ -1,5 +1,5 @@
-// Package engine is a node's own Docker Engine, as every kind of cluster uses it: it pulls and builds images, keeps volumes
-// and configuration, and runs the containers of nodes that are no members.
+// Package engine has what every kind of cluster does with a node's own Docker Engine: pull and build images, make volumes and
+// configuration, and run the containers of nodes that are no members.
 package engine
 
 import (
@@ -10,10 +10,10 @@ import (
 	"swarm-scale/infra"
 )
 
-// Label is on everything that the stack has an engine keep. By it a machine that is given back is cleared.
+// Label is on the stack's containers and volumes. A machine that is given back is cleared by it.
 const Label = "swarm-scale"
 
-// What engines do with the logs of containers: a file has LogSize at most, and LogFiles are kept.
+// Settings of container logs. A log file has at most LogSize. LogFiles of them are kept.
 const (
 	LogDriver = "json-file"
 	LogSize   = "10m"
@@ -23,16 +23,16 @@ const (
 // Engine is a node's own Docker Engine.
 type Engine struct {
 	Provider *docker.Provider
-	Ready    []pulumi.Resource // has to be there before the engine is used
+	Ready    []pulumi.Resource // must exist before the engine is used
 }
 
-// NewProvider is docker as the user who logs in on the node finds it there.
+// NewProvider makes a docker provider that calls docker on the node through SSH.
 func NewProvider(ctx *pulumi.Context, name string, node *infra.Node, parent pulumi.ResourceOption) (*docker.Provider, error) {
 	return docker.NewProvider(ctx, name, &docker.ProviderArgs{
 		Host:    node.DockerHost(),
 		SshOpts: node.SSHOptions(),
-		// The check dials every machine before anything else is done, and a preview has to survive machines that it cannot
-		// reach. An operation that cannot reach its machine says so itself.
+		// The check dials every machine, and a preview has to work when machines are down. An operation that cannot reach its
+		// machine fails anyway.
 		DisableDockerDaemonCheck: pulumi.Bool(true),
 	}, parent)
 }
@@ -41,7 +41,7 @@ func NewProvider(ctx *pulumi.Context, name string, node *infra.Node, parent pulu
 type Needs struct {
 	Image  pulumi.StringInput
 	Volume *docker.Volume    // nil: none
-	After  []pulumi.Resource // has to be there first
+	After  []pulumi.Resource // must exist first
 }
 
 // Prepare makes what the workload needs.
@@ -64,12 +64,12 @@ func (e Engine) Prepare(ctx *pulumi.Context, w cluster.Workload, parent pulumi.R
 	return needs, nil
 }
 
-// on are the options of a resource that the node's engine keeps.
+// on returns the options of a resource on the node's engine.
 func (e Engine) on(node *infra.Node, parent pulumi.ResourceOption, options ...pulumi.ResourceOption) []pulumi.ResourceOption {
 	return append(append(node.Follow(), pulumi.Provider(e.Provider), parent, pulumi.DependsOn(e.Ready)), options...)
 }
 
-// volume makes a volume. It stays until the stack or the machine goes.
+// volume makes a volume. It exists as long as the stack and the machine do.
 func (e Engine) volume(ctx *pulumi.Context, node *infra.Node, name string, parent pulumi.ResourceOption) (*docker.Volume, error) {
 	return docker.NewVolume(ctx, name, &docker.VolumeArgs{
 		Name:   pulumi.String(name),

@@ -8,7 +8,7 @@ import (
 	"swarm-scale/infra"
 )
 
-// Image has the node's engine pull or build an image, and returns its ID. Through a Swarm manager every node would pull it.
+// Image pulls or builds an image on the node's engine, and returns its ID. Through a Swarm manager, every node would pull it.
 func (e Engine) Image(ctx *pulumi.Context, node *infra.Node, image cluster.Image, parent pulumi.ResourceOption) (pulumi.StringOutput, error) {
 	if image.Context != "" {
 		return e.build(ctx, node, image, parent)
@@ -22,7 +22,7 @@ func (e Engine) Image(ctx *pulumi.Context, node *infra.Node, image cluster.Image
 	return pulled.ImageId, nil
 }
 
-// build has the node's engine build an image. The ID changes when, and only when, what is built has changed.
+// build builds an image on the node's engine. The ID changes if and only if the content does.
 func (e Engine) build(ctx *pulumi.Context, node *infra.Node, image cluster.Image, parent pulumi.ResourceOption) (pulumi.StringOutput, error) {
 	built, err := docker.NewImage(ctx, image.Name+"-"+node.Name, &docker.ImageArgs{
 		ImageName: pulumi.String(image.Name),

@@ -12,8 +12,8 @@ import (
 //go:embed scripts/consul.sh
 var consulScript string
 
-// newConsul runs Consul, the key-value store in which nodes are announced and overlay networks are kept. It returns the
-// generation of Consul's data: another text each time Consul begins with nothing.
+// newConsul runs Consul, the key-value store of nodes and overlay networks. It returns the generation of Consul's data. Each time
+// Consul starts without data, the generation is another text.
 func (c *swarm) newConsul(ctx *pulumi.Context) (pulumi.StringOutput, error) {
 	node := c.first()
 	running, err := node.Run(ctx, "consul", infra.Script{

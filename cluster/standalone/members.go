@@ -12,8 +12,8 @@ import (
 	"swarm-scale/infra"
 )
 
-// membersWait is how many seconds the members have to turn healthy. The manager looks at what it discovers every few
-// seconds, and holds a new engine back until it has answered. A machine that is slow to start needs a minute.
+// membersWait is how many seconds the members have to become healthy. The manager polls Consul every few seconds, and reports a
+// new engine once it answers. A slow machine needs a minute.
 const membersWait = 180
 
 var (
@@ -31,8 +31,8 @@ var (
 	placesScript string
 )
 
-// newMembers runs the Swarm manager and the members' agents. What it returns is there once the manager reports every member
-// healthy.
+// newMembers runs the Swarm manager and the members' agents. The resource that it returns exists once the manager reports every
+// member healthy.
 func (c *swarm) newMembers(ctx *pulumi.Context) (pulumi.Resource, error) {
 	manager, err := c.newManager(ctx)
 	if err != nil {
@@ -53,7 +53,7 @@ func (c *swarm) newMembers(ctx *pulumi.Context) (pulumi.Resource, error) {
 	return c.first().Run(ctx, "swarm-members", infra.Script{
 		Text: ports() + discoveryScript + membersScript + gossipScript + placesScript,
 		Variables: map[string]pulumi.StringInput{
-			// Not by pulumi.Sprintf: it copies its arguments field by field, and of an address leaves "invalid IP".
+			// pulumi.Sprintf copies its arguments field by field, and makes "invalid IP" of an address.
 			"MANAGER": pulumi.String(fmt.Sprintf("%s:%d", c.first().Address, managerPort)),
 			"MEMBERS": pulumi.String(strings.Join(names, " ")),
 			"CONSUL":  pulumi.String(c.consul()),
@@ -61,7 +61,7 @@ func (c *swarm) newMembers(ctx *pulumi.Context) (pulumi.Resource, error) {
 			"NETWORK": pulumi.String(overlayName),
 			"NOTES":   pulumi.String(notes),
 			"WAIT":    pulumi.String(strconv.Itoa(membersWait)),
-			// A member that became another machine has to be waited for again.
+			// The script runs again when a member becomes another machine.
 			"MACHINES": machines.ToStringArrayOutput().ApplyT(func(lines []string) string { return strings.Join(lines, "\n") }).(pulumi.StringOutput),
 		},
 	}, c.inside, pulumi.DependsOn(steps))
@@ -109,7 +109,7 @@ func (c *swarm) join(ctx *pulumi.Context, node *infra.Node) (pulumi.Resource, er
 	}, c.inside, pulumi.DependsOn([]pulumi.Resource{pulled}))
 }
 
-// pull has a node's engine pull Swarm's image while Consul is not there yet.
+// pull pulls Swarm's image on a node's engine. It does not wait for Consul.
 func (c *swarm) pull(ctx *pulumi.Context, node *infra.Node) (pulumi.Resource, error) {
 	return docker.NewRemoteImage(ctx, "swarm-image-"+node.Name, &docker.RemoteImageArgs{Name: pulumi.String(c.settings.Images.Swarm)},
 		append(node.Follow(), pulumi.Provider(c.engines[node.Name].Provider), c.inside, pulumi.DependsOn(c.engines[node.Name].Ready))...)

@@ -10,7 +10,7 @@ import (
 	"swarm-scale/infra"
 )
 
-// notes is where a node keeps what it has to remember: a file of that name, and others whose names begin so.
+// notes is the file in which a node's scripts keep state between runs. Further files have its name and a suffix.
 const notes = "/etc/docker/.swarm-scale"
 
 var (
@@ -28,7 +28,7 @@ var (
 	tendContainersScript string
 )
 
-// newEngine waits for a node and gives it an engine that keeps its state in Consul.
+// newEngine waits for a node, and installs and configures an engine that keeps its state in Consul.
 func (c *swarm) newEngine(ctx *pulumi.Context, node *infra.Node) (engine.Engine, error) {
 	ready, err := node.Run(ctx, node.Name+"-ready", infra.Script{
 		Text: readyScript,
@@ -65,8 +65,8 @@ func (c *swarm) newEngine(ctx *pulumi.Context, node *infra.Node) (engine.Engine,
 	return engine.Engine{Provider: provider, Ready: []pulumi.Resource{configured}}, nil
 }
 
-// GiveBack undoes what the cluster did to a node. With "create" as its argument it only looks whether another deployment left
-// something there.
+// GiveBack returns the script that undoes what the cluster did to a node. With the argument "create" it changes nothing, and fails
+// if another deployment left something there.
 func GiveBack(node *infra.Node) infra.Script {
 	return infra.Script{Text: giveBackScript, Variables: map[string]pulumi.StringInput{
 		"NODE_NAME":  pulumi.String(node.Name),

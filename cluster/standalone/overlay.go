@@ -8,8 +8,8 @@ import (
 // overlayName is the walk-through's name for the network of the members' containers.
 const overlayName = "mynet"
 
-// newOverlay makes the network on which the members' containers know each other by name. Every engine that shares the Consul
-// sees it. It lives in Consul, not on a machine, so it is made anew when Consul began with nothing.
+// newOverlay makes the network on which the members' containers find each other by name. Every engine with the same Consul has it.
+// It is in Consul, not on a machine, so it is replaced when Consul has started without data.
 func (c *swarm) newOverlay(ctx *pulumi.Context, members pulumi.Resource) (*docker.Network, error) {
 	return docker.NewNetwork(ctx, overlayName, &docker.NetworkArgs{
 		Name:   pulumi.String(overlayName),

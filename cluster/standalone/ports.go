@@ -7,7 +7,7 @@ import (
 	"swarm-scale/topology"
 )
 
-// Ports of the cluster. The first three are the walk-through's; the other two are the engine's own choice.
+// Ports of the cluster. The first three are the walk-through's, the other two Docker's defaults.
 const (
 	consulPort  = 8500 // on the manager
 	managerPort = 3375 // on the manager
@@ -16,12 +16,12 @@ const (
 	vxlanPort   = 4789 // on every node
 )
 
-// ports gives the scripts the ports. It stands in front of each of them.
+// ports returns the line that sets the ports in a script. It comes first in each script.
 func ports() string {
 	return fmt.Sprintf("CONSUL_PORT=%d MANAGER_PORT=%d ENGINE_PORT=%d GOSSIP_PORT=%d\n", consulPort, managerPort, enginePort, gossipPort)
 }
 
-// Traffic is what the cluster's parts say to each other.
+// Traffic returns the rules for traffic between the cluster's parts.
 func Traffic() []infra.Rule {
 	nodes := infra.AllNodes()
 	manager := infra.Group{Name: "manager", Description: "Consul and Swarm manager, from the nodes", Roles: []topology.Role{topology.Manager}}

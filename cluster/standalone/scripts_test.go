@@ -14,11 +14,11 @@ import (
 	"testing"
 )
 
-// allMembersScript is what the manager runs once the members are to be there.
+// allMembersScript is the text of the command swarm-members.
 var allMembersScript = ports() + discoveryScript + membersScript + gossipScript + placesScript
 
-// run has bash run a script as a node would, with these variables and, in front of PATH, a folder of stand-ins.
-func run(t *testing.T, script, action, standIns string, variables ...string) (string, error) {
+// run runs a script with bash and these variables. The folder of fake programs comes first on PATH.
+func run(t *testing.T, script, action, fakes string, variables ...string) (string, error) {
 	t.Helper()
 	for _, program := range []string{"bash", "curl"} {
 		if _, err := exec.LookPath(program); err != nil {
@@ -26,12 +26,12 @@ func run(t *testing.T, script, action, standIns string, variables ...string) (st
 		}
 	}
 	command := exec.Command("bash", "-c", script, "script", action)
-	command.Env = append(append(os.Environ(), variables...), "PATH="+standIns+":"+os.Getenv("PATH"))
+	command.Env = append(append(os.Environ(), variables...), "PATH="+fakes+":"+os.Getenv("PATH"))
 	output, err := command.CombinedOutput()
 	return string(output), err
 }
 
-// managerReport is what a Swarm manager answers to /info, in the shape in which release 1.2.9 does.
+// managerReport is a Swarm manager's answer to /info, as release 1.2.9 gives it.
 func managerReport(status map[string]string) string {
 	pairs := []string{`["Role","primary"]`, `["Strategy","spread"]`, fmt.Sprintf(`["Nodes","%d"]`, len(status))}
 	for _, name := range []string{"frontend01", "frontend02", "worker01", "store"} {
@@ -45,31 +45,30 @@ func managerReport(status map[string]string) string {
 	return `{"ID":"","Containers":4,"SystemStatus":[` + strings.Join(pairs, ",") + `],"Name":"swarm"}`
 }
 
-// fakeStore is a key-value store as far as engines announce themselves in it: an entry that is deleted comes back, as an
-// engine's does with its next heartbeat.
-func fakeStore(t *testing.T, engine string) (address string, deletions *atomic.Int32) {
+// fakeConsul is a Consul that lists one engine. A deleted entry returns, as an engine's does with its next heartbeat.
+func fakeConsul(t *testing.T, engine string) (address string, deletions *atomic.Int32) {
 	t.Helper()
 	deletions = &atomic.Int32{}
-	store := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	consul := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodDelete {
 			deletions.Add(1)
 			return
 		}
 		fmt.Fprintf(w, `["docker/nodes/%s"]`, engine)
 	}))
-	t.Cleanup(store.Close)
-	return store.Listener.Addr().String(), deletions
+	t.Cleanup(consul.Close)
+	return consul.Listener.Addr().String(), deletions
 }
 
-func TestMembersAreWaitedFor(t *testing.T) {
+func TestMembersAreAwaited(t *testing.T) {
 	gossip, err := net.Listen("tcp", "127.0.0.1:7946")
 	if err != nil {
-		t.Skipf("port 7946, at which engines gossip, is taken here: %v", err)
+		t.Skipf("the gossip port 7946 is in use on this machine: %v", err)
 	}
 	defer gossip.Close()
 	var asked atomic.Int32
 	manager := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// The second member is pending at first, and the manager itself needs a moment.
+		// The manager needs a moment, and then reports the second member as pending.
 		switch asked.Add(1) {
 		case 1:
 			http.Error(w, "not yet", http.StatusServiceUnavailable)
@@ -81,11 +80,10 @@ func TestMembersAreWaitedFor(t *testing.T) {
 	}))
 	defer manager.Close()
 	const engine = "127.0.0.1:2375"
-	store, deletions := fakeStore(t, engine)
-	// The network has places for a container that is there, and for one that is not.
-	// The machine frontend01 is another one than before: the manager has to look anew.
-	standIns := t.TempDir()
-	notes := filepath.Join(standIns, "notes")
+	consul, deletions := fakeConsul(t, engine)
+	// The machine of frontend01 was replaced. The network has endpoints of a container that exists and of one that does not.
+	fakes := t.TempDir()
+	notes := filepath.Join(fakes, "notes")
 	if err := os.WriteFile(notes+"-machines", []byte("frontend01: other\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -97,59 +95,59 @@ case "$*" in
 *) echo "asked: $*" ;;
 esac
 `
-	if err := os.WriteFile(filepath.Join(standIns, "docker"), []byte(docker), 0o700); err != nil {
+	if err := os.WriteFile(filepath.Join(fakes, "docker"), []byte(docker), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	output, err := run(t, allMembersScript, "create", standIns, "MANAGER="+manager.Listener.Addr().String(), "MEMBERS=frontend01 frontend02", "WAIT=30",
-		"CONSUL="+store, "ENGINES="+engine, "NETWORK=mynet", "NOTES="+notes, "MACHINES=frontend01: a\nfrontend02: b")
-	if !strings.Contains(output, "the manager looks at all machines anew") {
-		t.Errorf("the manager goes on with what it knew of another machine:\n%s", output)
+	output, err := run(t, allMembersScript, "create", fakes, "MANAGER="+manager.Listener.Addr().String(), "MEMBERS=frontend01 frontend02", "WAIT=30",
+		"CONSUL="+consul, "ENGINES="+engine, "NETWORK=mynet", "NOTES="+notes, "MACHINES=frontend01: a\nfrontend02: b")
+	if !strings.Contains(output, "restarted the manager") {
+		t.Errorf("the manager was not restarted after a machine was replaced:\n%s", output)
 	}
 	if strings.Count(output, "asked:") != 1 || !strings.Contains(output, "asked: network disconnect --force mynet redis02\n") {
-		t.Errorf("the network's places were not mended:\n%s", output)
+		t.Errorf("the wrong endpoints were removed:\n%s", output)
 	}
 	if err != nil || !strings.Contains(output, "all healthy: frontend01 frontend02") || asked.Load() != 3 {
 		t.Errorf("after %d questions: %v\n%s", asked.Load(), err, output)
 	}
-	if deletions.Load() != 1 || !strings.Contains(output, "the engines know each other") {
-		t.Errorf("the first engine was asked %d times to announce itself anew:\n%s", deletions.Load(), output)
+	if deletions.Load() != 1 || !strings.Contains(output, "all engines have joined") {
+		t.Errorf("the first engine was announced again %d times, want once:\n%s", deletions.Load(), output)
 	}
-	// An engine that is not announced is named.
-	output, err = run(t, allMembersScript, "create", standIns, "MANAGER="+manager.Listener.Addr().String(), "MEMBERS=frontend01", "WAIT=1",
-		"CONSUL="+store, "ENGINES=127.0.0.2:2375", "NETWORK=mynet", "NOTES="+notes, "MACHINES=frontend01: a")
+	// The error names an engine that is not announced.
+	output, err = run(t, allMembersScript, "create", fakes, "MANAGER="+manager.Listener.Addr().String(), "MEMBERS=frontend01", "WAIT=1",
+		"CONSUL="+consul, "ENGINES=127.0.0.2:2375", "NETWORK=mynet", "NOTES="+notes, "MACHINES=frontend01: a")
 	if err == nil || !strings.Contains(output, "the engine at 127.0.0.2 is not announced in Consul") {
 		t.Errorf("%v\n%s", err, output)
 	}
 }
 
-// A store that stops listing the engines costs no container its place.
-func TestPlacesStayWithoutAList(t *testing.T) {
+// TestEndpointsStayWithoutAListOfEngines holds that no endpoint is removed when Consul fails to list the engines.
+func TestEndpointsStayWithoutAListOfEngines(t *testing.T) {
 	manager := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, managerReport(map[string]string{"frontend01": "Healthy"}))
 	}))
 	defer manager.Close()
 	listener, err := net.Listen("tcp", "127.0.0.1:7946")
 	if err != nil {
-		t.Skipf("port 7946 is taken on this machine: %v", err)
+		t.Skipf("the gossip port 7946 is in use on this machine: %v", err)
 	}
 	defer func() { _ = listener.Close() }()
 	var asked atomic.Int32
-	store := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodGet && asked.Add(1) > 2 { // before the announcement anew, and after it
+	consul := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet && asked.Add(1) > 2 { // before and after the engine is announced again
 			http.Error(w, "no leader", http.StatusInternalServerError)
 			return
 		}
 		fmt.Fprint(w, `["docker/nodes/127.0.0.1:2375"]`)
 	}))
-	defer store.Close()
-	standIns := t.TempDir()
+	defer consul.Close()
+	fakes := t.TempDir()
 	docker := "#!/bin/sh\ncase \"$*\" in\n\"network inspect mynet \"*) echo redis01 ;;\n*) echo \"asked: $*\" ;;\nesac\n"
-	if err := os.WriteFile(filepath.Join(standIns, "docker"), []byte(docker), 0o700); err != nil {
+	if err := os.WriteFile(filepath.Join(fakes, "docker"), []byte(docker), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	output, err := run(t, allMembersScript, "create", standIns, "MANAGER="+manager.Listener.Addr().String(), "MEMBERS=frontend01", "WAIT=30",
-		"CONSUL="+store.Listener.Addr().String(), "ENGINES=127.0.0.1:2375", "NETWORK=mynet", "NOTES="+filepath.Join(t.TempDir(), "notes"), "MACHINES=frontend01: a")
-	if err != nil || strings.Contains(output, "asked:") || !strings.Contains(output, "does not list the engines, so mynet keeps its places") {
+	output, err := run(t, allMembersScript, "create", fakes, "MANAGER="+manager.Listener.Addr().String(), "MEMBERS=frontend01", "WAIT=30",
+		"CONSUL="+consul.Listener.Addr().String(), "ENGINES=127.0.0.1:2375", "NETWORK=mynet", "NOTES="+filepath.Join(t.TempDir(), "notes"), "MACHINES=frontend01: a")
+	if err != nil || strings.Contains(output, "asked:") || !strings.Contains(output, "does not list the engines, so mynet keeps its endpoints") {
 		t.Errorf("%v\n%s", err, output)
 	}
 }
@@ -160,7 +158,7 @@ func TestMissingMembersAreNamed(t *testing.T) {
 	}))
 	defer manager.Close()
 	for name, test := range map[string]struct{ manager, missing string }{
-		"some":               {manager.Listener.Addr().String(), "frontend02 worker01"},
+		"some are unhealthy": {manager.Listener.Addr().String(), "frontend02 worker01"},
 		"no manager answers": {"127.0.0.1:1", "frontend01 frontend02 worker01 store"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -172,7 +170,7 @@ func TestMissingMembersAreNamed(t *testing.T) {
 	}
 }
 
-// fakeDocker puts a stand-in for docker in a folder: it notes what it is asked, and knows one container.
+// fakeDocker puts a fake docker in a folder. It writes down its calls, and knows one container.
 func fakeDocker(t *testing.T) (folder string, asked func() string) {
 	t.Helper()
 	folder = t.TempDir()
@@ -199,24 +197,24 @@ esac
 	}
 }
 
-// TestContainersAreTended holds that what the engine could not start is started, after the engine where that helps; that the
-// engine is announced anew; and that then the place of a container that is gone is freed, and a container that does not find
-// another one's name is started anew.
-func TestContainersAreTended(t *testing.T) {
+// TestEnginesFaultsAreRepaired holds what the service on each node does: it starts containers that the engine failed to start,
+// announces the engine again, removes endpoints of containers that do not run, restarts a container that does not resolve a name,
+// and removes the tunnel's entries that lead to the node itself.
+func TestEnginesFaultsAreRepaired(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:7946")
 	if err != nil {
-		t.Skipf("port 7946 is taken on this machine: %v", err)
+		t.Skipf("the gossip port 7946 is in use on this machine: %v", err)
 	}
 	defer func() { _ = listener.Close() }()
-	store, deletions := fakeStore(t, "127.0.0.1:2375")
+	consul, deletions := fakeConsul(t, "127.0.0.1:2375")
 	folder := t.TempDir()
-	// The engine knows of two failures until it is restarted, and of one until that container is started by hand. Of the
-	// containers of which it then tells events, redis02 and worker01 are there.
+	// The engine reports two failed containers. One works after the engine restarts, the other after docker start. Then there are
+	// events of three containers. redis01 is gone.
 	docker := `#!/bin/sh
 echo "$@" >>` + folder + `/asked
 case "$*" in
 *DockerRootDir*) echo ` + folder + ` ;;
-*ClusterStore*ClusterAdvertise*) echo consul://` + store + ` 127.0.0.1:2375 ;;
+*ClusterStore*ClusterAdvertise*) echo consul://` + consul + ` 127.0.0.1:2375 ;;
 "ps "*) echo a; echo b ;;
 *Health*) echo 'unhealthy: lookup redis02: no such host' ;;
 "inspect --type container "*redis01) exit 1 ;;
@@ -245,15 +243,15 @@ esac
 			"*) PATH=${PATH#*:} exec curl \"$@\" ;;\nesac\n",
 		"nsenter": "#!/bin/sh\necho nsenter \"$@\" >>" + folder + "/asked\n" +
 			"case \"$*\" in\n*1-5c420440d9*link*show*) echo ' hairpin off learning on flood on' ;;\n*link*show*) echo ' learning off flood on' ;;\n" +
-			// One way leads to the node itself, one to another node.
+			// One entry leads to the node itself, one to another node.
 			"*fdb*2-10d0fc52af*) ;;\n*fdb*show*) echo 02:42:0a:00:00:06 dst 127.0.0.1 self permanent; echo 02:42:0a:00:00:07 dst 192.168.33.21 self permanent ;;\nesac\n",
 	} {
 		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
-	notes := filepath.Join(folder, "network", "files", "local-kv.db")
-	if err := errors.Join(os.MkdirAll(filepath.Dir(notes), 0o700), os.WriteFile(notes, nil, 0o600)); err != nil {
+	database := filepath.Join(folder, "network", "files", "local-kv.db")
+	if err := errors.Join(os.MkdirAll(filepath.Dir(database), 0o700), os.WriteFile(database, nil, 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	namespaces := filepath.Join(folder, "namespaces")
@@ -262,8 +260,8 @@ esac
 		t.Fatal(err)
 	}
 	output, err := run(t, ports()+restartScript+discoveryScript+tendContainersScript, "", folder, "NAMESPACES="+namespaces)
-	if _, err := os.Stat(notes); err == nil {
-		t.Error("the engine keeps its notes on a network that is gone")
+	if _, err := os.Stat(database); err == nil {
+		t.Error("the engine's database of networks was not removed")
 	}
 	text, _ := os.ReadFile(filepath.Join(folder, "asked"))
 	asked := "\n" + string(text)
@@ -283,20 +281,20 @@ esac
 		}
 	}
 	if err != nil || deletions.Load() != 1 || t.Failed() {
-		t.Errorf("%v, announced anew %d times\n%s\n%s", err, deletions.Load(), output, asked)
+		t.Errorf("%v, announced again %d times\n%s\n%s", err, deletions.Load(), output, asked)
 	}
 }
 
-// TestContainersAreLeftAlone holds that a script that runs twice starts its container once, that a changed argument starts
-// another one, and that "delete" takes it away.
-func TestContainersAreLeftAlone(t *testing.T) {
+// TestUnchangedContainerKeepsRunning holds that a second run leaves the container alone, that a changed image replaces it, and that
+// "delete" removes it.
+func TestUnchangedContainerKeepsRunning(t *testing.T) {
 	folder, asked := fakeDocker(t)
-	store, deletions := fakeStore(t, "192.168.33.20:2375")
+	consul, deletions := fakeConsul(t, "192.168.33.20:2375")
 	notes, generation := filepath.Join(t.TempDir(), "notes"), "first"
 	join := func(action, image string) string {
 		t.Helper()
 		output, err := run(t, ports()+restartScript+containerScript+discoveryScript+joinScript, action, folder, "SWARM_IMAGE="+image, "GENERATION="+generation, "NOTES="+notes, "PRIVATE_ADDRESS=192.168.33.20",
-			"DISCOVERY=consul://192.168.33.11:8500/", "CONSUL="+store, "NODE_NAME=frontend01")
+			"DISCOVERY=consul://192.168.33.11:8500/", "CONSUL="+consul, "NODE_NAME=frontend01")
 		if err != nil {
 			t.Fatalf("%v\n%s", err, output)
 		}
@@ -307,7 +305,7 @@ func TestContainersAreLeftAlone(t *testing.T) {
 		t.Errorf("the first run asks\n%s", first)
 	}
 	if deletions.Load() != 1 {
-		t.Errorf("a new agent takes the address off the list %d times, want once", deletions.Load())
+		t.Errorf("a new agent removes the address from the list %d times, want once", deletions.Load())
 	}
 	if second := join("create", "swarm:1.2.9"); strings.Contains(second, "run ") || strings.Contains(second, "rm ") {
 		t.Errorf("the second run touches the container:\n%s", second)
@@ -315,7 +313,7 @@ func TestContainersAreLeftAlone(t *testing.T) {
 	if changed := join("create", "swarm:1.2.8"); !strings.Contains(changed, "rm --force --volumes swarm-agent") || !strings.Contains(changed, "run ") {
 		t.Errorf("a changed image leaves the container as it was:\n%s", changed)
 	}
-	// A store that began anew is one that the engine has to be started again for.
+	// After Consul has started without data, the engine has to restart once.
 	engine := filepath.Join(t.TempDir(), "started")
 	for _, program := range []string{"service", "systemctl"} {
 		if err := os.WriteFile(filepath.Join(folder, program), []byte("#!/bin/sh\necho \"$@\" >>"+engine+"\n"), 0o700); err != nil {
@@ -327,7 +325,7 @@ func TestContainersAreLeftAlone(t *testing.T) {
 		join("create", "swarm:1.2.8")
 	}
 	if started, _ := os.ReadFile(engine); strings.Count(string(started), "start") != 1 {
-		t.Errorf("with another store the engine is asked, in two runs,\n%s", started)
+		t.Errorf("with Consul's data of another generation, two runs start the engine so:\n%s", started)
 	}
 	if deleted := join("delete", "swarm:1.2.8"); !strings.Contains(deleted, "rm --force --volumes swarm-agent") || strings.Contains(deleted, "run ") {
 		t.Errorf("delete asks\n%s", deleted)

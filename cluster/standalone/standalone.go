@@ -1,6 +1,7 @@
-// Package standalone is the walk-through's cluster: engines that share a Consul, a standalone Swarm manager outside of the
-// cluster, an agent on every member that announces it, and an overlay network. Standalone Swarm and an engine that works with
-// it get no more security fixes.
+// Package standalone is the walk-through's cluster. Its engines keep their state in one Consul. A standalone Swarm manager, which
+// is no member, places containers. An agent on every member announces it. An overlay network connects the containers.
+//
+// Standalone Swarm and the engines that work with it get no more security fixes.
 package standalone
 
 import (
@@ -22,7 +23,7 @@ type swarm struct {
 
 	settings settings.Settings
 	nodes    []*infra.Node
-	managers []*infra.Node // the first one has Consul, and takes orders
+	managers []*infra.Node // the first one runs Consul and the Swarm manager
 	engines  map[string]engine.Engine
 	inside   pulumi.ResourceOption
 
@@ -33,9 +34,8 @@ type swarm struct {
 
 var _ cluster.Cluster = (*swarm)(nil)
 
-// New bootstraps the cluster. All engines are set up side by side. Then, each as soon as the engine that it needs is there,
-// Consul starts and Swarm's image is pulled; then the manager and the members' agents start. The longest chain does not grow
-// with the number of members.
+// New makes the cluster. All engines are set up in parallel. When its engine is ready, Consul starts, and each node pulls Swarm's
+// image. Then the manager and the members' agents start. The longest chain of steps does not grow with the number of members.
 func New(ctx *pulumi.Context, s settings.Settings, machines *infra.Machines) (cluster.Cluster, error) {
 	c := &swarm{settings: s, nodes: machines.Nodes, managers: machines.Of(topology.Manager), engines: map[string]engine.Engine{}}
 	if err := ctx.RegisterComponentResource("swarm-scale:cluster:StandaloneSwarm", "swarm", c); err != nil {
@@ -66,7 +66,7 @@ func New(ctx *pulumi.Context, s settings.Settings, machines *infra.Machines) (cl
 	return c, ctx.RegisterResourceOutputs(c, pulumi.Map{"network": c.overlay.Name})
 }
 
-// first is the manager that has Consul, and that takes orders.
+// first returns the node of Consul and the Swarm manager.
 func (c *swarm) first() *infra.Node { return c.managers[0] }
 
 // isMember reports whether Swarm places containers on the role's nodes.
@@ -74,7 +74,7 @@ func isMember(role topology.Role) bool {
 	return role != topology.Manager && role != topology.LoadBalancer
 }
 
-// members are the nodes on which Swarm places containers.
+// members returns the nodes on which Swarm places containers.
 func (c *swarm) members() []*infra.Node {
 	var members []*infra.Node
 	for _, node := range c.nodes {
@@ -90,11 +90,11 @@ func (c *swarm) ManagerURL() string {
 	return fmt.Sprintf("tcp://%s:%d", c.first().Address, managerPort)
 }
 
-// consul is the address and port of the key-value store.
+// consul returns Consul's address and port.
 func (c *swarm) consul() string { return fmt.Sprintf("%s:%d", c.first().Address, consulPort) }
 
-// discovery is where nodes are announced and found, as Swarm writes it.
+// discovery returns Swarm's discovery URL.
 func (c *swarm) discovery() string { return "consul://" + c.consul() + "/" }
 
-// engineAddress is where a node's engine is announced to the others.
+// engineAddress returns the address and port at which a node's engine is announced.
 func engineAddress(node *infra.Node) string { return fmt.Sprintf("%s:%d", node.Address, enginePort) }

@@ -14,7 +14,7 @@ import (
 //go:embed scripts/workloads.sh
 var workloadsScript string
 
-// Run implements cluster.Cluster. A member's container is started by the Swarm manager, which a constraint leaves no choice.
+// Run implements cluster.Cluster. The Swarm manager starts a member's container. A constraint names the node.
 func (c *swarm) Run(ctx *pulumi.Context, w cluster.Workload, parent pulumi.Resource) (*cluster.Running, error) {
 	own := c.engines[w.Node.Name]
 	if !isMember(w.Node.Role) {
@@ -27,30 +27,30 @@ func (c *swarm) Run(ctx *pulumi.Context, w cluster.Workload, parent pulumi.Resou
 	}
 	arguments := engine.Arguments(w, needs)
 	arguments.Envs = append(pulumi.ToStringArray([]string{"constraint:node==" + w.Node.Name}), engine.Environment(w)...)
-	// Through the manager, networks_advanced fails to disconnect a default network that it does not have.
+	// Through the manager NetworksAdvanced fails: it disconnects a default network that does not exist.
 	arguments.NetworkMode = c.overlay.Name.ToStringPtrOutput()
 	ports, options := published(w)
 	arguments.Ports = ports
 	needs.After = append(needs.After, c.overlay)
 	return engine.Start(ctx, w, arguments, needs, append(append(options, w.Node.Follow()...),
 		pulumi.Provider(c.provider), inside,
-		// Before a network can go, its containers must.
+		// A network with containers cannot be deleted.
 		pulumi.ReplaceWith([]pulumi.Resource{c.overlay, w.Node.Machine}),
 	)...)
 }
 
-// published are the ports that a member publishes for the workload.
+// published returns the ports that a member publishes for the workload.
 func published(w cluster.Workload) (docker.ContainerPortArray, []pulumi.ResourceOption) {
 	ports, options := docker.ContainerPortArray{}, []pulumi.ResourceOption{}
 	for _, port := range w.Ports {
 		arguments := docker.ContainerPortArgs{Internal: pulumi.Int(port.Inside), External: pulumi.Int(port.Outside)}
 		if port.Public && w.Node.HasOwnPublicAddress() {
-			// The port has to be on the public address, too. The manager reports another address than was asked for, and that
-			// must not count as a change.
+			// The port has to be on the public address, too. The manager reports only the private one, which must not count as a
+			// change.
 			options = append(options, pulumi.IgnoreChanges([]string{"ports"}))
 		} else {
-			// The manager reports the node's own address whatever is asked for. With any other one here, every `pulumi up`
-			// would replace the container.
+			// The manager reports the node's private address in any case. With another one here, every `pulumi up` would replace
+			// the container.
 			arguments.Ip = pulumi.String(w.Node.Address.String())
 		}
 		ports = append(ports, arguments)

@@ -1,5 +1,5 @@
-// Command images compiles the programs and lays out the contexts of their images in .build, one folder for each: the very
-// ones that `pulumi up` builds from. compose.yaml takes them.
+// Command images compiles the programs and makes their image contexts in .build, one folder each. `pulumi up` builds from the same
+// contexts. compose.yaml uses them.
 package main
 
 import (

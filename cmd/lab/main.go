@@ -1,4 +1,4 @@
-// Command lab makes six machines out of one that has Docker, for the stack of Pulumi.lab.yaml to stand on.
+// Command lab makes six machines on one that has Docker, and deploys the stack of Pulumi.lab.yaml on them.
 package main
 
 import (
@@ -21,16 +21,16 @@ import (
 	"swarm-scale/topology"
 )
 
-const usage = `Six machines on one that has Docker, with the stack of Pulumi.lab.yaml on them.
+const usage = `Makes six machines on one that has Docker, and deploys the stack of Pulumi.lab.yaml on them.
 
 Usage: go run ./cmd/lab COMMAND [flags]
 
-  up       make the machines; --frontends and --workers say how many
-  status   say what is there
-  deploy   pulumi up on them; --frontends and --workers for fewer than there are machines
-  destroy  pulumi destroy
-  down     take everything away
-  mirror   serve a folder of images to the machines (up runs it)
+  up       make the machines; --frontends and --workers set how many
+  status   list the machines
+  deploy   run pulumi up; --frontends and --workers use fewer machines than there are
+  destroy  run pulumi destroy
+  down     remove everything
+  mirror   serve a folder of images to the machines (up starts it)
 `
 
 func main() {
@@ -62,7 +62,7 @@ func run(ctx context.Context, arguments []string, output io.Writer) error {
 		for role, key := range settings.CountKeys() {
 			set.Func(key, "`number` of "+key+" (default: as many as last time)", func(text string) error {
 				count, err := strconv.Atoi(text)
-				if err == nil && count > 0 { // 0 is what make gives where nothing is asked for
+				if err == nil && count > 0 { // make passes 0 for the default
 					counts[role] = count
 				}
 				return err
@@ -98,7 +98,7 @@ func run(ctx context.Context, arguments []string, output io.Writer) error {
 	}
 }
 
-// serve runs the registry mirror until it is told to stop.
+// serve runs the registry mirror until the context ends.
 func serve(ctx context.Context, images, listen string) error {
 	handler, err := mirror.New(images)
 	if err != nil {

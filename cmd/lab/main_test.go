@@ -25,7 +25,7 @@ func TestWrongArgumentsGetHelp(t *testing.T) {
 	}
 }
 
-func TestMirrorServesUntilItIsStopped(t *testing.T) {
+func TestMirrorServesUntilStopped(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "images")
 	if err := run(t.Context(), []string{"mirror", "--images", folder}, io.Discard); err == nil || !strings.Contains(err.Error(), folder) {
 		t.Errorf("without images: %v, want an error that names the folder", err)
@@ -57,6 +57,6 @@ func TestMirrorServesUntilItIsStopped(t *testing.T) {
 	}
 	stop()
 	if err := <-ended; err != nil {
-		t.Errorf("it was stopped, and ended with %v", err)
+		t.Errorf("a stopped mirror ends with %v", err)
 	}
 }

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Makes an SSH host key pair and prints the private half, for a machine that does not exist yet. The machine gets it with
-# its user data; whoever connects knows the public half beforehand, so that even the first contact is verified.
-# Runs where Pulumi runs.
+# Makes an SSH host key for a machine that does not exist yet, and prints the private half. Runs where Pulumi runs.
+#
+# The machine gets the key with its user data. Clients know the public half in advance, so that even the first login is verified.
 set -eu
 
 command -v ssh-keygen >/dev/null || {

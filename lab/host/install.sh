@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs what a machine of the lab needs and its base does not have.
+# Installs what a machine of the lab needs and its base lacks.
 #
-# Variables: ENGINE_VERSION  the Docker Engine to install where there is none that fits
+# Variables: ENGINE_VERSION  the Docker Engine to install if none fits
 #            BASE            the base, for messages
 set -euo pipefail
 export DEBIAN_FRONTEND=noninteractive
@@ -21,10 +21,10 @@ fi
 
 NODE_NAME=$BASE have_engine
 
-# Its init script raises limits, and ends where that is refused, as it is in a container: there they are given from outside.
+# Docker's init script raises limits, and exits if it may not. In a container it may not. The container has its limits from outside.
 sed -i 's/^\([[:space:]]*\)ulimit .*/\1:/' /etc/init.d/docker
 
-# No two machines share a key, and none of these is used.
+# Each machine gets a host key of its own.
 rm -f /etc/ssh/ssh_host_*
 id ubuntu >/dev/null 2>&1 || useradd --create-home --shell /bin/bash ubuntu
 echo 'ubuntu ALL=(ALL) NOPASSWD:ALL' >/etc/sudoers.d/ubuntu

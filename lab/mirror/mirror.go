@@ -1,5 +1,5 @@
-// Package mirror serves a folder of images as a mirror of Docker Hub, so that many engines pull an image that was fetched
-// once, and without a network.
+// Package mirror serves a folder of images as a mirror of Docker Hub. Many engines pull an image that was fetched once, and need no
+// internet.
 package mirror
 
 import (
@@ -16,11 +16,11 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 )
 
-// NameAnnotation is the annotation of the folder's index that has an image's name as the mirror serves it, such as
+// NameAnnotation is the annotation in the folder's index with the name that the mirror serves an image by, such as
 // library/redis:7.2.5.
 const NameAnnotation = "org.opencontainers.image.ref.name"
 
-// New serves the images that an OCI image layout has when New is called.
+// New returns a handler that serves the images of an OCI image layout. It does not see later changes.
 func New(folder string) (http.Handler, error) {
 	images, err := layout.FromPath(folder)
 	if err != nil {
@@ -34,7 +34,7 @@ func New(folder string) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the images in %s: %w", folder, err)
 	}
-	// The registry finds layers in the folder itself, and keeps manifests in memory: it is told them as a client would.
+	// The registry reads layers from the folder, and keeps manifests in memory. So put them there as a client would.
 	handler := registry.New(registry.Logger(log.New(io.Discard, "", 0)),
 		registry.WithBlobHandler(registry.NewDiskBlobHandler(filepath.Join(folder, "blobs"))))
 	for _, image := range content.Manifests {
@@ -57,7 +57,7 @@ func New(folder string) (http.Handler, error) {
 	return readOnly(handler), nil
 }
 
-// readOnly refuses whatever would change the mirror.
+// readOnly refuses requests that would change the mirror.
 func readOnly(handler http.Handler) http.Handler {
 	return http.HandlerFunc(func(response http.ResponseWriter, request *http.Request) {
 		if request.Method != http.MethodGet && request.Method != http.MethodHead {

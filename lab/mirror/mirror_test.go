@@ -19,7 +19,7 @@ import (
 	"swarm-scale/lab/mirror"
 )
 
-// images is a folder with an image of that name.
+// images makes a folder with one image of that name.
 func images(t *testing.T, name string) (string, v1.Image) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "images")
@@ -37,7 +37,7 @@ func images(t *testing.T, name string) (string, v1.Image) {
 	return path, image
 }
 
-func TestImagesArePulled(t *testing.T) {
+func TestClientsOnlyPull(t *testing.T) {
 	path, image := images(t, "library/redis:7.2.5")
 	handler, err := mirror.New(path)
 	if err != nil {
@@ -60,7 +60,7 @@ func TestImagesArePulled(t *testing.T) {
 	for i, layer := range layers {
 		content, err := layer.Compressed()
 		if err == nil {
-			_, err = io.Copy(io.Discard, content) // which checks the digest
+			_, err = io.Copy(io.Discard, content) // checks the digest
 		}
 		if err != nil {
 			t.Errorf("layer %d: %v", i, err)
@@ -99,7 +99,7 @@ func TestImagesArePulled(t *testing.T) {
 	}
 }
 
-func TestFoldersThatCannotBeServed(t *testing.T) {
+func TestBadFoldersAreRefused(t *testing.T) {
 	unnamed, _ := images(t, "redis")
 	damaged, image := images(t, "library/redis:7.2.5")
 	digest, err := image.Digest()

@@ -12,10 +12,10 @@ import (
 	"swarm-scale/poll"
 )
 
-// wantedRatio is how much of the time of the walk-through by hand `pulumi up` may take.
+// wantedRatio is the part of the walk-through's time by hand that `pulumi up` may take.
 const wantedRatio = 0.6
 
-// byHand does the walk-through's steps one after another, by the lab's script, on a lab as fresh as the one that `up` had.
+// byHand does the walk-through's steps one after another with the lab's script, on a fresh lab as `up` had.
 func byHand(s *step) {
 	s.must(s.lab.Down(s.ctx))
 	s.must(s.lab.Up(s.ctx))
@@ -33,7 +33,7 @@ func byHand(s *step) {
 	}
 	s.checked("the walk-through by hand, one step after another on fresh hosts with the same images: %.0f s", took)
 	s.voters.Forget()
-	s.voters.Count(poll.A) // the script's own
+	s.voters.Count(poll.A) // the script's vote
 	s.balancer = "interlock"
 	s.await("votes to be taken", wellTime, func() error {
 		seen := s.voters.Look(s.ctx, 4)
@@ -45,7 +45,7 @@ func byHand(s *step) {
 	if seen := s.voters.Vote(s.ctx, 40); seen.Bad > 0 {
 		s.Errorf("the poll made by hand refuses votes: %s", seen)
 	}
-	// That votes are counted is not asked of it: nobody tends the network there, as the stack has every node do.
+	// Votes may stay uncounted there, because no service repairs the network as on the stack's nodes.
 	s.must(s.voters.Settle(s.ctx))
 	if _, err := s.voters.Books().AwaitResults(s.ctx, s.resultsURL(), countTime); err != nil {
 		s.checked("made by hand, the poll takes votes and does not count them all: %v", err)

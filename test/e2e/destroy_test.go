@@ -8,7 +8,7 @@ import (
 	"swarm-scale/lab"
 )
 
-// left lists what is on a host's engine that was not there before `up`: an engine comes with three networks and nothing else.
+// left lists what a host's engine has, except for the three networks that every engine has.
 func (s *step) left(host *lab.Host) []string {
 	s.Helper()
 	var found []string
@@ -32,7 +32,7 @@ func (s *step) left(host *lab.Host) []string {
 	return found
 }
 
-// clean checks that nothing is left on these hosts.
+// clean checks that these hosts' engines have nothing.
 func (s *step) clean(hosts []*lab.Host) {
 	s.Helper()
 	var found []string
@@ -46,7 +46,7 @@ func (s *step) clean(hosts []*lab.Host) {
 	s.checked("no container, image, network or volume is left on %d engines", len(hosts))
 }
 
-// destroyWithDeadHost destroys the stack while one host is off. It is passed over and named; what is on it is left there.
+// destroyWithDeadHost destroys the stack while one host is off. `destroy` names and skips the host, and leaves what is on it.
 func destroyWithDeadHost(s *step) {
 	s.ready()
 	dead := s.lab.Host("worker01")
@@ -55,23 +55,22 @@ func destroyWithDeadHost(s *step) {
 	said := s.destroyFrom(alive)
 	s.must(dead.Start(s.ctx))
 	if !strings.Contains(said, dead.Name+" does not answer") {
-		s.Errorf("`destroy` does not say that it passed %s over", dead.Name)
+		s.Errorf("`destroy` does not say that it skipped %s", dead.Name)
 	}
 	s.await("the engine of "+dead.Name, wellTime, func() error {
 		_, err := dead.Docker(s.ctx, "version")
 		return err
 	})
-	s.checked("%s was off meanwhile: passed over, and named; when it returns it has: %s", dead.Name, strings.Join(s.left(dead), ", "))
+	s.checked("%s was off meanwhile: named and skipped; when it returns it has: %s", dead.Name, strings.Join(s.left(dead), ", "))
 	s.voters.Forget()
 }
 
-// destroy takes the stack away, with every host on.
+// destroy destroys the stack while every host is on.
 func destroy(s *step) {
 	s.destroyFrom(s.lab.Hosts())
 }
 
-// destroyFrom destroys what is there, checks that nothing of it is left on these hosts' engines or in the state, and returns
-// what Pulumi printed.
+// destroyFrom destroys the stack, checks that nothing is left on these hosts' engines or in the state, and returns Pulumi's output.
 func (s *step) destroyFrom(hosts []*lab.Host) string {
 	s.Helper()
 	from, err := s.log.Seek(0, io.SeekCurrent)

@@ -15,7 +15,7 @@ import (
 	"swarm-scale/topology"
 )
 
-// containersKilled kills every container once, the cluster's own among them, while voters vote.
+// containersKilled kills every container once, including the cluster's own, while voters vote.
 func containersKilled(s *step) {
 	s.ready()
 	campaign := s.voters.Start(s.ctx, 6, 30*time.Millisecond)
@@ -30,7 +30,7 @@ func containersKilled(s *step) {
 			if back > slowest {
 				slowest, slowestName = back, name
 			}
-			// The load balancer is the one part that all voters need; of Redis and the web containers there are two.
+			// All voters need the one load balancer. Of Redis and the web containers there are two.
 			time.Sleep(2 * time.Second)
 			seen := campaign.Now().Since(begun)
 			allowed := shortSilence
@@ -38,7 +38,7 @@ func containersKilled(s *step) {
 				allowed = 5 * time.Second
 			}
 			if seen.Silence > allowed {
-				s.Errorf("after %s was killed nobody got a good answer for %.2f s, want %.0f s at most: %s", name, seen.Silence.Seconds(), allowed.Seconds(), seen)
+				s.Errorf("after %s was killed, no voter got a good answer for %.2f s, want %.0f s at most: %s", name, seen.Silence.Seconds(), allowed.Seconds(), seen)
 			}
 			s.Logf("%s killed, runs again after %.1f s: %s", name, back.Seconds(), seen)
 		}
@@ -50,8 +50,8 @@ func containersKilled(s *step) {
 	s.settle()
 }
 
-// killContainer kills a container's first process, as a crash would, and waits until the container has another one. Not by
-// docker kill: the engine takes that for an order to stop.
+// killContainer kills a container's first process, as a crash would, and waits until the engine has started another one. After docker
+// kill, the engine would not restart the container.
 func (s *step) killContainer(host *lab.Host, name string) time.Duration {
 	s.Helper()
 	pid, err := host.Docker(s.ctx, "inspect", "--format", "{{.State.Pid}}", name)
@@ -67,12 +67,12 @@ func (s *step) killContainer(host *lab.Host, name string) time.Duration {
 	})
 }
 
-// outage is what the walk-through predicts for a host that is off.
+// outage is the walk-through's prediction for a host that is off.
 type outage struct {
-	voting  bool // goes on
-	results bool // are shown
+	voting  bool // voting goes on
+	results bool // the results page answers
 	counts  bool // votes are counted meanwhile
-	manager bool // the Swarm can be administered
+	manager bool // the Swarm manager answers
 	text    string
 }
 
@@ -84,8 +84,7 @@ var predicted = map[topology.Role]outage{
 	topology.Store:        {voting: true, results: false, counts: false, manager: true, text: "no results page, votes wait in Redis"},
 }
 
-// hostsStopped stops every host in turn, some in good order and some by a power cut, and compares what fails with what the
-// walk-through predicts.
+// hostsStopped stops every host in turn, every other one by a power cut, and compares what fails with the walk-through's prediction.
 func hostsStopped(s *step) {
 	s.ready()
 	for i, host := range s.lab.Hosts() {
@@ -94,6 +93,7 @@ func hostsStopped(s *step) {
 	s.unchanged()
 }
 
+// outage takes one host down and up again, and checks what the walk-through predicts.
 func (s *step) outage(host *lab.Host, powerCut bool) {
 	s.Helper()
 	want := predicted[host.Role]
@@ -124,7 +124,7 @@ func (s *step) outage(host *lab.Host, powerCut bool) {
 		fail("votes fail 2 s after it is off: %s", seen)
 	}
 	if !want.voting && seen.Good > 0 {
-		fail("somebody votes, by whichever way: %s", seen)
+		fail("votes are accepted: %s", seen)
 	}
 	if shown := resultsBefore == nil && resultsAfter == nil; shown != want.results {
 		fail("results are shown: %v (%v, %v), want %v", shown, resultsBefore, resultsAfter, want.results)
@@ -148,7 +148,7 @@ func (s *step) outage(host *lab.Host, powerCut bool) {
 	well, err := s.wait(wellTime, s.well)
 	if err != nil {
 		campaign.Stop()
-		s.Fatalf("%s %s: it returned, and %s later it is not all well: %v", host.Name, how, wellTime, err)
+		s.Fatalf("%s %s: %s after its return the system is not well: %v", host.Name, how, wellTime, err)
 	}
 	whole := campaign.Now().Since(begun)
 	campaign.Stop()
@@ -160,7 +160,7 @@ func (s *step) outage(host *lab.Host, powerCut bool) {
 	s.settle()
 }
 
-// allHostsAtOnce cuts the power of every host and turns all of them on again together.
+// allHostsAtOnce cuts the power of every host at once, and starts all of them together.
 func allHostsAtOnce(s *step) {
 	s.ready()
 	seen := s.voters.Vote(s.ctx, 60)
@@ -173,7 +173,7 @@ func allHostsAtOnce(s *step) {
 	}
 	s.checked("the power of all %d hosts cut at once, and back: all well by itself after %.0f s (%.0f s since the first answered)", len(s.lab.Hosts()),
 		time.Since(begun).Seconds(), took.Seconds())
-	// Containers that run prove nothing about the network between them: votes have to get through it.
+	// Running containers do not prove that the network between them works. Votes do.
 	if seen = s.voters.Vote(s.ctx, 60); seen.Bad > 0 {
 		s.Errorf("votes are refused afterwards: %s", seen)
 	}
@@ -181,7 +181,7 @@ func allHostsAtOnce(s *step) {
 	s.unchanged()
 }
 
-// all does the same to every host, side by side.
+// all does the same to every host, in parallel.
 func (s *step) all(what string, do func(*lab.Host, context.Context) error) {
 	s.Helper()
 	var together errgroup.Group

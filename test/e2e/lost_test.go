@@ -8,7 +8,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
 )
 
-// hostsLost recreates hosts empty, one after another, and has `pulumi up` put everything of theirs back, and nothing else.
+// hostsLost recreates hosts empty, one after another. `pulumi up` has to bring back what was on them, and nothing else.
 func hostsLost(s *step) {
 	s.ready()
 	for _, name := range []string{"frontend02", "worker01", "interlock", "store"} {
@@ -17,16 +17,16 @@ func hostsLost(s *step) {
 	s.unchanged()
 }
 
-// lose replaces a host by an empty machine at the same address and brings it back by `pulumi up`.
+// lose recreates one host empty and runs `pulumi up`.
 func (s *step) lose(name string) {
 	s.Helper()
 	host := s.lab.Host(name)
 	before := s.identities()
-	// What a frontend's queue holds goes with its disk: here it holds nothing, since everything is counted by now.
+	// A frontend's queue is lost with its disk. Here it is empty, because every vote is counted.
 	s.must(host.Recreate(s.ctx))
 	s.must(s.pulumi.Set(map[string]any{"hosts": s.lab.Config()["hosts"]}))
 	if name == "store" {
-		s.voters.Forget() // its disk is gone, and with it the votes: there is one database
+		s.voters.Forget() // the only database is lost with its disk
 	}
 	begun := time.Now()
 	result, err := s.pulumi.Up(s.ctx)
@@ -37,7 +37,7 @@ func (s *step) lose(name string) {
 	took := time.Since(begun)
 	s.await(name+" to be well again", wellTime, s.well)
 	if elsewhere := slices.DeleteFunc(s.replaced(before), func(one string) bool { return strings.HasPrefix(one, name+"/") }); len(elsewhere) > 0 {
-		s.Errorf("%s lost, and `up` made anew what is on other hosts: %v", name, elsewhere)
+		s.Errorf("%s lost, and `up` replaced containers on other hosts: %v", name, elsewhere)
 	}
 	s.checked("%s lost and recreated empty: `up` brought it back and nothing else, in %.0f s, %d changes", name, took.Seconds(), result.Changes())
 	seen := s.voters.Vote(s.ctx, 60)
@@ -47,8 +47,8 @@ func (s *step) lose(name string) {
 	s.settle()
 }
 
-// consulLost empties Consul's data and goes the documented way back: every engine has to forget what it knew of the data,
-// then the overlay network is made anew, and with it the containers on it. Until then voting goes on.
+// consulLost deletes Consul's data and recovers as documented. Every engine restarts, because it caches the data. Then the overlay
+// network is replaced, and with it the containers on it. Until then voting goes on.
 func consulLost(s *step) {
 	s.ready()
 	manager := s.lab.Host("manager")
@@ -66,13 +66,13 @@ docker stop consul && rm -rf "$(docker volume inspect --format '{{.Mountpoint}}'
 	seen := campaign.Stop()
 	s.must(err)
 	s.await("everything to be well", wellTime, s.well)
-	s.checked("Consul's data lost: voting goes on (%s); `up --replace` of Consul makes engines follow it and the network anew: %d changes in %.0f s; all the time: %s",
+	s.checked("Consul's data lost: voting goes on (%s); `up --replace` of Consul restarts engines and replaces the network: %d changes in %.0f s; all the time: %s",
 		without, result.Changes(), took.Seconds(), seen)
 	s.settle()
 	s.unchanged()
 }
 
-// urn finds a resource of the stack.
+// urn returns the URN of a resource in the state.
 func (s *step) urn(token, name string) string {
 	s.Helper()
 	state, err := s.pulumi.State()
@@ -86,7 +86,7 @@ func (s *step) urn(token, name string) string {
 	return ""
 }
 
-// managerLost recreates the manager's host empty. Consul's data was on it, so the network and what is on it follow.
+// managerLost recreates the manager's host empty. Consul's data is lost with it, so the network and its containers are replaced.
 func managerLost(s *step) {
 	s.ready()
 	manager := s.lab.Host("manager")

@@ -15,26 +15,25 @@ import (
 	"swarm-scale/lab"
 )
 
-// mistake is something that is wrong with the settings or the hosts.
+// mistake is something wrong with the settings or the hosts.
 type mistake struct {
-	name string
-	make func() // makes it
-	mend func() // takes it back
-	says []string
-	// fresh: a step that has succeeded does not look again, so that the mistake is only seen where nothing is there yet.
-	fresh bool
-	told  func(string) // gets the whole error; nil for nobody
+	name  string
+	make  func()       // makes it
+	mend  func()       // undoes it
+	says  []string     // parts of the error
+	fresh bool         // whether `up` only notices it if nothing is deployed
+	told  func(string) // gets the whole error; may be nil
 }
 
-// mistakes makes mistake after mistake on hosts that have nothing of ours. Each has to be told in words that help, and once
-// all are mended `up` completes from wherever they left it.
+// mistakes makes one mistake after another on hosts without a deployment. Each has to give an error that helps. Once all are undone,
+// `up` completes from where it stopped.
 func mistakes(s *step) {
 	for _, host := range s.lab.Hosts() {
 		if _, err := host.Run(s.ctx, "true"); err != nil {
 			s.must(host.Start(s.ctx))
 		}
 	}
-	s.empty() // an earlier step may not have been able to
+	s.empty() // the step before may have failed to
 	s.voters.Forget()
 	s.leftovers(s.lab.Host("worker01"))
 	for _, m := range s.beforeAnyData() {
@@ -45,18 +44,18 @@ func mistakes(s *step) {
 	s.checked("all mended: `up` completes in %.0f s", result.Wall.Seconds())
 	s.vote(60)
 
-	// The database takes its password from its variable only when it has no data yet.
+	// The image of PostgreSQL reads its password variable only while there is no data.
 	for _, password := range []string{"another battery horse staple", postgresPassword} {
 		s.must(s.pulumi.SetSecrets(s.ctx, map[string]string{"postgresPassword": password}))
 		result = s.up()
 		s.await("the system to be well with another password", wellTime, s.well)
 	}
-	s.checked("another password after the data exists: taken over by `up`, %.0f s, no vote lost", result.Wall.Seconds())
+	s.checked("password changed after the data exists: `up` sets it in %.0f s, no vote lost", result.Wall.Seconds())
 	s.vote(20)
 	s.unchanged()
 }
 
-// empty takes away what there is of the stack.
+// empty destroys the stack if the state has any resource.
 func (s *step) empty() {
 	s.Helper()
 	state, err := s.pulumi.State()
@@ -67,12 +66,12 @@ func (s *step) empty() {
 	}
 }
 
-// leftovers takes a host that still has what an earlier deployment left there, which `up` has to refuse, and clears it by
-// the very line that `up` gives.
+// leftovers checks that `up` refuses a host that has something of an earlier deployment, and clears the host with the line in the
+// error.
 func (s *step) leftovers(host *lab.Host) {
 	s.Helper()
 	if len(s.left(host)) == 0 {
-		return // nothing was destroyed while it was off
+		return // the step that leaves something there did not run
 	}
 	var line string
 	s.mistake(mistake{
@@ -89,12 +88,12 @@ func (s *step) leftovers(host *lab.Host) {
 		},
 	})
 	if line == "" {
-		s.Fatalf("`up` gives no line by which %s is cleared", host.Name)
+		s.Fatalf("`up` gives no line that clears %s", host.Name)
 	}
 	s.run(host, "export DOCKER_HOST=unix:///var/run/docker.sock\n"+line)
 }
 
-// mistake makes a mistake, reads what `up` says to it, and takes it back.
+// mistake makes a mistake, checks the error of `up`, and undoes the mistake.
 func (s *step) mistake(m mistake) {
 	s.Helper()
 	if m.fresh {
@@ -106,7 +105,7 @@ func (s *step) mistake(m mistake) {
 	took := time.Since(begun)
 	m.mend()
 	if err == nil {
-		s.Errorf("%s: `up` says nothing, within %.0f s", m.name, took.Seconds())
+		s.Errorf("%s: `up` succeeds, after %.0f s", m.name, took.Seconds())
 		return
 	}
 	if m.told != nil {
@@ -121,25 +120,26 @@ func (s *step) mistake(m mistake) {
 	s.checked("%s: `up` says so after %.0f s (%s)", m.name, took.Seconds(), strings.Join(m.says, ", "))
 }
 
+// run runs a script on a host, which has to succeed.
 func (s *step) run(host *lab.Host, script string) {
 	s.Helper()
 	_, err := host.Run(s.ctx, script)
 	s.must(err)
 }
 
-// beforeAnyData are the mistakes that are made on hosts with nothing on them.
+// beforeAnyData returns the mistakes for hosts without data.
 func (s *step) beforeAnyData() []mistake {
 	s.Helper()
 	config := s.lab.Config()
 	host := s.lab.Host
-	// A program of that name in front of the real one on PATH.
-	standIn := func(name, program, text string) (put, remove func()) {
+	// fake puts a program of that name before the real one on PATH.
+	fake := func(name, program, text string) (put, remove func()) {
 		path := "/usr/local/sbin/" + program
 		return func() { s.run(host(name), "printf '#!/bin/sh\n"+text+"\n' >"+path+" && chmod 0755 "+path) },
 			func() { s.run(host(name), "rm -f "+path) }
 	}
-	oldKernel, kernel := standIn("frontend02", "uname", "echo 3.13.0-24-generic")
-	newEngine, engine := standIn("worker01", "dockerd", "echo Docker version 23.0.6, build 9dbdbd4")
+	oldKernel, kernel := fake("frontend02", "uname", "echo 3.13.0-24-generic")
+	newEngine, engine := fake("worker01", "dockerd", "echo Docker version 23.0.6, build 9dbdbd4")
 	return []mistake{{
 		name: "an address that two machines have",
 		make: func() {
@@ -153,11 +153,11 @@ func (s *step) beforeAnyData() []mistake {
 		mend: func() { s.must(s.pulumi.Set(map[string]any{"sshPrivateKeyFile": config["sshPrivateKeyFile"]})) },
 		says: []string{"manager does not let this machine log in", host("manager").Address, "swarm-scale:sshPrivateKeyFile"},
 	}, {
-		name: "a kernel that is too old (a stand-in for uname says so)", fresh: true,
+		name: "a kernel that is too old (a fake uname says so)", fresh: true,
 		make: oldKernel, mend: kernel,
 		says: []string{"frontend02 has kernel 3.13.0-24-generic", "3.16 or newer"},
 	}, {
-		name: "an engine that is too new (a stand-in for dockerd says so)", fresh: true,
+		name: "an engine that is too new (a fake dockerd says so)", fresh: true,
 		make: newEngine, mend: engine,
 		says: []string{"worker01 has Docker version 23.0.6", "no --cluster-store", "remove it"},
 	}, {
@@ -173,7 +173,7 @@ func (s *step) beforeAnyData() []mistake {
 	}}
 }
 
-// addressOf are the lab's hosts, with another address for one of them.
+// addressOf returns the lab's hosts, with another address for one of them.
 func (s *step) addressOf(name, address string) []any {
 	hosts := slices.Clone(s.lab.Config()["hosts"].([]any))
 	for i, one := range hosts {
@@ -185,7 +185,7 @@ func (s *step) addressOf(name, address string) []any {
 	return hosts
 }
 
-// strangeKey makes an SSH key that no host knows.
+// strangeKey makes an SSH key that no host accepts.
 func (s *step) strangeKey() string {
 	s.Helper()
 	_, private, err := ed25519.GenerateKey(rand.Reader)

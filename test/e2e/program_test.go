@@ -10,7 +10,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 )
 
-// changedProgram changes the vote page's program in the copy of the source, and has it rolled out under voters.
+// changedProgram changes web-vote-app in the copy of the source, and rolls it out while voters vote.
 func changedProgram(s *step) {
 	s.ready()
 	const says = "this is the changed program"
@@ -32,7 +32,7 @@ func changedProgram(s *step) {
 		s.Errorf("the change replaced %v, want %v and nothing else", got, want)
 	}
 	for _, st := range result.Steps {
-		// The last step looks at everything again when a container is another one.
+		// The check runs again when a container is replaced.
 		if st.Op != apitype.OpSame && st.Type != "docker:index/image:Image" && st.Type != containerType && st.Name != "check" {
 			s.Errorf("the change does %s to %s because of %v", st.Op, st.Name, st.Because)
 		}
@@ -51,10 +51,10 @@ func changedProgram(s *step) {
 	s.unchanged()
 }
 
-// quiet checks that voters had answers all the time.
+// quiet checks that voters never waited longer than shortSilence for a good answer.
 func (s *step) quiet(when string, silence time.Duration) {
 	s.Helper()
 	if silence > shortSilence {
-		s.Errorf("%s nobody got a good answer for %.2f s, want %.0f s at most", when, silence.Seconds(), shortSilence.Seconds())
+		s.Errorf("%s no voter got a good answer for %.2f s, want %.0f s at most", when, silence.Seconds(), shortSilence.Seconds())
 	}
 }

@@ -1,6 +1,6 @@
-// Package e2e runs the whole system for real: the stack on a lab of hosts, with the real providers, engines, Swarm, load
-// balancers and databases, from nothing to nothing, while voters vote and keep books. `make e2e` runs it; where a part is
-// missing on the machine it is skipped, with one line for each.
+// Package e2e tests the whole system: the stack on a lab of hosts, with real providers, engines, Swarm, load balancers and databases.
+// It goes from an empty lab to an empty lab, while voters vote and keep books. `make e2e` runs it. If the machine lacks a part, it is
+// skipped with a line for each part.
 package e2e
 
 import (
@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Outcome is what came of a step.
+// Outcome is the outcome of a step.
 type Outcome string
 
 // The outcomes of a step.
@@ -25,7 +25,7 @@ const (
 type Row struct {
 	Step    string // its number and name
 	Outcome Outcome
-	Checked []string // what was checked, with figures
+	Checked []string // the checks that passed, with figures
 	Took    time.Duration
 }
 
@@ -45,20 +45,20 @@ func (r *Report) Markdown() string {
 	return text.String()
 }
 
-// The marks between which a document has what a run has written.
+// The marks around the summary in a document.
 const (
 	beginMark = "<!-- written by make e2e WRITE=1: begin -->"
 	endMark   = "<!-- written by make e2e WRITE=1: end -->"
 )
 
-// errNoMarks is returned for a document that has no place for a report.
+// errNoMarks is the error for a document without the marks.
 var errNoMarks = errors.New("the document lacks the lines " + beginMark + " and " + endMark + ", in that order")
 
-// WriteInto puts a text between the marks of a document, in place of what was there.
+// WriteInto replaces what is between the marks of a document.
 func WriteInto(file, text string) error {
 	content, err := os.ReadFile(file)
 	if err != nil {
-		return fmt.Errorf("reading where the report goes: %w", err)
+		return fmt.Errorf("reading the report's document: %w", err)
 	}
 	before, rest, found := strings.Cut(string(content), beginMark)
 	_, after, foundEnd := strings.Cut(rest, endMark)

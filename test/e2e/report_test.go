@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-func TestMarkdown(t *testing.T) {
+func TestReportIsATable(t *testing.T) {
 	report := Report{Rows: []Row{
 		{Step: "1 up", Outcome: Passed, Checked: []string{"4 nodes", "a|b\nc"}, Took: 61500 * time.Millisecond},
 		{Step: "2 votes", Outcome: Failed},
@@ -21,7 +21,7 @@ func TestMarkdown(t *testing.T) {
 	}
 }
 
-func TestWriteInto(t *testing.T) {
+func TestReportReplacesWhatIsBetweenTheMarks(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "e2e.md")
 	for content, want := range map[string]string{
 		"above\n" + beginMark + "\nold\n" + endMark + "\nbelow\n": "above\n" + beginMark + "\n\nnew\n\n" + endMark + "\nbelow\n",
@@ -34,7 +34,7 @@ func TestWriteInto(t *testing.T) {
 		err := WriteInto(file, "new\n")
 		if want == "" {
 			if !errors.Is(err, errNoMarks) || !strings.Contains(err.Error(), file) {
-				t.Errorf("%q: %v, want the marks to be missed", content, err)
+				t.Errorf("%q: %v, want errNoMarks with the file's name", content, err)
 			}
 			want = content
 		} else if err != nil {

@@ -1,14 +1,13 @@
 package e2e
 
 import (
-	"fmt"
 	"strings"
 	"time"
 
 	"swarm-scale/topology"
 )
 
-// moreAndFewer goes from two frontends to four and from one worker to two, and back, under voters.
+// moreAndFewer goes from two frontends to four and from one worker to two, and back, while voters vote.
 func moreAndFewer(s *step) {
 	s.ready()
 	campaign := s.voters.Start(s.ctx, 6, 30*time.Millisecond)
@@ -27,10 +26,10 @@ func moreAndFewer(s *step) {
 		left, err := s.lab.Host(name).Docker(s.ctx, "ps", "--all", "--format", "{{.Names}}")
 		s.must(err)
 		if left != "" {
-			s.Errorf("%s is none of the cluster's any more, and still has %s", name, strings.ReplaceAll(left, "\n", ", "))
+			s.Errorf("%s has left the stack, and still has %s", name, strings.ReplaceAll(left, "\n", ", "))
 		}
 	}
-	// The machines go only now: before, the stack has to empty their queues.
+	// The machines go only now, because `up` drains their queues first.
 	s.must(s.lab.Grow(s.ctx, topology.Counts{topology.Frontend: 2, topology.Worker: 1}))
 	s.must(s.pulumi.Set(map[string]any{"hosts": s.lab.Config()["hosts"]}))
 	s.await("two frontends to answer", wellTime, s.well)
@@ -42,14 +41,14 @@ func moreAndFewer(s *step) {
 	s.unchanged()
 }
 
-// resize tells the stack of the lab's hosts as they are now.
+// resize sets the stack's hosts and counts to the lab's.
 func (s *step) resize() {
 	s.Helper()
 	config := s.lab.Config()
 	s.must(s.pulumi.Set(map[string]any{"hosts": config["hosts"], "frontends": config["frontends"], "workers": config["workers"]}))
 }
 
-// balanced checks that the load balancer sends voters to that many frontends, and no less to one than half its share.
+// balanced checks that the load balancer sends voters to that many frontends, and to each at least half of its share.
 func (s *step) balanced(frontends int) {
 	s.Helper()
 	const looks = 80
@@ -62,5 +61,5 @@ func (s *step) balanced(frontends int) {
 			s.Errorf("%s answered %d of %d voters", name, answers, looks)
 		}
 	}
-	s.checked("%s", fmt.Sprintf("the load balancer spreads %d visits: %v", looks, seen.Containers))
+	s.checked("the load balancer distributes %d visits: %v", looks, seen.Containers)
 }

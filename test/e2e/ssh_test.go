@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// sshUnderLoad opens sixteen connections at once, again and again, to one host, as the docker provider does.
+// sshUnderLoad opens sixteen connections to one host at once, in eight rounds, as the docker provider does.
 func sshUnderLoad(s *step) {
 	s.ready()
 	const together, rounds = 16, 8
@@ -24,7 +24,7 @@ func sshUnderLoad(s *step) {
 				return nil
 			})
 		}
-		_ = group.Wait() // each failure is told already
+		_ = group.Wait() // failures are already reported
 	}
 	s.checked("%d rounds of %d SSH connections at once to one host, each for a docker call: none refused, %.1f s", rounds, together, time.Since(begun).Seconds())
 	refreshed, err := s.pulumi.Refresh(s.ctx)

@@ -27,17 +27,17 @@ import (
 )
 
 const (
-	// stepTime is how long a step may take before everything in it is given up.
+	// stepTime is how long a step may take before it is cancelled.
 	stepTime = 6 * time.Minute
-	// wellTime is how long the system may take to be well again after a failure that is over.
+	// wellTime is how long the system may take to be well after the end of a failure.
 	wellTime = 90 * time.Second
-	// countTime is how long votes may take to be counted once everything is well.
+	// countTime is how long votes may take to be counted once the system is well.
 	countTime = 90 * time.Second
-	// shortSilence is how long voters may be without a good answer where none of the poll's parts that they need is down.
+	// shortSilence is how long voters may wait for a good answer while every part that they need is up.
 	shortSilence = 2 * time.Second
 )
 
-// The secrets of the stack. A lab has no others to protect.
+// The secrets of the stack. Nothing else is at stake in a lab.
 const (
 	postgresPassword = "correct horse battery staple"
 	voterKey         = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
@@ -56,7 +56,7 @@ type system struct {
 	upTook   time.Duration  // of the first `pulumi up`, on a fresh lab
 	chain    harness.Chain
 	report   Report
-	log      *os.File // what Pulumi and the lab say
+	log      *os.File // the output of Pulumi and the lab
 }
 
 // missing has a line for every part that a run needs and this machine lacks.
@@ -66,7 +66,7 @@ func missing(ctx context.Context, l *lab.Lab) []string {
 		lines = append(lines, err.Error())
 	}
 	if _, err := exec.LookPath("ssh"); err != nil {
-		lines = append(lines, "ssh is not on PATH: the docker provider reaches the hosts by it: install OpenSSH 8.5 or newer")
+		lines = append(lines, "ssh is not on PATH: install OpenSSH 8.5 or newer, by which the docker provider reaches the hosts")
 	}
 	folder, err := harness.PluginFolder()
 	if err != nil {
@@ -78,7 +78,7 @@ func missing(ctx context.Context, l *lab.Lab) []string {
 	} {
 		output, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Version}}", module).Output()
 		if err != nil {
-			lines = append(lines, fmt.Sprintf("go list does not tell the version of %s: %v", module, err))
+			lines = append(lines, fmt.Sprintf("go list fails for the version of %s: %v", module, err))
 			continue
 		}
 		version := strings.TrimSpace(string(output))
@@ -89,7 +89,7 @@ func missing(ctx context.Context, l *lab.Lab) []string {
 	return lines
 }
 
-// copySource copies this module's source, the uncommitted included, and returns where it is.
+// copySource copies this module's source, with uncommitted changes, and returns the copy's folder.
 func copySource(t *testing.T) string {
 	t.Helper()
 	root, err := filepath.Abs("../..")
@@ -98,13 +98,13 @@ func copySource(t *testing.T) string {
 	}
 	listed, err := exec.CommandContext(t.Context(), "git", "-C", root, "ls-files", "-z", "--cached", "--others", "--exclude-standard").Output()
 	if err != nil {
-		t.Fatalf("this is no git checkout: git tells which files are the source: %v", err)
+		t.Fatalf("this is no git checkout, in which git lists the source files: %v", err)
 	}
 	folder := t.TempDir()
 	for name := range strings.SplitSeq(strings.TrimSuffix(string(listed), "\x00"), "\x00") {
 		content, err := os.ReadFile(filepath.Join(root, name))
 		if err != nil {
-			continue // deleted, and not committed yet
+			continue // deleted and not yet committed
 		}
 		if err := os.MkdirAll(filepath.Join(folder, filepath.Dir(name)), 0o700); err != nil {
 			t.Fatal(err)
@@ -116,7 +116,7 @@ func copySource(t *testing.T) string {
 	return folder
 }
 
-// open prepares a stack on the lab as it is, with nothing in it.
+// open prepares an empty stack on the lab.
 func (s *system) open(t *testing.T) {
 	t.Helper()
 	config := s.lab.Config()
@@ -128,7 +128,7 @@ func (s *system) open(t *testing.T) {
 	})
 }
 
-// step runs one step of the run and notes what came of it. A step that fails does not keep the next ones from being tried.
+// step runs one step and reports its outcome. The next step runs even if this one fails.
 func (s *system) step(t *testing.T, name string, run func(*step)) {
 	row := Row{Step: name, Outcome: Skipped}
 	begun := time.Now()
@@ -159,7 +159,7 @@ type step struct {
 	row *Row
 }
 
-// checked notes what was checked, with figures.
+// checked reports a check that passed, with figures.
 func (s *step) checked(format string, arguments ...any) {
 	s.Helper()
 	line := fmt.Sprintf(format, arguments...)
@@ -167,7 +167,7 @@ func (s *step) checked(format string, arguments ...any) {
 	s.Log(line)
 }
 
-// must ends the step if something that the rest of it needs went wrong.
+// must ends the step on an error.
 func (s *step) must(err error) {
 	s.Helper()
 	if err != nil {
@@ -175,7 +175,7 @@ func (s *step) must(err error) {
 	}
 }
 
-// await waits until a condition has no fault, and ends the step if that takes too long.
+// await waits until a condition returns no error, and ends the step if that takes too long.
 func (s *step) await(what string, within time.Duration, condition func() error) time.Duration {
 	s.Helper()
 	took, err := s.wait(within, condition)
@@ -185,6 +185,7 @@ func (s *step) await(what string, within time.Duration, condition func() error) 
 	return took
 }
 
+// wait waits until a condition returns no error.
 func (s *step) wait(within time.Duration, condition func() error) (time.Duration, error) {
 	return eventually.Wait(s.ctx, within, condition)
 }
@@ -201,8 +202,8 @@ func (s *step) up() *harness.Result {
 	return result
 }
 
-// ready makes sure that the step begins with a system that is well. What an earlier step has left otherwise is mended as a
-// person would: by `pulumi up`, then by empty machines in place of those that do not recover.
+// ready makes the system well before the step begins. It repairs what an earlier step has left as a person would: with `pulumi up`, then
+// with empty machines in place of those that do not recover.
 func (s *step) ready() {
 	s.Helper()
 	for _, host := range s.lab.Hosts() {
@@ -214,7 +215,7 @@ func (s *step) ready() {
 	if err == nil {
 		return
 	}
-	s.Logf("an earlier step has left: %v; pulumi up is to mend it", err)
+	s.Logf("an earlier step has left this, which pulumi up has to repair: %v", err)
 	s.up()
 	if _, err = s.wait(30*time.Second, s.well); err == nil {
 		return
@@ -227,7 +228,7 @@ func (s *step) ready() {
 		if len(lost) == 0 {
 			continue
 		}
-		s.Logf("%v on %s do not come back: an empty machine takes its place", lost, host.Name)
+		s.Logf("%v on %s do not run: replacing the host by an empty one", lost, host.Name)
 		s.must(host.Recreate(s.ctx))
 		if host.Role == topology.Store {
 			s.voters.Forget()
@@ -235,12 +236,12 @@ func (s *step) ready() {
 	}
 	s.must(s.pulumi.Set(map[string]any{"hosts": s.lab.Config()["hosts"]}))
 	if _, err := s.pulumi.Up(s.ctx); err != nil {
-		s.up() // a second one goes on where the first one stopped
+		s.up() // goes on where the first one stopped
 	}
 	s.await("the system to be well", wellTime, s.well)
 }
 
-// settle waits until everything is well and every vote is counted.
+// settle waits until every vote is counted, and compares the results with the voters' books.
 func (s *step) settle() {
 	s.Helper()
 	s.must(s.voters.Settle(s.ctx))
@@ -264,10 +265,10 @@ func (s *step) tally() poll.Tally {
 	return tally
 }
 
-// resultsURL is where the results page is.
+// resultsURL returns the URL of the results page.
 func (s *step) resultsURL() string { return "http://" + s.lab.Host("store").Address }
 
-// unchanged checks that another `pulumi up` has nothing to do.
+// unchanged checks that another `pulumi up` changes nothing.
 func (s *step) unchanged() {
 	s.Helper()
 	result := s.up()
@@ -289,31 +290,27 @@ func (s *step) noChanges(what string, result *harness.Result) {
 	s.checked("%s: no change to %d resources, %.0f s", what, result.Counts[apitype.OpSame], result.Wall.Seconds())
 }
 
-// container is what docker inspect says of one.
+// container is the part of docker inspect that the checks need.
 type container struct {
 	ID    string `json:"Id"`
 	Name  string
-	Image string
 	State struct {
 		Running bool
-		Pid     int
 		Status  string
 	}
 	Config struct {
 		Hostname, Domainname string
-		Env, Cmd             []string
+		Env                  []string
 		Labels               map[string]string
 	}
 	HostConfig struct {
-		NetworkMode   string
 		RestartPolicy struct{ Name string }
 		PortBindings  map[string][]struct{ HostIP, HostPort string }
 	}
-	RestartCount    int
 	NetworkSettings struct{ Networks map[string]any }
 }
 
-// containers are those on a host's own engine, by name.
+// containers returns the containers on a host's own engine, by name.
 func (s *system) containers(ctx context.Context, host *lab.Host) (map[string]container, error) {
 	found := map[string]container{}
 	ids, err := host.Docker(ctx, "ps", "--all", "--quiet")
@@ -334,7 +331,7 @@ func (s *system) containers(ctx context.Context, host *lab.Host) (map[string]con
 	return found, nil
 }
 
-// expected has the names of the containers that belong on each host.
+// expected returns the names of the containers that belong on each host.
 func (s *system) expected() map[string][]string {
 	all := map[string][]string{}
 	for _, host := range s.lab.Hosts() {
@@ -354,7 +351,7 @@ func (s *system) expected() map[string][]string {
 	return all
 }
 
-// members are the hosts that belong to the Swarm.
+// members returns the names of the hosts that are members of the Swarm.
 func (s *system) members() []string {
 	var names []string
 	for _, host := range s.lab.Hosts() {
@@ -365,18 +362,18 @@ func (s *system) members() []string {
 	return names
 }
 
-// frontends are the names of the web containers.
+// frontends returns the names of the web containers.
 func (s *system) frontends() []string {
 	return slices.DeleteFunc(s.members(), func(name string) bool { return !strings.HasPrefix(name, "frontend") })
 }
 
-// swarm asks the Swarm manager, from the manager's host.
+// swarm calls docker for the Swarm manager, on the manager's host.
 func (s *system) swarm(ctx context.Context, arguments ...string) (string, error) {
 	manager := s.lab.Host("manager")
 	return manager.Docker(ctx, append([]string{"--host", "tcp://" + manager.Address + ":3375"}, arguments...)...)
 }
 
-// healthy are the nodes that the Swarm manager lists as healthy.
+// healthy returns the nodes that the Swarm manager lists as healthy.
 func (s *system) healthy(ctx context.Context) ([]string, error) {
 	info, err := s.swarm(ctx, "info")
 	if err != nil {
@@ -398,8 +395,8 @@ func (s *system) healthy(ctx context.Context) ([]string, error) {
 	return names, nil
 }
 
-// well has a fault unless every container runs where it belongs, the Swarm manager lists every member as healthy, every
-// frontend answers through the load balancer, and the results are live.
+// well returns an error unless every container runs where it belongs, the Swarm manager lists every member as healthy, every frontend
+// answers through the load balancer, and the results are live.
 func (s *step) well() error {
 	together, ctx := errgroup.WithContext(s.ctx)
 	for name, want := range s.expected() {
@@ -442,7 +439,7 @@ func (s *step) well() error {
 	return nil
 }
 
-// identities are the IDs of all containers, by host and name.
+// identities returns the IDs of all containers, by host and name.
 func (s *step) identities() map[string]map[string]string {
 	s.Helper()
 	all := map[string]map[string]string{}
@@ -457,7 +454,7 @@ func (s *step) identities() map[string]map[string]string {
 	return all
 }
 
-// replaced lists, as host/name, the containers of ours that are not the same ones as before.
+// replaced lists, as host/name, the containers with another ID than before.
 func (s *step) replaced(before map[string]map[string]string) []string {
 	s.Helper()
 	var list []string

@@ -10,7 +10,7 @@ import (
 	"swarm-scale/test/harness"
 )
 
-// upFromNothing brings the stack up on fresh hosts and looks at everything that the walk-through asks for.
+// upFromNothing brings the stack up on fresh hosts, and checks everything that the walk-through asks for.
 func upFromNothing(s *step) {
 	preview, err := s.pulumi.Preview(s.ctx)
 	s.must(err)
@@ -65,9 +65,9 @@ func upFromNothing(s *step) {
 
 // wanted is what the walk-through asks of a container.
 type wanted struct {
-	ports    map[string]string // by the container's
+	ports    map[string]string // the node's port by the container's
 	env      []string
-	node     string // that the Swarm manager was told to take
+	node     string // in the Swarm manager's constraint
 	network  string
 	hostName string
 }
@@ -112,7 +112,7 @@ func (s *step) container(address, node, name string, got container) {
 			s.Errorf("%s publishes %s as %v, want %s:%s", name, inside, bound, address, outside)
 		}
 	}
-	// The manager takes the constraint out of the environment and notes it.
+	// The manager moves the constraint from the environment to a label.
 	if constraint := got.Config.Labels["com.docker.swarm.constraints"]; want.node != "" && constraint != `["node==`+want.node+`"]` {
 		s.Errorf("%s was placed by the constraint %s, want node==%s", name, constraint, want.node)
 	}
@@ -131,7 +131,7 @@ func (s *step) container(address, node, name string, got container) {
 	}
 }
 
-// nothingChanges holds that what is up stays as it is.
+// nothingChanges checks that up, refresh and preview change nothing.
 func nothingChanges(s *step) {
 	s.ready()
 	before := s.identities()
@@ -143,6 +143,6 @@ func nothingChanges(s *step) {
 	s.must(err)
 	s.noChanges("`preview --refresh`", preview)
 	if list := s.replaced(before); len(list) > 0 {
-		s.Errorf("these are other containers than before: %v", list)
+		s.Errorf("these containers were replaced: %v", list)
 	}
 }

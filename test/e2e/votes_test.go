@@ -11,14 +11,14 @@ import (
 	"swarm-scale/app"
 )
 
-// voting has many voters vote, some of them twice, and compares the results with their books.
+// voting has 300 voters vote, some of them twice, and compares the results with their books.
 func voting(s *step) {
 	s.ready()
 	s.vote(300)
 	s.statistics()
 }
 
-// vote has voters vote through the load balancer and checks that every frontend has a part in it and that all is counted.
+// vote has voters vote through the load balancer, and checks that every frontend answers some and that every vote is counted.
 func (s *step) vote(voters int) {
 	s.Helper()
 	begun := time.Now()
@@ -47,7 +47,7 @@ func (s *step) vote(voters int) {
 	}
 }
 
-// statistics looks at the load balancer's own page.
+// statistics checks the load balancer's statistics page.
 func (s *step) statistics() {
 	s.Helper()
 	raw, _ := s.outputs["statisticsUrl"].Value.(string)
@@ -64,7 +64,7 @@ func (s *step) statistics() {
 		return err
 	})
 	if !strings.Contains(page, "Statistics Report") {
-		s.Errorf("the statistics page has no statistics in it:\n%.300s", page)
+		s.Errorf("the statistics page has no statistics:\n%.300s", page)
 	}
 	if _, err := s.page(address.String(), app.VoteHost, nil); err == nil || !strings.Contains(err.Error(), "401") {
 		s.Errorf("the statistics page without its password: %v, want 401", err)
@@ -72,7 +72,7 @@ func (s *step) statistics() {
 	s.checked("the statistics page answers, and asks for its password")
 }
 
-// page gets a page by the name of its site, if that is not its address.
+// page gets a page. The site is the host name to ask for, if it is not the address.
 func (s *step) page(address, site string, login *url.Userinfo) (string, error) {
 	request, err := http.NewRequestWithContext(s.ctx, http.MethodGet, address, nil)
 	if err != nil {
@@ -96,7 +96,7 @@ func (s *step) page(address, site string, login *url.Userinfo) (string, error) {
 	return string(body), err
 }
 
-// interlock puts the walk-through's load balancer in haproxy's place, votes through it, and goes back.
+// interlock replaces HAProxy by the walk-through's load balancer, votes through it, and goes back.
 func interlock(s *step) {
 	s.ready()
 	for _, balancer := range []string{"interlock", "haproxy"} {

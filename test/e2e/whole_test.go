@@ -14,11 +14,11 @@ import (
 	"swarm-scale/topology"
 )
 
-// TestWholeSystem is the run: from a fresh lab to an empty one, in this order. `make e2e` starts it, and go test's -run
-// chooses steps, of which the first is needed by most others: -run 'TestWholeSystem/(1_|4_)'.
+// TestWholeSystem is the whole run, from a fresh lab to an empty one, in this order. `make e2e` starts it. go test's -run chooses steps:
+// -run 'TestWholeSystem/(1_|4_)'. Most steps need the first one.
 //
-// E2E_REPORT names a document to write the summary into. E2E_KEEP leaves the lab up, with whatever is on it; E2E_LAB is the
-// folder of a lab to run on, instead of a fresh one.
+// E2E_REPORT is a document to write the summary into. E2E_KEEP leaves the lab up. E2E_LAB is the folder of a lab to run on, in place of
+// a fresh one.
 func TestWholeSystem(t *testing.T) {
 	if os.Getenv("E2E") == "" {
 		t.Skip("the whole system takes twenty minutes: make e2e")
@@ -51,7 +51,7 @@ func TestWholeSystem(t *testing.T) {
 		_ = os.Remove(folder) // only if it is empty
 		t.Skipf("%d parts are missing on this machine", len(lines))
 	}
-	t.Logf("what Pulumi and the lab say goes to %s", log.Name())
+	t.Logf("the output of Pulumi and the lab goes to %s", log.Name())
 	if !keep {
 		t.Cleanup(func() {
 			if err := s.lab.Down(context.WithoutCancel(t.Context())); err != nil {
@@ -92,8 +92,8 @@ func TestWholeSystem(t *testing.T) {
 
 	summary := s.report.Markdown() + fmt.Sprintf("\nThe whole run took %.0f minutes.\n", time.Since(begun).Minutes())
 	if s.chain.Longest > 0 {
-		summary += fmt.Sprintf("\n`pulumi up` took %.0f s; all its steps one after another are %.0f s, and the longest chain of steps that need each "+
-			"other is %.0f s:\n\n```\n", s.upTook.Seconds(), s.chain.Sum.Seconds(), s.chain.Longest.Seconds())
+		summary += fmt.Sprintf("\n`pulumi up` took %.0f s. All its steps add up to %.0f s, and the longest chain of steps that depend on each "+
+			"other to %.0f s:\n\n```\n", s.upTook.Seconds(), s.chain.Sum.Seconds(), s.chain.Longest.Seconds())
 		for _, link := range s.chain.Steps {
 			if link.Took >= 100*time.Millisecond {
 				summary += fmt.Sprintf("%6.1f s  %s\n", link.Took.Seconds(), link.Name)

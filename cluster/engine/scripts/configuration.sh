@@ -1,40 +1,40 @@
 #!/usr/bin/env bash
-# Writes a workload's configuration on its node. A workload that runs checks the file first and then follows it. With "delete"
-# as its argument it takes the file away.
+# Writes a workload's configuration on its node. A running workload checks the new file first, and then reads it. With the argument
+# "delete" the script removes the file.
 #
 # Variables: CONTAINER  the workload's container
-#            FOLDER     where the file is on the node, alone
-#            INSIDE     where the container has that folder
+#            FOLDER     the file's folder on the node
+#            INSIDE     that folder in the container
 #            FILE       the file's name
 #            CONTENT    its text
-#            CHECK      a command that checks the file named behind it, in the container, quoted for the shell; empty: none
-#            RELOAD     a command that has the container take up the file, quoted for the shell; empty: it looks for itself
+#            CHECK      a command in the container that checks the file named as last argument, quoted for the shell; empty: none
+#            RELOAD     a command in the container that makes it read the file, quoted for the shell; empty: none
 set -euo pipefail
 export DOCKER_HOST=unix:///var/run/docker.sock
 
 if [ "$1" = delete ]; then
 	rm -rf "$FOLDER"
-	echo "configuration: $CONTAINER's is gone"
+	echo "configuration: removed $CONTAINER's"
 	exit 0
 fi
 
 in_container() { docker exec "$CONTAINER" "$@"; }
 
 mkdir -p "$FOLDER"
-# In two steps, so that the workload never sees half a file.
+# A new file, then a rename: the workload never sees half a file.
 printf '%s' "$CONTENT" >"$FOLDER/$FILE.new"
 chmod 0644 "$FOLDER/$FILE.new"
 running=$(docker ps --quiet --filter "name=^$CONTAINER\$")
 if [ -n "$running" ] && [ -n "$CHECK" ]; then
 	eval "in_container $CHECK \"\$INSIDE/\$FILE.new\"" || {
-		echo "configuration: $CONTAINER refuses the new $FILE, and goes on with the old one" >&2
+		echo "configuration: $CONTAINER refuses the new $FILE and keeps the old one" >&2
 		exit 1
 	}
 fi
 mv "$FOLDER/$FILE.new" "$FOLDER/$FILE"
 if [ -z "$running" ]; then
-	echo "configuration: $CONTAINER's $FILE is written"
+	echo "configuration: wrote $CONTAINER's $FILE"
 	exit 0
 fi
 if [ -n "$RELOAD" ]; then eval "in_container $RELOAD"; fi
-echo "configuration: $CONTAINER follows the new $FILE"
+echo "configuration: wrote $CONTAINER's $FILE, and $CONTAINER reads it"

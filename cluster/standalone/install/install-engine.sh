@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# What scripts share that install an engine with a Consul client. Stands in front of each of them.
+# Functions that install an engine with a Consul client. Other scripts begin with them.
 #
-# Variables: ENGINE_VERSION  the Docker Engine to install where there is none that fits
+# Variables: ENGINE_VERSION  the Docker Engine to install if none fits
 #            NODE_NAME       the machine, for messages
 
 fail() {
@@ -17,7 +17,7 @@ apt_get() {
 	fi
 }
 
-# An engine fits if it has a Consul client for --cluster-store. Docker's own have it before release 23.0; those of some
+# An engine fits if it has a Consul client for --cluster-store. Docker's own packages have it before release 23.0. Those of some
 # distributions do not.
 engine_fits() {
 	local binary
@@ -31,10 +31,10 @@ install_engine() {
 	. /etc/os-release
 	case "$ID" in
 	ubuntu | debian) ;;
-	*) fail "$NODE_NAME runs $PRETTY_NAME, for which this does not know how to install Docker Engine $ENGINE_VERSION: use Ubuntu 22.04, or install an engine that has --cluster-store (20.10 or older, from Docker's repository) yourself" ;;
+	*) fail "$NODE_NAME runs $PRETTY_NAME, on which Docker Engine $ENGINE_VERSION cannot be installed automatically: use Ubuntu 22.04, or install an engine with --cluster-store yourself (20.10 or older, from Docker's repository)" ;;
 	esac
 	if command -v dockerd >/dev/null; then
-		fail "$NODE_NAME has $(dockerd --version), which has no --cluster-store with Consul: remove it, and Docker Engine $ENGINE_VERSION will be installed in its place"
+		fail "$NODE_NAME has $(dockerd --version), which has no --cluster-store with Consul: remove it, and Docker Engine $ENGINE_VERSION will be installed instead"
 	fi
 	echo "engine: installing Docker Engine $ENGINE_VERSION"
 	apt_get update
@@ -52,15 +52,14 @@ install_engine() {
 	apt_get install "docker-ce=$version" "docker-ce-cli=$version" containerd.io
 }
 
-# have_engine installs the engine unless there is one that fits, and keeps unattended upgrades from exchanging it for one that
-# does not.
+# have_engine installs an engine unless there is one that fits. It keeps unattended upgrades from replacing it.
 have_engine() {
 	if ! command -v curl >/dev/null; then
 		apt_get update
 		apt_get install curl
 	fi
 	engine_fits || install_engine
-	engine_fits || fail "the engine that was installed on $NODE_NAME has no --cluster-store with Consul"
+	engine_fits || fail "the engine installed on $NODE_NAME has no --cluster-store with Consul"
 	if dpkg -s docker-ce >/dev/null 2>&1; then
 		apt-mark hold docker-ce docker-ce-cli containerd.io >/dev/null
 	fi

@@ -1,13 +1,13 @@
-// Package install has the installation of the engine that the walk-through's cluster needs, for nodes and for the lab's
-// machines.
+// Package install installs the engine that the walk-through's cluster needs, on nodes and on the lab's machines.
 package install
 
 import _ "embed"
 
-// EngineVersion is the last Docker Engine that keeps its state in Consul: release 23.0 took --cluster-store out.
+// EngineVersion is the last Docker Engine that can keep its state in Consul. Release 23.0 removed --cluster-store.
 const EngineVersion = "20.10.24"
 
-// Functions are shell functions: engine_fits and install_engine. They need the variables ENGINE_VERSION and NODE_NAME.
+// Functions are the shell functions fail, apt_get, engine_fits, install_engine and have_engine. They need the variables
+// ENGINE_VERSION and NODE_NAME.
 //
 //go:embed install-engine.sh
 var Functions string

@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
-# What the scripts share that keep a container running on a node's own engine. Stands in front of each of them.
+# Functions that run containers on a node's own engine. Other scripts begin with them.
 
 own() { DOCKER_HOST=unix:///var/run/docker.sock docker "$@"; }
 
-# have_image NAME IMAGE pulls the image if it is not there.
+# have_image NAME IMAGE pulls the image unless the engine has it. NAME is for the message.
 have_image() {
 	own image inspect "$2" >/dev/null 2>&1 || own pull --quiet "$2" >/dev/null || {
-		echo "$1: cannot pull $2: check its name in the stack's settings, and the route to its registry" >&2
+		echo "$1: cannot pull $2: check its name in the stack's settings, and that the node reaches its registry" >&2
 		return 1
 	}
 }
 
-# keep_container NAME IMAGE ARGUMENT… runs the container with docker run's arguments, the image among them; one that was
-# started with these very arguments is left as it is.
+# keep_container NAME IMAGE ARGUMENT… runs a container with these arguments of docker run, which include the image. It leaves a
+# container alone that was started with the same arguments.
 keep_container() {
 	local name=$1 image=$2 wanted
 	shift 2
@@ -25,13 +25,13 @@ keep_container() {
 	own start "$name" >/dev/null
 }
 
-# await NAME URL PATTERN waits a minute at most for an answer that matches.
+# await NAME URL PATTERN waits for an answer that matches, for at most a minute.
 await() {
 	local name=$1 url=$2 pattern=$3 end=$((SECONDS + 60))
 	until curl -fsS --max-time 2 "$url" 2>/dev/null | grep -q "$pattern"; do
 		if [ "$SECONDS" -ge "$end" ]; then
 			own logs --tail 20 "$name" >&2
-			echo "$name: no good answer from $url after 60 s (its last words are above)" >&2
+			echo "$name: no good answer from $url after 60 s (the end of its log is above)" >&2
 			return 1
 		fi
 		sleep 1

@@ -1,23 +1,24 @@
 #!/usr/bin/env bash
-# Installs and configures the engine of a node. Restarts it only when its configuration changed.
+# Installs and configures a node's engine. Restarts it only if its configuration has changed.
 #
-# Variables: NODE_NAME        the node's name
-#            PRIVATE_ADDRESS  the IPv4 address by which the other nodes reach it
-#            CLUSTER_STORE    where Consul is, as the engine writes it
-#            ENGINE_VERSION   the Docker Engine to install where there is none that fits
-#            LOGIN_USER       the user that SSH logs in as
-#            LOG_SIZE, LOG_FILES  when a container's log begins another file, and how many are kept
-#            NOTES                where the node keeps what it has to remember
-#            TEND_CONTAINERS      a script to run as a service for as long as the engine does
+# Variables: NODE_NAME            the node's name
+#            PRIVATE_ADDRESS      the IPv4 address at which the other nodes reach it
+#            CLUSTER_STORE        Consul's URL
+#            ENGINE_VERSION       the Docker Engine to install if none fits
+#            LOGIN_USER           the user that SSH logs in as
+#            LOG_SIZE, LOG_FILES  how large a container's log file may be, and how many files are kept
+#            NOTES                the node's file of state between runs
+#            TEND_CONTAINERS      a script to run as a service as long as the engine runs
 #            SWARM_SCALE_MACHINE  the machine's identity
 set -euo pipefail
 export DEBIAN_FRONTEND=noninteractive
 export DOCKER_HOST=unix:///var/run/docker.sock
 
 tender=/usr/local/lib/swarm-scale/tend-containers
-ours=$NOTES # marks an engine that this script configured, and has the machine's identity
+ours=$NOTES # exists if this script configured the engine; has the machine's identity
 
-# Writes standard input to a file if it differs, and says so by its status.
+# changed FILE writes standard input to the file. It fails if the file has that content already. A file that was there before the
+# stack is kept beside it.
 changed() {
 	local content
 	content=$(cat)
@@ -27,17 +28,17 @@ changed() {
 	mkdir -p "$(dirname "$1")"
 	if [ -e "$1" ] && [ ! -e "$1.before-swarm-scale" ] && [ ! -e "$ours" ]; then
 		cp -p "$1" "$1.before-swarm-scale"
-		echo "engine: what was in $1 is now in $1.before-swarm-scale"
+		echo "engine: saved the former $1 as $1.before-swarm-scale"
 	fi
 	printf '%s\n' "$content" >"$1.new"
-	mv "$1.new" "$1" # in one step: what is running from it goes on with what it was
+	mv "$1.new" "$1" # in one step: a running script keeps its own file
 }
 
 have_engine
 
 restart=no
-# Without "tls": false the engine delays its start by 15 s to warn about a port without TLS.
-# An engine that does not find Consul looks again after its heartbeat: 20 s, if not told. Consul starts after it.
+# Without "tls": false the engine waits 15 s at its start, to warn about a port without TLS.
+# The engine starts before Consul does. It looks for Consul once a heartbeat, which is 20 s by default.
 if changed /etc/docker/daemon.json <<END; then restart=yes; fi
 {
   "hosts": ["unix:///var/run/docker.sock", "tcp://$PRIVATE_ADDRESS:$ENGINE_PORT"],
@@ -50,7 +51,7 @@ if changed /etc/docker/daemon.json <<END; then restart=yes; fi
 }
 END
 if [ -d /run/systemd/system ]; then
-	# The unit's own -H would clash with the hosts above.
+	# The unit's own -H conflicts with the hosts above.
 	if changed /etc/systemd/system/docker.service.d/swarm-scale.conf <<END; then restart=yes; fi
 [Service]
 ExecStart=
@@ -73,9 +74,9 @@ if changed "$tender" <<<"$TEND_CONTAINERS"; then
 	chmod 0755 "$tender"
 	if [ -d /run/systemd/system ]; then
 		systemctl daemon-reload
-		systemctl try-restart swarm-scale-containers # one that runs already
+		systemctl try-restart swarm-scale-containers # if it runs
 	else
-		pkill -x -f "bash $tender" || true # whoever runs it in systemd's place runs it again
+		pkill -x -f "bash $tender" || true # what runs it in place of systemd starts it again
 	fi
 fi
 touch "$ours"
@@ -97,9 +98,9 @@ fi
 for _ in $(seq 60); do
 	if version=$(docker version --format '{{.Server.Version}}' 2>/dev/null); then
 		if [ -s "$ours" ] && [ "$(cat "$ours")" != "$SWARM_SCALE_MACHINE" ]; then
-			# The stack takes it for an empty machine and starts everything anew; data on volumes is taken up again.
+			# The stack takes it for an empty machine, and starts every container. The new ones use the volumes that are there.
 			docker ps --all --quiet --filter label=swarm-scale | xargs -r docker rm --force >/dev/null
-			echo "engine: $NODE_NAME is the same machine with another identity; its containers made room for new ones"
+			echo "engine: $NODE_NAME is the same machine with another identity: removed its former containers"
 		fi
 		printf '%s\n' "$SWARM_SCALE_MACHINE" >"$ours"
 		echo "engine: Docker Engine $version on $NODE_NAME listens at $PRIVATE_ADDRESS:$ENGINE_PORT"
@@ -108,4 +109,4 @@ for _ in $(seq 60); do
 	sleep 1
 done
 journalctl -u docker --no-pager -n 20 >&2 2>/dev/null || tail -n 20 /var/log/docker.log >&2 || true
-fail "the engine of $NODE_NAME did not start within 60 s (its last words are above)"
+fail "the engine of $NODE_NAME did not start within 60 s (the end of its log is above)"

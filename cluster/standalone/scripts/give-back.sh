@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Runs on a machine that existed before the stack, when the stack no longer wants it: takes away everything of the stack's
-# that its engine has, and gives the engine its own configuration back. Docker itself stays, and so does the machine's name.
+# Gives an existing machine back when it leaves the stack: removes the stack's containers, volumes and images, and restores the
+# engine's configuration. Docker stays installed. The machine keeps its new name.
 #
-# With "create" as its argument, which is when a stack takes the machine, it only looks whether an earlier one left something.
+# With the argument "create", when the machine joins a stack, the script only fails if another deployment left something there.
 #
-# Variables: NODE_NAME   the node's name
-#            LABEL       the label of what is the stack's
-#            NOTES       where the node keeps what it has to remember
-#            LOGIN_USER  the user that SSH logs in as
+# Variables: NODE_NAME            the node's name
+#            LABEL                the label of the stack's containers and volumes
+#            NOTES                the node's file of state between runs
+#            LOGIN_USER           the user that SSH logs in as
 #            SWARM_SCALE_MACHINE  the machine's identity
 set -euo pipefail
 export DOCKER_HOST=unix:///var/run/docker.sock
@@ -17,7 +17,7 @@ as_user() {
 	if [ "$LOGIN_USER" = root ]; then "$@"; else sudo -H -u "$LOGIN_USER" "$@"; fi
 }
 
-# Volumes, images and networks may be used by something that is not the stack's: those stay, and it says so.
+# take KIND ITEM… removes volumes, images or networks. One that something else uses stays, with a message.
 take() {
 	local kind=$1 item
 	shift
@@ -30,7 +30,7 @@ take() {
 }
 
 if [ "$1" = create ]; then
-	# A machine with another identity than the one noted had its host key changed: the same stack goes on with its data.
+	# With another identity the machine only has a new host key. The same stack goes on with its data.
 	if [ "$(cat "$ours" 2>/dev/null || true)" != "$SWARM_SCALE_MACHINE" ]; then exit 0; fi
 	left=$(
 		docker ps --all --filter "label=$LABEL" --format 'container {{.Names}}'
@@ -38,9 +38,9 @@ if [ "$1" = create ]; then
 	) || exit 0
 	if [ -n "$left" ]; then
 		cat >&2 <<END
-give-back: $NODE_NAME still has what another deployment left there: it was off when that was destroyed, or that one's state is lost.
+give-back: $NODE_NAME still has what another deployment left there. It was off when that was destroyed, or that one's state is lost.
 $(paste -sd , <<<"$left" | sed 's/,/, /g')
-If none of it is needed, votes on the volumes included, clear it there, and run "pulumi up" again:
+If you need none of it, nor the votes on the volumes, run this line there, and then "pulumi up" again:
   sudo rm $ours; sudo docker ps -aq --filter label=$LABEL | xargs -r sudo docker rm -fv; sudo docker volume ls -q --filter label=$LABEL | xargs -r sudo docker volume rm
 END
 		exit 1
@@ -49,7 +49,7 @@ END
 fi
 
 if [ ! -e "$ours" ]; then
-	echo "give-back: there is nothing of the stack's on $NODE_NAME"
+	echo "give-back: $NODE_NAME has nothing of the stack"
 	exit 0
 fi
 if docker info >/dev/null 2>&1; then
@@ -58,7 +58,7 @@ if docker info >/dev/null 2>&1; then
 		docker image ls --quiet --no-trunc --filter "label=$LABEL"
 		[ "${#containers[@]}" -eq 0 ] || docker inspect --format '{{.Image}}' "${containers[@]}"
 	)
-	# By name, since an image with two names is not removed by its id.
+	# By name, because an image with two names cannot be removed by its ID.
 	mapfile -t images < <(sort -u <<<"$images" | while read -r image; do
 		[ -z "$image" ] || docker image inspect --format '{{range .RepoTags}}{{println .}}{{else}}{{println .Id}}{{end}}' "$image"
 	done | grep . || true)
@@ -67,7 +67,7 @@ if docker info >/dev/null 2>&1; then
 	take volume "${volumes[@]}"
 	take image "${images[@]}"
 else
-	echo "give-back: the engine of $NODE_NAME does not run: its containers and images of the label $LABEL are still there" >&2
+	echo "give-back: the engine of $NODE_NAME does not run, so containers, volumes and images with the label $LABEL stay there" >&2
 fi
 
 if as_user docker context inspect swarm >/dev/null 2>&1; then
@@ -94,9 +94,9 @@ for _ in $(seq 120); do
 	if docker info >/dev/null 2>&1; then break; fi
 	sleep 0.5
 done
-# The engine made it for the containers on the overlay network, so that they reach the world, and may still count some there.
+# The engine made docker_gwbridge to connect containers on the overlay network to the outside. It may still list removed ones.
 for endpoint in $(docker network inspect --format '{{range .Containers}}{{println .Name}}{{end}}' docker_gwbridge 2>/dev/null); do
 	docker network disconnect --force docker_gwbridge "$endpoint" 2>/dev/null || true
 done
 take network docker_gwbridge
-echo "give-back: nothing of the stack's is left on $NODE_NAME"
+echo "give-back: $NODE_NAME is cleared"

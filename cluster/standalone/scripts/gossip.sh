@@ -1,18 +1,19 @@
 #!/usr/bin/env bash
-# Brings all engines into one gossip, without which the overlay network does not carry between them. Runs behind
+# Joins all engines in one gossip cluster. Only engines that gossip exchange packets of the overlay network. Runs after
 # swarm-members.sh.
 #
-# An engine joins the gossip when it learns of another one that listens. Engines that start together stay alone, or in groups
-# that keep apart. Those that have found nobody yet, at least one in each group, try again when an engine is announced. So, once
-# all of them listen, the first one is taken off Consul's list, and announces itself again within its heartbeat.
+# An engine joins when it learns of another engine that listens. Engines that start together stay alone, or in separate groups. In
+# each group at least one engine has joined nobody. It tries again when an engine is announced. So, once all engines listen, the
+# first one is announced again.
 #
 # Variables: CONSUL   Consul's address and port
-#            ENGINES  address and port of every engine, with spaces between; the others join the first one
-#            WAIT     how many seconds at most
+#            ENGINES  every engine's address and port, separated by spaces
+#            WAIT     how many seconds to wait at most
 
 end=$((SECONDS + WAIT))
 
-wait_for() { # ENGINE COMPLAINT COMMAND…
+# wait_for ENGINE COMPLAINT COMMAND… waits for the command to succeed.
+wait_for() {
 	local engine=$1 complaint=$2
 	shift 2
 	until "$@"; do
@@ -25,10 +26,10 @@ wait_for() { # ENGINE COMPLAINT COMMAND…
 }
 
 for engine in $ENGINES; do
-	wait_for "$engine" "is not announced in Consul at $CONSUL, which it has to reach (its log says why)" is_announced "$CONSUL" "$engine"
-	wait_for "$engine" "does not listen on port $GOSSIP_PORT, by which overlay networks find each other (its log says why)" listens "$engine"
+	wait_for "$engine" "is not announced in Consul at $CONSUL: look at the engine's log" is_announced "$CONSUL" "$engine"
+	wait_for "$engine" "does not listen on the gossip port $GOSSIP_PORT: look at the engine's log" listens "$engine"
 done
 first=${ENGINES%% *}
 announce_anew "$CONSUL" "$first"
 wait_for "$first" "does not announce itself again in Consul at $CONSUL" is_announced "$CONSUL" "$first"
-echo "gossip: the engines know each other"
+echo "gossip: all engines have joined"

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Waits until the machine has finished its first boot, and checks that it can be a node at all.
+# Waits until the machine has finished its first boot, checks that it can be a node, and gives it its name.
 #
-# Variables: NODE_NAME        the name the machine gets
-#            PRIVATE_ADDRESS  the IPv4 address by which the other nodes reach it
+# Variables: NODE_NAME        the node's name
+#            PRIVATE_ADDRESS  the IPv4 address at which the other nodes reach it
 set -euo pipefail
 
 fail() {
@@ -11,30 +11,30 @@ fail() {
 }
 
 if command -v cloud-init >/dev/null; then
-	# It exits with 2 where the boot finished with complaints that did not stop it.
+	# Status 2 means that the boot finished with warnings.
 	cloud-init status --wait >/dev/null || [ $? -eq 2 ] ||
 		fail "the machine's first boot failed: look at /var/log/cloud-init-output.log on $NODE_NAME"
 fi
 
-# Overlay networks need VXLAN as it is since this kernel.
+# Overlay networks need the VXLAN of this kernel.
 oldest=3.16
 kernel=$(uname -r)
 if [ "$(printf '%s\n%s\n' "$oldest" "${kernel%%-*}" | sort -V | head -n 1)" != "$oldest" ]; then
-	fail "$NODE_NAME has kernel $kernel: container networks need $oldest or newer, so upgrade the machine's kernel"
+	fail "$NODE_NAME has kernel $kernel: overlay networks need $oldest or newer, so upgrade the kernel"
 fi
 
 ip -o -4 address show | grep -qF " $PRIVATE_ADDRESS/" ||
-	fail "$NODE_NAME does not have the address $PRIVATE_ADDRESS, it has $(ip -o -4 address show scope global | awk '{ printf "%s%s", sep, $4; sep = ", " }'): correct its privateAddress"
+	fail "$NODE_NAME does not have the address $PRIVATE_ADDRESS but $(ip -o -4 address show scope global | awk '{ printf "%s%s", sep, $4; sep = ", " }'): correct its privateAddress"
 
 # Swarm knows a node by its host name.
 if [ "$(hostname)" != "$NODE_NAME" ]; then
 	echo "$NODE_NAME" >/etc/hostname
 	hostname "$NODE_NAME"
-	echo "ready: the machine is now called $NODE_NAME"
+	echo "ready: named the machine $NODE_NAME"
 fi
 grep -qw "$NODE_NAME" /etc/hosts || printf '127.0.1.1 %s\n' "$NODE_NAME" >>/etc/hosts
 
-# Docker over SSH opens a connection for every call. Out of the box an SSH server drops some of many that come at once.
+# Docker over SSH opens a connection for every call. With its defaults, sshd drops some of many that come at once.
 limits=/etc/ssh/sshd_config.d/10-swarm-scale.conf
 wanted='MaxStartups 200:30:400
 MaxSessions 100'
@@ -45,7 +45,7 @@ if [ -d /etc/ssh/sshd_config.d ] && [ "$(cat "$limits" 2>/dev/null || true)" != 
 	else
 		pkill -HUP -o -x sshd
 	fi
-	echo "ready: the SSH server takes many connections at once"
+	echo "ready: configured sshd for many connections at once"
 fi
 
 echo "ready: $NODE_NAME at $PRIVATE_ADDRESS, kernel $kernel"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What scripts share that restart an engine. Stands in front of each of them.
+# Functions that stop and start a node's engine. Other scripts begin with them.
 
 stop_engine() {
 	if [ -d /run/systemd/system ]; then
@@ -13,13 +13,13 @@ start_engine() {
 	if [ -d /run/systemd/system ]; then systemctl start docker; else service docker start; fi
 }
 
-# Not the service's own "restart": where the engine was never started, some stop it and say nothing.
+# restart_engine does not use the service's own "restart": some init scripts silently start nothing if no engine was running.
 restart_engine() {
 	stop_engine
 	start_engine
 }
 
-# await_engine waits a minute at most until the engine answers.
+# await_engine waits until the engine answers, for at most a minute.
 await_engine() {
 	for _ in $(seq 120); do
 		if DOCKER_HOST=unix:///var/run/docker.sock docker info >/dev/null 2>&1; then return 0; fi
@@ -28,12 +28,12 @@ await_engine() {
 	return 1
 }
 
-# follow_consul GENERATION NOTES restarts the engine if Consul began with nothing since the engine last followed it. The engine
-# caches networks and ignores those of a recreated Consul. NOTES is where the node keeps what it has to remember.
+# follow_consul GENERATION NOTES restarts the engine if Consul has started without data since the last run. The engine caches
+# networks, and ignores those of a recreated Consul. NOTES is the node's file of state between runs.
 follow_consul() {
 	local known=$2-store
 	if [ -s "$known" ] && [ "$(cat "$known")" != "$1" ]; then
-		echo "Consul began with nothing: the engine is restarted"
+		echo "Consul has started without data: restarting the engine"
 		restart_engine
 		await_engine
 	fi

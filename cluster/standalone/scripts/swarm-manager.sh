@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Runs the Swarm manager on the manager's own engine, and makes it what docker talks to there for the user that logs in.
-# With "delete" as its argument it takes both away.
+# Runs the Swarm manager on the manager's own engine, and makes a docker context of it for the user that logs in. With the
+# argument "delete" the script removes both.
 #
 # Variables: SWARM_IMAGE      the image
 #            PRIVATE_ADDRESS  the address at which the manager listens
-#            DISCOVERY        where nodes are found, as Swarm writes it
-#            GENERATION       of Consul's data: another one each time Consul begins with nothing
-#            NOTES            where the node keeps what it has to remember
+#            DISCOVERY        Swarm's discovery URL
+#            GENERATION       of Consul's data; another one after each start without data
+#            NOTES            the node's file of state between runs
 #            LOGIN_USER       the user that SSH logs in as
 set -euo pipefail
 
@@ -18,16 +18,16 @@ if [ "$1" = delete ]; then
 	as_user docker context use default >/dev/null 2>&1 || true
 	as_user docker context rm --force swarm >/dev/null 2>&1 || true
 	drop_container swarm-manager
-	echo "swarm-manager: gone"
+	echo "swarm-manager: removed"
 	exit 0
 fi
 
 follow_consul "$GENERATION" "$NOTES"
-# A manager that does not find Consul looks again after its heartbeat: a minute, if not told.
+# The manager looks for Consul once a heartbeat, which is a minute by default.
 keep_container swarm-manager "$SWARM_IMAGE" --publish "$PRIVATE_ADDRESS:$MANAGER_PORT:2375" "$SWARM_IMAGE" \
 	manage --strategy spread --heartbeat 2s "$DISCOVERY"
 
-# Whoever logs in and says "docker" talks to the Swarm; so does everything that comes through SSH.
+# With this context, docker in a login shell or through SSH talks to the Swarm manager.
 verb=create
 if as_user docker context inspect swarm >/dev/null 2>&1; then verb=update; fi
 as_user docker context "$verb" swarm --docker "host=tcp://$PRIVATE_ADDRESS:$MANAGER_PORT" >/dev/null

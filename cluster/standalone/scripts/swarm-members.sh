@@ -1,25 +1,25 @@
 #!/usr/bin/env bash
-# Waits until the Swarm manager reports every member healthy, and names those that are not.
+# Waits until the Swarm manager reports every member healthy. Fails with the names of those that are not.
 #
 # Variables: MANAGER   the manager's address and port
-#            MEMBERS   the members' names, with spaces between them
-#            MACHINES  the machines that there are, and Consul's data: a line for each
-#            NOTES     where the manager's node keeps what it has to remember
-#            WAIT      how many seconds at most
+#            MEMBERS   the members' names, separated by spaces
+#            MACHINES  the identity of each member's machine and the generation of Consul's data, one a line
+#            NOTES     the node's file of state between runs
+#            WAIT      how many seconds to wait at most
 set -euo pipefail
 
 export DOCKER_HOST=unix:///var/run/docker.sock
 end=$((SECONDS + WAIT))
 
-# The manager forgets what it knew when a machine has become another one.
+# The manager remembers replaced machines until it restarts.
 known=$NOTES-machines
 if [ -e "$known" ] && grep -vxFf <(printf '%s\n' "$MACHINES") "$known" | grep -q .; then
 	docker restart swarm-manager >/dev/null
-	echo "swarm-members: the manager looks at all machines anew"
+	echo "swarm-members: restarted the manager, because a machine was replaced"
 fi
 printf '%s\n' "$MACHINES" >"$known"
 
-# The manager's report has a pair [name, value] for a node, followed by pairs with its details. One is its status:
+# The manager reports each node as a pair [name, address]. Pairs with the node's details follow. One is its status:
 #   [" frontend01","192.168.33.20:2375"],["  └ ID","…"],["  └ Status","Healthy"], …
 healthy_members() {
 	curl -fsS --max-time 5 "http://$MANAGER/info" 2>/dev/null | grep -o '\["[^"]*","[^"]*"\]' | awk -F '"' '
@@ -40,11 +40,11 @@ while :; do
 	if [ "$SECONDS" -ge "$end" ]; then
 		cat >&2 <<END
 swarm-members: after $WAIT s the Swarm manager at $MANAGER does not report healthy:$missing
-Look there, with the ssh commands of "pulumi stack output ssh":
-  docker logs swarm-agent     the agent that announces the node
-  sudo systemctl status docker   its engine, which the manager has to reach on port $ENGINE_PORT
-Machines copied from one image have one engine ID, and the manager takes only one of them:
-  sudo rm /etc/docker/key.json && sudo systemctl restart docker   gives a machine its own
+Log in there ("pulumi stack output ssh" has the commands) and look at:
+  docker logs swarm-agent        the agent, which announces the node
+  sudo systemctl status docker   the engine, which the manager has to reach on port $ENGINE_PORT
+Machines copied from one image have the same engine ID, and the manager accepts only one of them. This gives one its own:
+  sudo rm /etc/docker/key.json && sudo systemctl restart docker
 END
 		exit 1
 	fi

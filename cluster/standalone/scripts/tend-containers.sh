@@ -1,58 +1,60 @@
 #!/usr/bin/env bash
-# Tends a node's containers for as long as its engine runs, as the service swarm-scale-containers. Each part mends one thing
-# that engine 20.10 gets wrong about overlay networks, or does not do by itself:
+# The service swarm-scale-containers, which runs as long as a node's engine does. Each part repairs one fault of engine 20.10 with
+# overlay networks:
 #
-#   start_failed  The engine tries once, at its own start, to start a container. After a power cut the network may come later.
-#   announce      Engines that start together do not find each other.
-#   free_place    A container that is gone, or was started in vain, keeps its name's place on the network.
-#   mend_ways     An engine takes its own containers for another node's, and sends what is for them out of the node.
-#   help_out      A container does not find another one's name, or has no way to its address.
+#   start_failed  The engine starts each container once, at its own start. After a power cut, the network may not be there yet.
+#   announce      Engines that start together do not join one gossip cluster.
+#   free_place    A container that is gone, or that failed to start, keeps its endpoint on the network. The next one of that name
+#                 is refused.
+#   mend_ways     An engine enters itself as the tunnel's destination for its own containers. Their packets then leave the bridge.
+#   help_out      A container cannot resolve another one's name, or has no route to its address.
 #
-# It is a script because each part is a few calls of docker, ip and bridge, and needs nothing on the node but those.
+# It is a script because each part is a few calls of docker, ip and bridge, which every node has.
 #
-# Variables: NAMESPACES  where the engine keeps its network namespaces, if elsewhere
+# Variables: NAMESPACES  the folder of the engine's network namespaces; default: /var/run/docker/netns
 set -euo pipefail
 export DOCKER_HOST=unix:///var/run/docker.sock
 
+# failed lists the containers that the engine failed to start: ID, name and error.
 failed() {
 	docker ps --all --quiet --filter label=swarm-scale --filter status=exited --filter status=created |
 		xargs -r docker inspect --format '{{if .State.Error}}{{.Id}} {{.Name}}: {{.State.Error}}{{end}}' | grep . || true
 }
 
-# start_failed starts the containers that the engine could not start. The restart policy does not cover one that never ran.
+# start_failed starts the containers that the engine failed to start. The restart policy does not cover a container that never ran.
 start_failed() {
 	local mended=no containers data
 	for _ in $(seq 300); do
 		await_engine || return 1
 		containers=$(failed)
 		if [ -z "$containers" ]; then return 0; fi
-		echo "tend-containers: not started:"
+		echo "tend-containers: the engine failed to start:"
 		echo "$containers"
 		if [ "$mended" = no ] && grep -q 'network sandbox' <<<"$containers"; then
-			# After a power cut the engine's own notes name an overlay network that it does not find, and it can neither use
-			# the network nor forget the notes. The engine makes all of them anew, but for networks that somebody else made on
-			# this machine.
+			# After a power cut, the engine's own database may name an overlay network that the engine does not find. It can
+			# then neither use the network nor drop it. Without the database, the engine writes a new one. That loses only
+			# networks that somebody else made on this machine.
 			mended=yes
 			data=$(docker info --format '{{.DockerRootDir}}')
 			stop_engine
 			rm -f "${data:?}/network/files/local-kv.db"
 			start_engine
 		else
-			# When all machines come back together, this one may be there before Consul, without which there is no overlay
-			# network. Then it helps to try again.
+			# When all machines start together, Consul may come after this one. Without Consul there is no overlay network. So
+			# try again.
 			cut -d ' ' -f 1 <<<"$containers" | xargs docker start >/dev/null || true
 			sleep 3
 		fi
 	done
-	echo "tend-containers: gave up" >&2
+	echo "tend-containers: giving up on containers that do not start" >&2
 	return 1
 }
 
-# announce announces the engine beside Consul once more when all engines listen; the others do nothing.
+# announce runs on Consul's node, and does nothing on others. Once all engines listen, it announces this engine again.
 #
-# An engine that learns of others joins the first that listens. Engines that start together find few or none, and keep apart, in
-# groups between which the overlay network does not carry. One that has found nobody tries again when an engine is announced.
-# Only one engine may be announced: engines that join each other are a group, and a group does not try again.
+# An engine that learns of others joins the first one that listens. Engines that start together find few or none, and form separate
+# groups, between which the overlay network does not work. An engine that has joined nobody tries again when an engine is announced.
+# Only one engine may be announced again: two that join each other are a group, and a group does not try again.
 announce() {
 	local known consul engines engine missing
 	for _ in $(seq 60); do
@@ -67,13 +69,13 @@ announce() {
 		sleep 1
 	done
 	if announce_anew "$consul" "$own"; then
-		echo "tend-containers: the engine is announced anew"
+		echo "tend-containers: announced the engine again"
 	fi
 }
 
-# free_place CONTAINER frees the places that a container keeps on overlay networks although it does not run: it is gone, or could
-# not be started, for instance because its port was taken. The engine would refuse a successor of that name. The engine beside
-# Consul is asked to free it, because that one knows the name and not the container.
+# free_place CONTAINER removes the endpoints on overlay networks of a container that is gone, or that failed to start, for instance
+# because its port was taken. Otherwise the engine refuses the next container of that name. The engine on Consul's node does it,
+# because it has the endpoint's name without having the container.
 free_place() {
 	local network places consul
 	consul=$(docker info --format '{{.ClusterStore}}')
@@ -82,24 +84,24 @@ free_place() {
 		places=$(docker network inspect --format '{{range .Containers}}{{println .Name}}{{end}}' "$network" 2>/dev/null) || continue
 		if grep -qxF "$1" <<<"$places" && does_not_run "$1"; then
 			docker --host "tcp://${consul%:*}:$ENGINE_PORT" network disconnect --force "$network" "$1" &&
-				echo "tend-containers: $network has forgotten $1, which does not run"
+				echo "tend-containers: removed the endpoint of $1, which does not run, from $network"
 		fi
 	done
 }
 
-# does_not_run CONTAINER: it is gone, or the engine has tried to start it in vain.
+# does_not_run CONTAINER succeeds if the container is gone, or failed to start.
 does_not_run() {
 	local state
 	state=$(docker inspect --type container --format '{{.State.Status}} {{with .State.Error}}failed{{end}}' "$1" 2>/dev/null) || return 0
 	[ "$state" = "created failed" ]
 }
 
-# mend_ways OWN-ADDRESS takes this node out of the tunnel's forwarding entries.
+# mend_ways OWN-ADDRESS removes the tunnel's forwarding entries that lead to this node.
 #
-# When a container looks for another one on its node, the engine also asks the other engines, answers itself, and enters itself
-# as the tunnel's way to that container. The entry stays, even when the address goes to a container elsewhere. Without it the
-# engine asks once more. The bridge must not learn from what the tunnel answers for the node's own containers: a container that
-# has just started hears nothing, and so never sends what would correct the bridge.
+# When a container looks for another one on the same node, the engine also asks the other engines. It answers its own question, and
+# enters itself as the tunnel's destination for that container. The entry stays even when the address moves to another node.
+# Without the entry, the engine asks again. The bridge must not learn from the tunnel's answers for the node's own containers. It
+# would send their packets into the tunnel. A new container would receive nothing, and so never send what corrects the bridge.
 mend_ways() {
 	local namespace container
 	for namespace in "${NAMESPACES:-/var/run/docker/netns}"/*-*; do
@@ -113,33 +115,33 @@ mend_ways() {
 	done
 }
 
-# help_out CONTAINER helps a container that has been unhealthy for half a minute because it does not reach another one.
+# help_out CONTAINER helps a container that is unhealthy, and has been for half a minute, because it does not reach another one.
 #
-# Where it does not find the name, the container is restarted: an engine that has lost the names looks them up in Consul when it
-# starts a container. Where it finds no way to the address, the engine is restarted: it keeps apart from the engine that has the
-# other container, and joins it at its start. That is done at most every ten minutes, because the other one may just be down.
+# If the container does not resolve a name, it is restarted. The engine has lost the names, and reads them from Consul when it starts
+# a container. If the engine does not find the owner of an address, the engine is restarted. It is in another group than the other
+# container's engine, and joins that engine at its start. This happens at most every ten minutes, because the other node may be down.
 help_out() {
 	local health
 	sleep 30
 	health=$(docker inspect --format '{{with .State.Health}}{{.Status}}: {{range .Log}}{{.Output}}{{end}}{{end}}' "$1" 2>/dev/null) || return 0
 	case $health in
 	unhealthy:*"no such host"*)
-		echo "tend-containers: $1 is started anew, to find the names that it does not"
+		echo "tend-containers: restarting $1, which does not resolve a name"
 		docker restart "$1" >/dev/null
 		;;
 	unhealthy:*)
-		# Not grep -q: it ends before it has read all, and whoever writes to it then fails.
+		# Not grep -q: it ends at the first match, and the writer of the pipe then fails.
 		if engine_log | grep 'timed out resolving peer' >/dev/null && [ -z "$(find /run/swarm-scale-rejoined -mmin -10 2>/dev/null)" ]; then
 			touch /run/swarm-scale-rejoined
-			echo "tend-containers: the engine is started anew, to find those that it keeps apart from"
-			# With the engine this service ends, and this very line with it: systemd is to do both.
+			echo "tend-containers: restarting the engine, which has not joined all others"
+			# This service stops with the engine, and this line with it. So systemd does both in the background.
 			if [ -d /run/systemd/system ]; then systemctl --no-block restart docker; else restart_engine; fi
 		fi
 		;;
 	esac
 }
 
-# engine_log is what the engine has said lately.
+# engine_log prints the latest lines of the engine's log.
 engine_log() {
 	if [ -d /run/systemd/system ]; then
 		journalctl --unit docker --since -1min --output cat
@@ -148,27 +150,27 @@ engine_log() {
 	fi
 }
 
-# made lists the containers that were made and do not run yet. It asks the engine's socket, because it asks every two seconds.
+# made lists the containers that were created and not started. It runs every two seconds, and curl is cheaper than docker.
 made() {
 	curl -fsS --max-time 5 --unix-socket /var/run/docker.sock --get --data-urlencode 'filters={"label":["swarm-scale"],"status":["created"]}' \
 		--data all=1 http://engine/containers/json | grep -o '"Names":\["/[^"]*' | sed 's|.*/||'
 }
 
-own= # where this engine is announced
+own= # this engine's announced address and port; announce sets it
 start_failed
 announce
 docker events --filter type=container --filter label=swarm-scale --filter event=destroy --filter event=health_status \
 	--format '{{.Actor.Attributes.name}} {{.Action}}' | while :; do
 	status=0
 	read -r -t 2 container event || status=$?
-	if [ "$status" -gt 128 ]; then # nothing for two seconds; no event tells of these faults
+	if [ "$status" -gt 128 ]; then # no event for two seconds: look for the faults that cause no event
 		mend_ways "${own%:*}" || true
 		for container in $(made); do
 			if does_not_run "$container"; then free_place "$container" || true; fi
 		done
 		continue
 	fi
-	[ "$status" -eq 0 ] || break # the engine has ended
+	[ "$status" -eq 0 ] || break # the engine has stopped
 	case $event in
 	destroy) free_place "$container" || true ;;
 	*": unhealthy") help_out "$container" & ;;

@@ -1,19 +1,19 @@
 #!/usr/bin/env bash
-# What scripts ask the cluster about workloads. Stands in front of each of them.
+# The functions about workloads that cluster.Cluster.Script promises. Other scripts begin with them.
 #
-# Variables: WORKLOADS_HOST  the engine or Swarm manager that has the workloads, as docker writes it
+# Variables: WORKLOADS_HOST  the DOCKER_HOST of the engine or Swarm manager that runs the workloads
 
-# workload_health NAME says healthy, starting, unhealthy, missing, or "without a check".
+# workload_health NAME prints healthy, starting, unhealthy, missing, or "without a check".
 workload_health() {
 	docker -H "$WORKLOADS_HOST" inspect --format '{{with .State.Health}}{{.Status}}{{else}}without a check{{end}}' "$1" 2>/dev/null || echo missing
 }
 
-# workload_state NAME says running, restarting, exited …, or missing.
+# workload_state NAME prints running, restarting, exited …, or missing.
 workload_state() {
 	docker -H "$WORKLOADS_HOST" inspect --format '{{.State.Status}}' "$1" 2>/dev/null || echo missing
 }
 
-# workload_last_words NAME says what its health check and its log said last.
+# workload_last_words NAME prints the ends of its health check's output and of its log.
 workload_last_words() {
 	docker -H "$WORKLOADS_HOST" inspect --format '{{with .State.Health}}{{range .Log}}{{.Output}}{{end}}{{end}}' "$1" 2>/dev/null |
 		grep . | tail -n 1 | sed 's/^/  its check says: /' || true
