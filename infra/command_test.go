@@ -48,7 +48,7 @@ func TestScriptGetsItsVariables(t *testing.T) {
 		t.Fatalf("%v: %s", err, output)
 	}
 	got := map[string]string{}
-	for _, pair := range strings.Split(strings.TrimSuffix(string(output), "\x00"), "\x00") {
+	for pair := range strings.SplitSeq(strings.TrimSuffix(string(output), "\x00"), "\x00") {
 		name, value, _ := strings.Cut(pair, "=")
 		got[name] = value
 	}

@@ -18,7 +18,7 @@ func (c *cloud) machineImage(ctx *pulumi.Context) (string, error) {
 	pattern := fmt.Sprintf("ubuntu/images/hvm-ssd/ubuntu-jammy-22.04-%s-server-*", c.settings.Architecture)
 	newest, err := ec2.LookupAmi(ctx, &ec2.LookupAmiArgs{
 		Owners:     []string{canonical},
-		MostRecent: pulumi.BoolRef(true),
+		MostRecent: new(true),
 		Filters: []ec2.GetAmiFilter{
 			{Name: "name", Values: []string{pattern}},
 			{Name: "virtualization-type", Values: []string{"hvm"}},

@@ -21,7 +21,7 @@ func (c *cloud) availabilityZone(ctx *pulumi.Context) (string, error) {
 	types = slices.Compact(types)
 
 	available, err := aws.GetAvailabilityZones(ctx, &aws.GetAvailabilityZonesArgs{
-		State: pulumi.StringRef("available"),
+		State: new("available"),
 		// Leave out local and wavelength zones. An ordinary subnet cannot be in one.
 		Filters: []aws.GetAvailabilityZonesFilter{{Name: "opt-in-status", Values: []string{"opt-in-not-required"}}},
 	}, pulumi.Provider(c.provider))
@@ -29,7 +29,7 @@ func (c *cloud) availabilityZone(ctx *pulumi.Context) (string, error) {
 		return "", fmt.Errorf("listing the availability zones of %s: %w", c.settings.AWS.Region, err)
 	}
 	offered, err := ec2.GetInstanceTypeOfferings(ctx, &ec2.GetInstanceTypeOfferingsArgs{
-		LocationType: pulumi.StringRef("availability-zone"),
+		LocationType: new("availability-zone"),
 		Filters:      []ec2.GetInstanceTypeOfferingsFilter{{Name: "instance-type", Values: types}},
 	}, pulumi.Provider(c.provider))
 	if err != nil {

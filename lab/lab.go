@@ -221,9 +221,12 @@ func moduleFolder() (string, error) {
 	if errors.Is(err, exec.ErrNotFound) {
 		return "", errors.New("go is not on PATH: install Go (https://go.dev/dl)")
 	}
+	if err != nil {
+		return "", fmt.Errorf("go env GOMOD: %w", err)
+	}
 	file := strings.TrimSpace(string(output))
-	if err != nil || filepath.Base(file) != "go.mod" {
-		return "", fmt.Errorf("the working directory is not in a checkout of the project (go env GOMOD: %q %v): go there", file, err)
+	if filepath.Base(file) != "go.mod" {
+		return "", fmt.Errorf("the working directory is not in a checkout of the project (go env GOMOD: %q): go there", file)
 	}
 	return filepath.Dir(file), nil
 }

@@ -163,7 +163,7 @@ func (l *Lab) removeOthers(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, container := range strings.Fields(list) {
+	for container := range strings.FieldsSeq(list) {
 		name := strings.TrimPrefix(container, namePrefix)
 		if container == mirrorName || l.Host(name) != nil {
 			continue

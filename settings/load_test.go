@@ -4,8 +4,10 @@ import (
 	"crypto/ed25519"
 	"encoding/base64"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -263,7 +265,7 @@ func faults(t *testing.T, err error) []settings.Fault {
 	}
 	var all []settings.Fault
 	for _, one := range joined.Unwrap() {
-		fault, ok := one.(settings.Fault)
+		fault, ok := errors.AsType[settings.Fault](one)
 		if !ok || fault.Key == "" || fault.Kind == "" || fault.Problem == "" || fault.Remedy == "" {
 			t.Errorf("a fault lacks a part: %#v", one)
 		}
@@ -313,12 +315,10 @@ func FuzzLoad(f *testing.F) {
 	f.Add("hosts", "-1", "1e9", "::/0", "0.0.0.0/0", "\xff", "\x00", `[{"name":"store","port":-1}]`, "\xff\xfe\xfd\xff\xfe\xfd\xff\xfe\xfd\xff\xfe\xfd")
 	f.Fuzz(func(t *testing.T, platform, frontends, workers, operator, subnet, option, image, hosts, password string) {
 		values := onAWS()
-		for key, value := range map[string]string{
+		maps.Copy(values, map[string]string{
 			"platform": platform, "frontends": frontends, "workers": workers, "operatorCidr": operator, "subnetCidr": subnet,
 			"optionA": option, "redisImage": image, "hosts": hosts, "postgresPassword": password,
-		} {
-			values[key] = value
-		}
+		})
 		s, err := load(values)
 		if err != nil {
 			return

@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"errors"
 	"path/filepath"
 	"regexp"
 
@@ -28,7 +29,7 @@ func (r *reader) ssh() SSHSettings {
 	}
 	if _, err := ssh.ParseRawPrivateKey(content); err != nil {
 		remedy := "name an OpenSSH or PEM private key, or leave it out to use the SSH agent"
-		if _, locked := err.(*ssh.PassphraseMissingError); locked {
+		if _, locked := errors.AsType[*ssh.PassphraseMissingError](err); locked {
 			remedy = "a deployment cannot ask for its passphrase: leave the setting out, and load the key into the SSH agent with ssh-add"
 		}
 		r.fault(keySSHPrivateKeyFile, path, Malformed, "holds no usable private key ("+err.Error()+")", "%s", remedy)

@@ -69,17 +69,23 @@ func module(ctx context.Context) (root, toolchain string, err error) {
 	if errors.Is(err, exec.ErrNotFound) {
 		return "", "", errors.New("go is not on PATH: install Go (https://go.dev/dl), since the programs are built where Pulumi runs")
 	}
+	if err != nil {
+		return "", "", fmt.Errorf("go env GOMOD: %w", err)
+	}
 	file := strings.TrimSpace(string(output))
-	if err != nil || filepath.Base(file) != "go.mod" {
-		return "", "", fmt.Errorf("this folder is not in a checkout of the project, from which the programs are built (go env GOMOD: %q %v): run pulumi in the checkout", file, err)
+	if filepath.Base(file) != "go.mod" {
+		return "", "", fmt.Errorf("this folder is not in a checkout of the project, from which the programs are built (go env GOMOD: %q): run pulumi in the checkout", file)
 	}
 	output, err = exec.CommandContext(ctx, "go", "mod", "edit", "-json", file).Output()
 	if err != nil {
 		return "", "", fmt.Errorf("reading %s: %w", file, err)
 	}
 	var content struct{ Toolchain string }
-	if err := json.Unmarshal(output, &content); err != nil || content.Toolchain == "" {
-		return "", "", fmt.Errorf("%s names no toolchain (%v): add the line, which makes images the same everywhere", file, err)
+	if err := json.Unmarshal(output, &content); err != nil {
+		return "", "", fmt.Errorf("reading %s: %w", file, err)
+	}
+	if content.Toolchain == "" {
+		return "", "", fmt.Errorf("%s names no toolchain: add the line, which makes images the same everywhere", file)
 	}
 	return filepath.Dir(file), content.Toolchain, nil
 }

@@ -26,7 +26,7 @@ func TestSameSourceGivesTheSameImage(t *testing.T) {
 		t.Skipf("this is no git checkout (%v): git lists the source files", err)
 	}
 	there := filepath.Join(t.TempDir(), "another", "folder")
-	for _, name := range strings.Split(strings.TrimSuffix(string(listed), "\x00"), "\x00") {
+	for name := range strings.SplitSeq(strings.TrimSuffix(string(listed), "\x00"), "\x00") {
 		content, err := os.ReadFile(filepath.Join(here, name))
 		if err != nil {
 			continue // deleted and not yet committed

@@ -25,9 +25,9 @@ func (w *Worker) FollowList(ctx context.Context, read func() ([]string, error)) 
 				fault = oneLine(err)
 			}
 			w.options.Metrics.listIsBad(fault != "")
-			switch {
-			case fault == before:
-			case fault == "":
+			switch fault {
+			case before:
+			case "":
 				w.options.Log.Info("following the list of queues again")
 			default:
 				w.options.Log.Error("cannot follow the list of queues; the queues stay as they are", "error", fault)

@@ -407,7 +407,7 @@ func TestDeadLetterThatCannotBeMovedHoldsUpNoVote(t *testing.T) {
 	run(t, b.votes, quick(), b.backlog("worker01"))
 	eventually.Succeeds(t, patience, "the votes are stored", func() error {
 		if got, err := b.scoreboard.Tally(t.Context()); err != nil || got.A != 20 {
-			return fmt.Errorf("the tally is %+v (%v)", got, err)
+			return errors.Join(err, fmt.Errorf("the tally is %+v", got))
 		}
 		return nil
 	})
@@ -460,7 +460,7 @@ func TestDatabaseComesBack(t *testing.T) {
 	backlog := b.backlog("test")
 	empty := func() error {
 		if size, err := backlog.Size(t.Context()); err != nil || size != 0 {
-			return fmt.Errorf("%d entries are queued (%v)", size, err)
+			return errors.Join(err, fmt.Errorf("%d entries are queued", size))
 		}
 		return nil
 	}

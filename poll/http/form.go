@@ -30,8 +30,7 @@ func readForm(w http.ResponseWriter, r *http.Request) (poll.Choice, notice) {
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	if err := r.ParseForm(); err != nil {
-		var tooLarge *http.MaxBytesError
-		if errors.As(err, &tooLarge) {
+		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 			return poll.None, noticeTooLarge
 		}
 		return poll.None, noticeUnreadableForm

@@ -2,6 +2,7 @@ package http
 
 import (
 	"net/http"
+	"slices"
 
 	g "maragu.dev/gomponents"
 	h "maragu.dev/gomponents/html"
@@ -52,11 +53,9 @@ func (m messages) common() (commonMessages, error) {
 // only passes on requests with these methods, and answers others with 405 and the allowed ones.
 func (m commonMessages) only(allow string, methods []string, next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		for _, method := range methods {
-			if r.Method == method {
-				next(w, r)
-				return
-			}
+		if slices.Contains(methods, r.Method) {
+			next(w, r)
+			return
 		}
 		w.Header().Set("Allow", allow)
 		m.wrongMethod.send(w, r, http.StatusMethodNotAllowed)

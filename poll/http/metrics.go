@@ -33,7 +33,7 @@ func NewVoteMetrics(registerer prometheus.Registerer) *VoteMetrics {
 			Buckets: prometheus.ExponentialBuckets(0.0001, 2.5, 13), // 0.1 ms to 6 s
 		}),
 	}
-	for n := noticeNone; n < noticeCount; n++ {
+	for n := range noticeCount {
 		if _, _, reason := n.sentence(); reason != "" {
 			metrics.refused.WithLabelValues(reason) // a rate needs the zero before the first
 		}

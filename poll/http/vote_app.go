@@ -108,7 +108,7 @@ func (a *VoteApp) renderPages() error {
 		return err
 	}
 	for _, choice := range []poll.Choice{poll.None, poll.A, poll.B} {
-		for n := noticeNone; n < noticeCount; n++ {
+		for n := range noticeCount {
 			a.ballots[ballotState{choice, n}], err = render(ballotPage(a.options, choice, n, style), style, "")
 			if err != nil {
 				return err

@@ -195,7 +195,7 @@ func (b *Backlog) DeadLetters(ctx context.Context, max int) ([]poll.DeadLetter, 
 	return letters, nil
 }
 
-// Discard implements poll.Backlog.
+// DiscardDeadLetters implements poll.Backlog.
 func (b *Backlog) DiscardDeadLetters(ctx context.Context, letters []poll.DeadLetter) error {
 	if len(letters) == 0 {
 		return nil

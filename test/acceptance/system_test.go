@@ -40,9 +40,9 @@ type system struct {
 }
 
 // startSystem starts all parts.
-func startSystem(t testing.TB, variables ...string) *system {
+func startSystem(t testing.TB) *system {
 	t.Helper()
-	s := startWithoutWorker(t, variables...)
+	s := startWithoutWorker(t)
 	s.startWorker(t)
 	return s
 }

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -150,7 +151,7 @@ func TestDrainStoresAllVotes(t *testing.T) {
 	} {
 		environment := environment
 		if strings.Contains(name, "database") {
-			environment = append(environment[:len(environment):len(environment)], "POSTGRES_PORT=1")
+			environment = append(slices.Clip(environment), "POSTGRES_PORT=1")
 		}
 		code, out, said := programtest.RunToEnd(t, "vote-worker", arguments, environment)
 		if code != 1 || !strings.Contains(said, "do not take the queues away") || !strings.Contains(out, "not empty") {

@@ -68,8 +68,11 @@ func ready(t testing.TB, program *programtest.Program) error {
 	return err
 }
 
-// cast has that many new voters vote, and all earlier ones change their votes.
-func (w *crashSite) cast(t *testing.T, newcomers int) {
+// newcomers is how many new voters cast has vote.
+const newcomers = 12
+
+// cast has newcomers vote, and all earlier ones change their votes.
+func (w *crashSite) cast(t *testing.T) {
 	t.Helper()
 	site := siteOf(w.frontends[0])
 	w.voters = append(w.voters, newVoters(t, &w.books, site, newcomers)...)
@@ -145,7 +148,6 @@ func (w *crashSite) pending(t *testing.T) int {
 func TestVotesCountOnceAfterWorkerCrash(t *testing.T) {
 	t.Parallel()
 	w := newCrashSite(t)
-	const newcomers = 12
 	points := []struct {
 		name string
 		// reach brings the worker to the point. After the kill, after is called.
@@ -155,7 +157,7 @@ func TestVotesCountOnceAfterWorkerCrash(t *testing.T) {
 	}{
 		{"after reading", func(t *testing.T) func() {
 			w.toDatabase.hold(toServer)
-			w.cast(t, newcomers)
+			w.cast(t)
 			eventually.Succeeds(t, patience, "the worker has read votes and is about to write them", func() error {
 				if w.pending(t) == 0 || !w.toDatabase.holds(toServer, "votes") {
 					return fmt.Errorf("%d entries are pending", w.pending(t))
@@ -166,13 +168,13 @@ func TestVotesCountOnceAfterWorkerCrash(t *testing.T) {
 		}, false, true},
 		{"after writing", func(t *testing.T) func() {
 			unlock := w.lockTally(t)
-			w.cast(t, newcomers)
+			w.cast(t)
 			w.waitUntilWritten(t)
 			return unlock
 		}, false, true},
 		{"after the commit, before its confirmation", func(t *testing.T) func() {
 			unlock := w.lockTally(t)
-			w.cast(t, newcomers)
+			w.cast(t)
 			w.waitUntilWritten(t)
 			w.toDatabase.hold(toClient)
 			unlock()
@@ -181,7 +183,7 @@ func TestVotesCountOnceAfterWorkerCrash(t *testing.T) {
 		}, true, true},
 		{"before acknowledging", func(t *testing.T) func() {
 			unlock := w.lockTally(t)
-			w.cast(t, newcomers)
+			w.cast(t)
 			w.waitUntilWritten(t)
 			w.toRedis.hold(toServer)
 			unlock()
@@ -196,7 +198,7 @@ func TestVotesCountOnceAfterWorkerCrash(t *testing.T) {
 		}, true, true},
 		{"after acknowledging, before its confirmation", func(t *testing.T) func() {
 			unlock := w.lockTally(t)
-			w.cast(t, newcomers)
+			w.cast(t)
 			w.waitUntilWritten(t)
 			w.toRedis.hold(toClient)
 			unlock()

@@ -46,10 +46,9 @@ func newSystem(t testing.TB) *system {
 }
 
 // addFrontend starts a frontend and its Redis. As on the cluster, Redis writes each vote to its disk before it answers.
-// More settings of Redis may follow.
-func (s *system) addFrontend(t testing.TB, settings ...string) *programtest.Program {
+func (s *system) addFrontend(t testing.TB) *programtest.Program {
 	t.Helper()
-	server := redistest.Start(t, append([]string{"--appendfsync", "always"}, settings...)...)
+	server := redistest.Start(t, "--appendfsync", "always")
 	s.redis = append(s.redis, server)
 	frontend := programtest.Start(t, programtest.WebVoteApp, fmt.Sprintf("WEB_VOTE_NUMBER=%02d", len(s.redis)),
 		"REDIS_ADDRESS="+server.Address, "VOTER_KEY="+programtest.VoterKey)

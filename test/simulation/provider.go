@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -323,9 +324,7 @@ func (p *provider) fill(
 			outputs[key] = resource.NewPropertyValue(output.Value(c))
 		}
 	}
-	for key, value := range extra {
-		outputs[key] = value
-	}
+	maps.Copy(outputs, extra)
 	return outputs, nil
 }
 

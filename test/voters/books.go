@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 
@@ -125,7 +126,7 @@ func (b *Books) Open() *Record {
 func (b *Books) Records() []*Record {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.records[:len(b.records):len(b.records)]
+	return slices.Clip(b.records)
 }
 
 // Range is all numbers from Least to Most.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -117,7 +118,7 @@ func (c *Crowd) Look(ctx context.Context, times int) Observation {
 // Settle has every voter in doubt vote again, until the vote is acknowledged. After it the books allow one tally only.
 func (c *Crowd) Settle(ctx context.Context) error {
 	c.mu.Lock()
-	voted := c.voted[:len(c.voted):len(c.voted)]
+	voted := slices.Clip(c.voted)
 	c.mu.Unlock()
 	random := c.newRandom()
 	for _, v := range voted {
@@ -168,7 +169,7 @@ func (c *Crowd) newcomer(ctx context.Context, random *rand.Rand, books *Books) (
 // someone is a voter who has voted before and is not voting now; nil if none is found.
 func (c *Crowd) someone(random *rand.Rand) *Voter {
 	c.mu.Lock()
-	voted := c.voted[:len(c.voted):len(c.voted)]
+	voted := slices.Clip(c.voted)
 	c.mu.Unlock()
 	if c.options.Recent > 0 {
 		voted = voted[max(0, len(voted)-c.options.Recent):]

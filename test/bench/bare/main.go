@@ -6,8 +6,10 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 )
@@ -32,15 +34,13 @@ func run(arguments []string) error {
 		return fmt.Errorf("read %s: %w", arguments[1], err)
 	}
 	body, err := io.ReadAll(response.Body)
-	if err != nil {
+	if err := errors.Join(err, response.Body.Close(), file.Close()); err != nil {
 		return fmt.Errorf("read %s: %w", arguments[1], err)
 	}
 	response.Header.Del("Date") // the server sets it
 	server := &http.Server{Addr: arguments[0], Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		header := w.Header()
-		for name, values := range response.Header {
-			header[name] = values
-		}
+		maps.Copy(header, response.Header)
 		w.WriteHeader(response.StatusCode)
 		_, _ = w.Write(body) // an error means that the client is gone
 	})}
