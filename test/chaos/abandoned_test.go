@@ -100,7 +100,7 @@ func startHAProxy(t testing.TB, frontend *programtest.Program) *way {
 	type server struct{ Name, Address string }
 	var configuration strings.Builder
 	if err := text.Execute(&configuration, map[string]any{"StatisticsPath": "/haproxy", "StatisticsUser": "stats",
-		"StatisticsPassword": "not-a-secret", "Port": port, "Frontends": []server{{"frontend01", host}}}); err != nil {
+		"StatisticsPassword": "not-a-secret", "Port": 80, "FrontendPort": port, "Frontends": []server{{"frontend01", host}}}); err != nil {
 		t.Fatal(err)
 	}
 	address := programtest.FreeAddress(t)
