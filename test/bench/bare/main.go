@@ -6,7 +6,6 @@ package main
 
 import (
 	"bufio"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -33,8 +32,9 @@ func run(arguments []string) error {
 	if err != nil {
 		return fmt.Errorf("read %s: %w", arguments[1], err)
 	}
+	defer func() { _ = response.Body.Close() }() // read to its end below
 	body, err := io.ReadAll(response.Body)
-	if err := errors.Join(err, response.Body.Close(), file.Close()); err != nil {
+	if err != nil {
 		return fmt.Errorf("read %s: %w", arguments[1], err)
 	}
 	response.Header.Del("Date") // the server sets it
