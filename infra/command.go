@@ -1,6 +1,7 @@
 package infra
 
 import (
+	_ "embed"
 	"maps"
 	"slices"
 	"strings"
@@ -30,11 +31,21 @@ const (
 	OnDelete                          // only with "delete"
 )
 
-// commandLine takes the script from standard input and runs it as root. The line has only the script's name and the action. A
-// failed command prints this line and the script's output.
-func commandLine(name, action string) pulumi.String {
-	script := `bash -c "$script" ` + name + " " + action
-	return pulumi.String(`script=$(cat); if [ "$(id -u)" -eq 0 ]; then ` + script + `; else sudo -n ` + script + `; fi`)
+// Head is what stands in front of every script on a node. It frees the script from what the login has set: umask, environment,
+// standard input. Its function outside runs a command that goes to the internet, by the machine's proxy if there is one.
+//
+//go:embed scripts/head.sh
+var Head string
+
+// commandLine has bash run its standard input as root, with the action as its argument. Everybody on the node sees command lines,
+// and sudo logs them, so the line has only the action and the script's name. It means the same to every login shell.
+func commandLine(user, name, action string) pulumi.String {
+	// With -p bash takes no functions and no start-up file from the environment.
+	line := "bash -p -s -- " + action + " " + name
+	if user != "root" {
+		line = "sudo -n " + line
+	}
+	return pulumi.String(line)
 }
 
 // Run makes a resource that runs a script on the node, and again whenever the script or a variable changes. Every remote command
@@ -47,10 +58,10 @@ func (n *Node) Run(ctx *pulumi.Context, name string, script Script, options ...p
 		AddPreviousOutputInEnv: pulumi.Bool(false),
 	}
 	if script.When != OnDelete {
-		arguments.Create = commandLine(name, "create").ToStringPtrOutput()
+		arguments.Create = commandLine(n.user, name, "create").ToStringPtrOutput()
 	}
 	if script.When != OnCreate {
-		arguments.Delete = commandLine(name, "delete").ToStringPtrOutput()
+		arguments.Delete = commandLine(n.user, name, "delete").ToStringPtrOutput()
 		// Otherwise `pulumi up --replace` undoes what it has just made.
 		options = append(options, pulumi.DeleteBeforeReplace(true))
 	}
@@ -58,7 +69,9 @@ func (n *Node) Run(ctx *pulumi.Context, name string, script Script, options ...p
 		[]pulumi.ResourceOption{pulumi.Provider(n.commands), pulumi.DependsOn(n.Reachable), pulumi.DeletedWith(n.Presence)}, options)...)
 }
 
-// standardInput returns the script behind its variables, quoted for the shell and sorted by name.
+// standardInput returns what bash reads: head.sh, the variables, quoted for the shell and sorted by name, and the script. Braces
+// surround it. So bash reads everything before it runs anything. No command of the script reads the rest of the script as its own
+// input, and a script that is cut off does not run.
 //
 // The machine's identity is one of the variables. So when a machine takes another one's place, the script runs again. That is an
 // update and no replacement, because nothing on the old machine is left to be deleted.
@@ -75,9 +88,10 @@ func (s Script) standardInput(identity pulumi.StringInput) pulumi.StringOutput {
 	}
 	return values.ToStringArrayOutput().ApplyT(func(values []string) string {
 		var text strings.Builder
+		text.WriteString("{\n" + Head)
 		for i, name := range names {
 			text.WriteString("export " + name + "=" + shellescape.Quote(values[i]) + "\n")
 		}
-		return text.String() + s.Text
+		return text.String() + s.Text + "\n}\n"
 	}).(pulumi.StringOutput)
 }

@@ -52,7 +52,7 @@ func (n *Node) takeOver(ctx *pulumi.Context, giveBack Script, parent pulumi.Reso
 	line := func(action string) pulumi.StringOutput {
 		return pulumi.All(n.SSHOptions(), n.PublicAddress).ApplyT(func(parts []any) string {
 			line := append([]string{"ssh", "-p", strconv.Itoa(n.port)}, parts[0].([]string)...)
-			line = append(line, n.user+"@"+parts[1].(string), string(commandLine("give-back", action)))
+			line = append(line, n.user+"@"+parts[1].(string), string(commandLine(n.user, "give-back", action)))
 			return shellescape.QuoteCommand(line)
 		}).(pulumi.StringOutput)
 	}

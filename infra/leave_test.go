@@ -73,7 +73,7 @@ func TestLeavingMachineIsGivenBack(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, want := range []string{"-p\n2222\n", "KnownHostsCommand=/bin/echo %H ssh-ed25519 AAAA\n", "ubuntu@192.0.2.20\n", " give-back delete"} {
+			for _, want := range []string{"-p\n2222\n", "KnownHostsCommand=/bin/echo %H ssh-ed25519 AAAA\n", "ubuntu@192.0.2.20\n", " delete give-back"} {
 				if !strings.Contains(string(asked), want) {
 					t.Errorf("ssh was not given %q:\n%s", want, asked)
 				}

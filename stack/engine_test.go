@@ -347,7 +347,7 @@ func testScaleUpAndDown(t *testing.T, e *harness.Stack) {
 
 	var mutex sync.Mutex
 	var retired []string
-	e.World.OnCommand("*-retirement delete*", func(x simulation.Execution) (simulation.Outcome, error) {
+	e.World.OnCommand("*-- delete *-retirement", func(x simulation.Execution) (simulation.Outcome, error) {
 		mutex.Lock()
 		defer mutex.Unlock()
 		retired = append(retired, x.Name)

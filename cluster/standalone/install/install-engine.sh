@@ -3,6 +3,7 @@
 #
 # Variables: ENGINE_VERSION  the Docker Engine to install if none fits
 #            NODE_NAME       the machine, for messages
+# Functions: outside         runs a command that goes to the internet
 
 fail() {
 	echo "engine: $*" >&2
@@ -11,7 +12,7 @@ fail() {
 
 apt_get() {
 	local log=/var/log/swarm-scale-apt.log
-	if ! apt-get -q -y -o DPkg::Lock::Timeout=300 -o Acquire::Retries=5 "$@" >"$log" 2>&1; then
+	if ! outside apt-get -q -y -o DPkg::Lock::Timeout=300 -o Acquire::Retries=5 "$@" >"$log" 2>&1; then
 		tail -n 20 "$log" >&2
 		fail "apt-get $1 failed on $NODE_NAME (the whole log is in $log there)"
 	fi
@@ -40,7 +41,7 @@ install_engine() {
 	apt_get update
 	apt_get install ca-certificates
 	install -d -m 0755 /etc/apt/keyrings
-	curl -fsSL --retry 5 "https://download.docker.com/linux/$ID/gpg" -o /etc/apt/keyrings/docker.asc ||
+	outside curl -fsSL --retry 5 "https://download.docker.com/linux/$ID/gpg" -o /etc/apt/keyrings/docker.asc ||
 		fail "$NODE_NAME cannot reach download.docker.com: check its route to the internet"
 	echo "deb [arch=$(dpkg --print-architecture) signed-by=/etc/apt/keyrings/docker.asc] https://download.docker.com/linux/$ID $VERSION_CODENAME stable" \
 		>/etc/apt/sources.list.d/docker.list
