@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 )
 
 // Choice is one of the two options on the ballot, by its identifier: 'a' or 'b'. The zero value is None.
@@ -81,12 +80,13 @@ func (f LabelFaults) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// NewBallot makes a ballot of two labels. Surrounding space is dropped. An error is a LabelFaults with every fault: a label
-// that is empty, is longer than 40 characters, has characters that cannot be printed, or differs from the other in case only.
+// NewBallot makes a ballot of two labels, in the Unicode form NFC and without surrounding space. An error is a LabelFaults with every
+// fault: a label that is empty or invisible, is longer than 40 characters, has characters that cannot be printed or that turn the
+// direction of the text around, or looks like the other one.
 func NewBallot(labelA, labelB string) (Ballot, error) {
-	labelA, labelB = strings.TrimSpace(labelA), strings.TrimSpace(labelB)
+	labelA, labelB = cleanLabel(labelA), cleanLabel(labelB)
 	faults := slices.Concat(checkLabel(A, labelA), checkLabel(B, labelB))
-	if labelA != "" && strings.EqualFold(labelA, labelB) {
+	if labelA != "" && looksOf(labelA) == looksOf(labelB) {
 		faults = append(faults, LabelFault{B, labelB, "is the same as the other option's", "give the two options different labels"})
 	}
 	if len(faults) > 0 {
@@ -96,14 +96,24 @@ func NewBallot(labelA, labelB string) (Ballot, error) {
 }
 
 func checkLabel(option Choice, label string) (faults LabelFaults) {
-	if label == "" {
-		faults = append(faults, LabelFault{option, label, "is empty", "give the option a label, such as Cats"})
+	fault := func(problem, remedy string) { faults = append(faults, LabelFault{option, label, problem, remedy}) }
+	text := []rune(label)
+	switch {
+	case label == "":
+		fault("is empty", "give the option a label, such as Cats")
+	case !slices.ContainsFunc(text, isVisible):
+		fault("is invisible", "give the option a label that can be seen, such as Cats")
+	case unicode.Is(unicode.M, text[0]):
+		fault("begins with a mark that belongs on a letter", "begin with a letter, such as in Cats")
 	}
-	if utf8.RuneCountInString(label) > maxLabel {
-		faults = append(faults, LabelFault{option, label, fmt.Sprintf("is longer than %d characters", maxLabel), "shorten it, so that it fits a button"})
+	if len(text) > maxLabel {
+		fault(fmt.Sprintf("is longer than %d characters", maxLabel), "shorten it, so that it fits a button")
 	}
-	if !utf8.ValidString(label) || strings.ContainsFunc(label, func(r rune) bool { return !unicode.IsPrint(r) }) {
-		faults = append(faults, LabelFault{option, label, "has characters that cannot be printed", "use plain text, such as Cats"})
+	if slices.ContainsFunc(text, turnsDirection) {
+		fault("has characters that turn the direction of the text around", "leave them out: browsers know which way a script runs")
+	}
+	if slices.ContainsFunc(withoutSubdivisionFlags(text), func(r rune) bool { return !isText(r) && !turnsDirection(r) }) {
+		fault("has characters that cannot be printed", "use plain text, such as Cats")
 	}
 	return faults
 }

@@ -11,6 +11,6 @@
 //   - A queue forgets a vote only when the database has it for good. So a vote arrives at least once; that it may arrive
 //     twice is harmless by the first rule.
 //
-// The package imports only the standard library. Each technology is a package below it: redis, postgres and http know
+// The package imports only the standard library and Unicode's normal forms. Each technology is a package below it: redis, postgres and http know
 // this package and not each other; the programs in cmd tie them together.
 package poll
