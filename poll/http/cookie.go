@@ -16,8 +16,10 @@ import (
 )
 
 const (
-	// cookieName is the voter's cookie.
-	cookieName = "voter"
+	// cookieName is the voter's cookie, and secureCookieName that of a voter who came by https. Browsers do not let a page that came by
+	// http write over a cookie of https, so it has another name. By its prefix they take it from this very host only.
+	cookieName       = "voter"
+	secureCookieName = "__Host-voter"
 	// cookieLife is how long a browser keeps it.
 	cookieLife = 365 * 24 * time.Hour
 	// cookieVersion is the first byte. Another layout gets another version.
@@ -104,10 +106,14 @@ func (s *seal) read(value string) (voterCard, error) {
 	return card, nil
 }
 
-// cardOf is the voter's card in a request. Two cookies of the name are an error, although one may be ours: who set the one that
-// the browser sends first is unknown.
+// cardOf is the voter's card in a request. Two cookies of a name are an error, although one may be ours: who set the one that
+// the browser sends first is unknown. The cookie of https counts before the other. Who has the other only, and comes by https now,
+// stays the same voter.
 func (s *seal) cardOf(r *http.Request) (voterCard, error) {
-	cookies := r.CookiesNamed(cookieName)
+	cookies := r.CookiesNamed(secureCookieName)
+	if len(cookies) == 0 {
+		cookies = r.CookiesNamed(cookieName)
+	}
 	switch len(cookies) {
 	case 0:
 		return voterCard{}, errNoCookie
@@ -118,13 +124,13 @@ func (s *seal) cardOf(r *http.Request) (voterCard, error) {
 }
 
 // setCard gives the card to the voter's browser. Scripts and other sites cannot read the cookie. It is Secure only if the voter
-// came by https; the site itself is plain http.
+// came by https; the site itself is plain http. By https also a voter's cookie of http is replaced by a Secure one.
 func (s *seal) setCard(w http.ResponseWriter, r *http.Request, card voterCard) {
-	attributes := plainAttributes
-	if r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" {
-		attributes = secureAttributes
+	name, attributes := cookieName, plainAttributes
+	if byHTTPS(r) {
+		name, attributes = secureCookieName, secureAttributes
 	}
-	w.Header()["Set-Cookie"] = []string{cookieName + "=" + s.write(card) + attributes}
+	w.Header()["Set-Cookie"] = []string{name + "=" + s.write(card) + attributes}
 }
 
 // The attributes after the cookie's value. The value has no characters that need quoting.

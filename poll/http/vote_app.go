@@ -53,7 +53,6 @@ type VoteApp struct {
 	common   commonMessages
 	ballots  map[ballotState]*page
 	mux      *http.ServeMux
-	cross    *http.CrossOriginProtection
 	trouble  troubleLog
 }
 
@@ -85,7 +84,6 @@ func NewVoteApp(options VoteOptions) (*VoteApp, error) {
 		waiting:  make(chan struct{}, maxWaiting),
 		ballots:  map[ballotState]*page{},
 		mux:      http.NewServeMux(),
-		cross:    http.NewCrossOriginProtection(),
 		writable: recentCheck{check: options.Queue.CheckWritable},
 		trouble:  troubleLog{log: options.Log},
 	}
@@ -146,7 +144,7 @@ func (a *VoteApp) serveBallot(w http.ResponseWriter, r *http.Request) {
 // serveVote takes a vote: it answers with success only after the queue has it.
 func (a *VoteApp) serveVote(w http.ResponseWriter, r *http.Request) {
 	card, cardErr := a.seal.cardOf(r)
-	if err := a.cross.Check(r); err != nil {
+	if crossSite(r) {
 		a.refuse(w, r, card.choice, noticeCrossSite)
 		return
 	}

@@ -163,13 +163,32 @@ func TestVoting(t *testing.T) {
 
 func TestCookieAttributes(t *testing.T) {
 	app := newVoteApp(t, &memoryQueue{}, nil)
-	for proto, secure := range map[string]bool{"": false, "http": false, "https": true} {
+	for _, test := range []struct {
+		headers map[string]string
+		secure  bool
+	}{
+		{nil, false},
+		{map[string]string{"X-Forwarded-Proto": ""}, false},
+		{map[string]string{"X-Forwarded-Proto": "http"}, false},
+		{map[string]string{"X-Forwarded-Proto": "https"}, true},
+		{map[string]string{"X-Forwarded-Proto": "HTTPS"}, true},
+		{map[string]string{"X-Forwarded-Proto": "https,http"}, true},
+		{map[string]string{"X-Forwarded-Proto": " https , http"}, true},
+		{map[string]string{"X-Forwarded-Proto": "http, https"}, false}, // TLS between the proxies only
+		{map[string]string{"X-Forwarded-Proto": "httpsx"}, false},
+		{map[string]string{"Forwarded": "for=192.0.2.1;proto=https;host=vote.example"}, true},
+		{map[string]string{"Forwarded": `For="[2001:db8::1]:4711"; Proto="HTTPS", for=10.0.0.1;proto=http`}, true},
+		{map[string]string{"Forwarded": "for=192.0.2.1;proto=http, proto=https"}, false},
+	} {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
-		r.Header.Set("X-Forwarded-Proto", proto)
+		for name, value := range test.headers {
+			r.Header.Set(name, value)
+		}
 		cookie := answer(app, r).Cookies()[0]
-		if !cookie.HttpOnly || cookie.SameSite != http.SameSiteLaxMode || cookie.Path != "/" || cookie.Domain != "" ||
-			cookie.MaxAge != 365*24*3600 || cookie.Secure != secure {
-			t.Errorf("by %q the cookie is %+v", proto, cookie)
+		name := map[bool]string{false: "voter", true: "__Host-voter"}[test.secure]
+		if cookie.Name != name || !cookie.HttpOnly || cookie.SameSite != http.SameSiteLaxMode || cookie.Path != "/" || cookie.Domain != "" ||
+			cookie.MaxAge != 365*24*3600 || cookie.Secure != test.secure {
+			t.Errorf("with %q the cookie is %+v", test.headers, cookie)
 		}
 	}
 }

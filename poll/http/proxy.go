@@ -1,0 +1,82 @@
+package http
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// A proxy in front says in headers what the browser asked for: X-Forwarded-Proto and X-Forwarded-Host, or Forwarded (RFC 7239). Each
+// proxy on the way appends to what was there, so the first element is the browser's. Anybody can send these headers. They decide only
+// about the sender's own cookie, and a browser sends none of them for another site's page.
+
+// byHTTPS reports whether the browser asked by https.
+func byHTTPS(r *http.Request) bool {
+	if r.TLS != nil {
+		return true
+	}
+	if proto := firstElement(r.Header["X-Forwarded-Proto"]); proto != "" {
+		return strings.EqualFold(proto, "https")
+	}
+	return strings.EqualFold(forwarded(r, "proto"), "https")
+}
+
+// crossSite reports whether a page of another site had the browser send the request. A request that does not say which page it comes
+// from is no browser's.
+func crossSite(r *http.Request) bool {
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "same-origin", "none":
+		return false
+	case "": // an old browser, or plain http
+	default:
+		return true
+	}
+	text := r.Header.Get("Origin")
+	if text == "" {
+		return false
+	}
+	origin, err := url.Parse(text)
+	if err != nil || origin.Host == "" {
+		return true
+	}
+	asked := authority(origin.Host, origin.Scheme)
+	for _, host := range []string{r.Host, firstElement(r.Header["X-Forwarded-Host"]), forwarded(r, "host")} {
+		// A proxy that ends TLS may name either port.
+		if host != "" && (authority(host, "http") == asked || authority(host, "https") == asked) {
+			return false
+		}
+	}
+	return true
+}
+
+// authority is host and port in one spelling: in lower case, without a dot at the end and without the scheme's default port.
+func authority(host, scheme string) string {
+	host = strings.ToLower(host)
+	switch scheme {
+	case "http":
+		host = strings.TrimSuffix(host, ":80")
+	case "https":
+		host = strings.TrimSuffix(host, ":443")
+	}
+	return strings.TrimSuffix(host, ".")
+}
+
+// firstElement is the first element of a header whose lines are lists.
+func firstElement(lines []string) string {
+	if len(lines) == 0 {
+		return ""
+	}
+	first, _, _ := strings.Cut(lines[0], ",")
+	return strings.TrimSpace(first)
+}
+
+// forwarded is the value of a parameter in the first element of the header Forwarded.
+func forwarded(r *http.Request, parameter string) string {
+	for pair := range strings.SplitSeq(firstElement(r.Header["Forwarded"]), ";") {
+		name, value, _ := strings.Cut(pair, "=")
+		if strings.EqualFold(strings.TrimSpace(name), parameter) {
+			return strings.Trim(strings.TrimSpace(value), `"`)
+		}
+	}
+	return ""
+}
