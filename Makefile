@@ -84,11 +84,11 @@ lab-up: ## Six machines on this one, which has Docker (FRONTENDS=n WORKERS=n for
 	@go run ./cmd/lab up --frontends $(or $(FRONTENDS),0) --workers $(or $(WORKERS),0)
 
 .PHONY: lab-deploy
-lab-deploy: pulumi ## `pulumi up` on them, then how to vote
+lab-deploy: ## `pulumi up` on them, then how to vote
 	@go run ./cmd/lab deploy --frontends $(or $(FRONTENDS),0) --workers $(or $(WORKERS),0)
 
 .PHONY: lab-destroy
-lab-destroy: pulumi ## `pulumi destroy` on them
+lab-destroy: ## `pulumi destroy` on them
 	@go run ./cmd/lab destroy
 
 .PHONY: lab-status

@@ -17,8 +17,6 @@ import (
 	"slices"
 	"strings"
 
-	"go.yaml.in/yaml/v3"
-
 	"swarm-scale/settings"
 	"swarm-scale/topology"
 )
@@ -51,13 +49,13 @@ func (s *Stack) passphraseFile() string { return filepath.Join(s.lab.folder, "pa
 
 // Deploy runs pulumi up, and prints how to vote. The counts override those of the lab. A host without a node stays empty.
 func (s *Stack) Deploy(ctx context.Context, counts topology.Counts) error {
-	if err := s.missing(ctx); err != nil {
-		return err
-	}
 	for _, host := range s.lab.hosts {
 		if host.HostKey == "" {
 			return errors.New("the lab is not up: bring it up first (make lab-up)")
 		}
+	}
+	if err := s.missing(ctx); err != nil {
+		return err
 	}
 	if err := s.create(ctx); err != nil {
 		return err
@@ -94,7 +92,7 @@ func (s *Stack) missing(ctx context.Context) error {
 	}
 	cli, err := exec.LookPath("pulumi")
 	if err != nil {
-		return errors.Join(append(faults, errors.New("pulumi is not on PATH: install it (https://www.pulumi.com/docs/install)"))...)
+		return errors.Join(append(faults, errors.New("pulumi is not on PATH: install its whole distribution (https://www.pulumi.com/docs/install): the CLI alone, as `make pulumi` builds it, runs no Go program"))...)
 	}
 	faults = append(faults, languageHost(cli))
 	for _, plugin := range []struct{ name, module string }{
@@ -185,60 +183,6 @@ func (s *Stack) create(ctx context.Context) error {
 	}
 	_, err = s.ask(ctx, s.projectFolder(), nil, "stack", "init", "--no-select", stackName)
 	return err
-}
-
-// writeSettings writes the stack's settings: those of Pulumi.lab.yaml, those of this lab, and the existing secrets.
-func (s *Stack) writeSettings(counts topology.Counts) error {
-	common, err := os.ReadFile(filepath.Join(s.root, "Pulumi."+stackName+".yaml"))
-	if err != nil {
-		return err
-	}
-	own, err := os.ReadFile(s.settingsFile())
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	config := s.lab.Config()
-	for role, key := range settings.CountKeys() {
-		if count, ok := counts[role]; ok {
-			config[key] = count
-		}
-	}
-	merged, err := mergeSettings(common, own, config)
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(s.settingsFile(), merged, 0o600)
-}
-
-// mergeSettings returns a settings file. It has the common file's settings, overridden by config, and the secrets and the encryption
-// salt of the lab's own file.
-func mergeSettings(common, own []byte, config map[string]any) ([]byte, error) {
-	type file = map[string]any
-	var merged, kept file
-	if err := errors.Join(yaml.Unmarshal(common, &merged), yaml.Unmarshal(own, &kept)); err != nil {
-		return nil, err
-	}
-	all := map[string]any{}
-	if given, ok := merged["config"].(file); ok {
-		maps.Copy(all, given)
-	}
-	for key, value := range config {
-		all[settings.Namespace+":"+key] = value
-	}
-	if given, ok := kept["config"].(file); ok {
-		for key, value := range given {
-			if fields, ok := value.(file); ok && len(fields) == 1 && fields["secure"] != nil {
-				all[key] = value
-			}
-		}
-	}
-	delete(kept, "config")
-	if merged == nil {
-		merged = file{}
-	}
-	maps.Copy(merged, kept)
-	merged["config"] = all
-	return yaml.Marshal(merged)
 }
 
 // makeSecrets sets the secrets that the stack does not have yet.

@@ -1,20 +1,40 @@
 package lab
 
 import (
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
 	"go.yaml.in/yaml/v3"
 )
 
-func TestMergedSettingsKeepTheSecrets(t *testing.T) {
-	common := "# a comment\nconfig:\n  swarm-scale:platform: hosts\n  swarm-scale:optionA: Tea\n  swarm-scale:hosts:\n    - name: store\n"
-	own := "encryptionsalt: v1:salt\nconfig:\n  swarm-scale:voterKey:\n    secure: v1:key\n  swarm-scale:optionA: Coffee\n"
-	merged, err := mergeSettings([]byte(common), []byte(own), map[string]any{
-		"frontends": 3, "hosts": []any{map[string]any{"name": "store", "hostKey": "ssh-ed25519 A"}},
-	})
+// settingsAfter deploys with the common settings, lets somebody change the stack's settings file, and returns the settings of the
+// next deployment, which has other host keys.
+func settingsAfter(t *testing.T, change func(config map[string]any), asked map[string]any) (map[string]any, []string, string) {
+	t.Helper()
+	common := "# a comment\nconfig:\n  swarm-scale:platform: hosts\n  swarm-scale:optionA: Tea\n  swarm-scale:frontends: 2\n  swarm-scale:hosts:\n    - name: store\n"
+	own := "encryptionsalt: v1:salt\n"
+	lab := func(key string) map[string]any {
+		return map[string]any{"frontends": 3, "hosts": []any{map[string]any{"name": "store", "hostKey": key}}}
+	}
+	first, err := mergeSettings([]byte(common), []byte(own), nil, lab("A"), nil)
+	if err != nil || len(first.kept) > 0 {
+		t.Fatalf("the first deployment keeps %q (%v)", first.kept, err)
+	}
+	var file map[string]any
+	if err := yaml.Unmarshal(first.settings, &file); err != nil {
+		t.Fatal(err)
+	}
+	change(file["config"].(map[string]any))
+	changed, err := yaml.Marshal(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := mergeSettings([]byte(common), changed, first.written, lab("B"), asked)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -22,21 +42,72 @@ func TestMergedSettingsKeepTheSecrets(t *testing.T) {
 		EncryptionSalt string `yaml:"encryptionsalt"`
 		Config         map[string]any
 	}
-	if err := yaml.Unmarshal(merged, &got); err != nil {
+	if err := yaml.Unmarshal(second.settings, &got); err != nil {
 		t.Fatal(err)
 	}
-	if got.EncryptionSalt != "v1:salt" {
-		t.Errorf("the salt is %q: the secrets cannot be read any more", got.EncryptionSalt)
-	}
-	hosts := got.Config["swarm-scale:hosts"].([]any)
-	for what, ok := range map[string]bool{
-		"the secret is kept":                        got.Config["swarm-scale:voterKey"].(map[string]any)["secure"] == "v1:key",
-		"the common file's setting is taken":        got.Config["swarm-scale:optionA"] == "Tea" && got.Config["swarm-scale:platform"] == "hosts",
-		"the lab's setting is taken":                got.Config["swarm-scale:frontends"] == 3,
-		"the lab's hosts replace the common file's": len(hosts) == 1 && hosts[0].(map[string]any)["hostKey"] == "ssh-ed25519 A",
+	return got.Config, second.kept, got.EncryptionSalt
+}
+
+// TestSettingsOfTheStackAreKept holds that a deployment keeps what was set or removed on the stack, and renews what is the lab's.
+func TestSettingsOfTheStackAreKept(t *testing.T) {
+	secret := map[string]any{"secure": "v1:key"}
+	for name, test := range map[string]struct {
+		change func(map[string]any)
+		asked  map[string]any
+		want   map[string]any // nil: the setting is not there
+		kept   string
+	}{
+		"nothing":                     {func(map[string]any) {}, nil, map[string]any{"optionA": "Tea", "frontends": 3, "platform": "hosts"}, ""},
+		"a secret":                    {func(c map[string]any) { c["swarm-scale:voterKey"] = secret }, nil, map[string]any{"voterKey": secret}, ""},
+		"a changed setting":           {func(c map[string]any) { c["swarm-scale:optionA"] = "Coffee" }, nil, map[string]any{"optionA": "Coffee"}, "swarm-scale:optionA"},
+		"a new setting":               {func(c map[string]any) { c["swarm-scale:optionB"] = "Milk" }, nil, map[string]any{"optionB": "Milk", "optionA": "Tea"}, "swarm-scale:optionB"},
+		"a setting of another kind":   {func(c map[string]any) { c["aws:region"] = "eu-west-1" }, nil, nil, "aws:region"},
+		"a removed setting":           {func(c map[string]any) { delete(c, "swarm-scale:optionA") }, nil, map[string]any{"optionA": nil}, "swarm-scale:optionA (removed)"},
+		"a number that became a text": {func(c map[string]any) { c["swarm-scale:frontends"] = "3" }, nil, map[string]any{"frontends": 3}, ""},
+		"fewer frontends":             {func(c map[string]any) { c["swarm-scale:frontends"] = "1" }, nil, map[string]any{"frontends": "1"}, "swarm-scale:frontends"},
+		"fewer, and now more":         {func(c map[string]any) { c["swarm-scale:frontends"] = "1" }, map[string]any{"frontends": 2}, map[string]any{"frontends": 2}, ""},
+		"a host":                      {func(c map[string]any) { c["swarm-scale:hosts"] = []any{"mine"} }, nil, map[string]any{"hosts": []any{"mine"}}, "swarm-scale:hosts"},
 	} {
-		if !ok {
-			t.Errorf("want that %s:\n%s", what, merged)
+		got, kept, salt := settingsAfter(t, test.change, test.asked)
+		if salt != "v1:salt" {
+			t.Errorf("%s: the salt is %q: the secrets cannot be read any more", name, salt)
+		}
+		for key, want := range test.want {
+			if value := got["swarm-scale:"+key]; !reflect.DeepEqual(value, want) {
+				t.Errorf("%s: %s is %v, want %v", name, key, value, want)
+			}
+		}
+		if _, ok := test.want["hosts"]; !ok && !strings.Contains(fmt.Sprint(got["swarm-scale:hosts"]), "hostKey:B") {
+			t.Errorf("%s: the hosts are those of before: %v", name, got["swarm-scale:hosts"])
+		}
+		if strings.Join(kept, " ") != test.kept {
+			t.Errorf("%s: says that it keeps %q, want %q", name, kept, test.kept)
+		}
+	}
+}
+
+// TestSettingsOfAnEarlierVersionAreKept holds that a lab whose settings were never remembered keeps what differs from the common ones.
+func TestSettingsOfAnEarlierVersionAreKept(t *testing.T) {
+	merged, err := mergeSettings([]byte("config:\n  swarm-scale:optionA: Tea\n"),
+		[]byte("config:\n  swarm-scale:optionA: Coffee\n  swarm-scale:frontends: 2\n"), nil, map[string]any{"frontends": 3}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := string(merged.settings); !strings.Contains(text, "optionA: Coffee") || !strings.Contains(text, "frontends: 3") {
+		t.Errorf("the settings are\n%s", text)
+	}
+}
+
+// TestDeployBuildsNothing holds that a deployment does not build the CLI for minutes, to refuse then for want of what it cannot build.
+func TestDeployBuildsNothing(t *testing.T) {
+	program, err := exec.LookPath("make")
+	if err != nil {
+		t.Skip("make is not installed")
+	}
+	for _, target := range []string{"lab-deploy", "lab-destroy"} {
+		output, err := exec.CommandContext(t.Context(), program, "--dry-run", "--no-print-directory", "-C", "..", target).CombinedOutput()
+		if err != nil || strings.Contains(string(output), "go build") {
+			t.Errorf("make %s (%v) does\n%s", target, err, output)
 		}
 	}
 }
@@ -113,6 +184,22 @@ func TestDeployNeedsALab(t *testing.T) {
 	}
 	if err := stack.Destroy(t.Context()); err != nil {
 		t.Errorf("destroying what was never deployed: %v", err)
+	}
+}
+
+func TestAllThatIsMissingForADeploymentIsSaidAtOnce(t *testing.T) {
+	folder := t.TempDir()
+	stack := &Stack{lab: New(Options{Folder: t.TempDir()}), root: "..", output: &strings.Builder{}}
+	t.Setenv("PATH", folder)
+	err := stack.missing(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "ssh is not on PATH") || !strings.Contains(err.Error(), "install its whole distribution") {
+		t.Errorf("without ssh and Pulumi: %v", err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, "pulumi"), []byte("#!/bin/sh\nexit 3\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := stack.missing(t.Context()); err == nil || !strings.Contains(err.Error(), "ssh is not on PATH") || !strings.Contains(err.Error(), "pulumi-language-go is neither") {
+		t.Errorf("with the CLI alone: %v", err)
 	}
 }
 
