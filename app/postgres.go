@@ -9,8 +9,13 @@ import (
 	"swarm-scale/infra"
 )
 
-// postgresHost is PostgreSQL's name on the network.
-const postgresHost = "pg"
+const (
+	// postgresHost is PostgreSQL's name on the network.
+	postgresHost = "pg"
+	// postgresData is where the volume is, and where PostgreSQL is told to keep its data, whichever image it is. Images of release
+	// 18 and later would otherwise keep it elsewhere, and lose it with the container.
+	postgresData = "/var/lib/postgresql/data"
+)
 
 //go:embed scripts/password.sh
 var passwordScript string
@@ -27,9 +32,10 @@ func (a *App) newPostgres(ctx *pulumi.Context, nodes []*infra.Node) (*database, 
 		Name:        postgresHost,
 		Node:        nodes[0],
 		Image:       cluster.Image{Name: "postgres", Reference: a.settings.Images.Postgres},
+		Environment: []cluster.Variable{{Name: "PGDATA", Value: postgresData}},
 		Secrets:     []cluster.Secret{a.postgresPassword()},
 		Ports:       []cluster.Port{{Inside: postgresPort, Outside: postgresPort}},
-		Volume:      &cluster.Volume{Name: postgresHost + "-data", Path: "/var/lib/postgresql/data"},
+		Volume:      &cluster.Volume{Name: postgresHost + "-data", Path: postgresData},
 		HealthCheck: []string{"pg_isready", "--quiet", "--host", "127.0.0.1", "--username", "postgres"},
 	})
 	if err != nil {

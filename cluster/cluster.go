@@ -91,13 +91,14 @@ type HostName struct{ Host, Domain string }
 // Update says when a changed workload replaces the former one, and when that is done.
 type Update struct {
 	After []*Running // these are started or replaced first
-	Await bool       // it is done once the health check succeeds; after two minutes without success it fails
+	Await bool       // it is done once the health check succeeds; after two minutes without success it fails, with the last words
 }
 
 // Running is a workload that runs.
 type Running struct {
 	Workload
 	Container pulumi.Resource     // exists once the workload runs
+	Healthy   pulumi.Resource     // exists once it is healthy; nil unless Update.Await
 	ID        pulumi.StringOutput // changes when the container is replaced
 	Data      pulumi.Resource     // its volume; nil: none
 }
@@ -110,11 +111,15 @@ func (w Workload) ResourceName() string {
 	return w.Name
 }
 
-// Containers returns the resources of workloads, for pulumi.DependsOn.
+// Containers returns the resources of workloads, for pulumi.DependsOn: what depends on them comes after they run and, with
+// Update.Await, are healthy.
 func Containers(workloads []*Running) []pulumi.Resource {
 	var resources []pulumi.Resource
 	for _, running := range workloads {
 		resources = append(resources, running.Container)
+		if running.Healthy != nil {
+			resources = append(resources, running.Healthy)
+		}
 	}
 	return resources
 }

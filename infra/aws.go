@@ -1,6 +1,7 @@
 package infra
 
 import (
+	"fmt"
 	"maps"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
@@ -28,6 +29,9 @@ func newAWS(ctx *pulumi.Context, s settings.Settings, traffic []Rule, commands *
 	c := &cloud{
 		settings: s, provider: provider, commands: commands, parent: parent,
 		labels: map[string]string{"Project": ctx.Project(), "Stack": ctx.Stack(), "ManagedBy": "pulumi"},
+	}
+	if err := c.checkArchitecture(ctx); err != nil {
+		return nil, fmt.Errorf("the machines cannot run the programs; nothing was changed:\n%w", err)
 	}
 	network, err := c.network(ctx)
 	if err != nil {

@@ -2,7 +2,6 @@ package infra
 
 import (
 	_ "embed"
-	"net"
 	"strconv"
 
 	"al.essio.dev/pkg/shellescape"
@@ -26,8 +25,8 @@ func newHosts(ctx *pulumi.Context, s settings.Settings, giveBack func(*Node) Scr
 			PublicAddress: pulumi.String(host.Address).ToStringOutput(),
 			HostKey:       pulumi.String(host.HostKey).ToStringOutput(),
 			Identity:      pulumi.String(host.HostKey).ToStringOutput(),
-			// A host name may resolve to either address, so it does not count.
-			ownPublicAddress: host.Address != host.PrivateAddress && net.ParseIP(host.Address) != nil,
+			// A host name may resolve to an address of the machine's own that is not the private one.
+			ownPublicAddress: host.Address != host.PrivateAddress,
 			dials:            dialsOfExistingMachine,
 			user:             host.User,
 			port:             host.Port,

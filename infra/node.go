@@ -3,8 +3,6 @@
 package infra
 
 import (
-	"fmt"
-
 	"github.com/pulumi/pulumi-command/sdk/go/command"
 	"github.com/pulumi/pulumi-command/sdk/go/command/local"
 	"github.com/pulumi/pulumi-command/sdk/go/command/remote"
@@ -100,7 +98,7 @@ func (m *Machines) Of(role topology.Role) []*Node {
 // User returns the user that SSH logs in as.
 func (n *Node) User() string { return n.user }
 
-// HasOwnPublicAddress reports whether an interface of the machine has the public address, besides the private one. On AWS none
+// HasOwnPublicAddress reports whether an interface of the machine may have the public address, besides the private one. On AWS none
 // has: the internet gateway translates the public address into the private one.
 func (n *Node) HasOwnPublicAddress() bool { return n.ownPublicAddress }
 
@@ -142,13 +140,6 @@ const (
 	dialsOfExistingMachine = 12
 )
 
-// DockerHost returns the address at which a docker provider reaches the node's engine through SSH.
-func (n *Node) DockerHost() pulumi.StringOutput {
-	return n.PublicAddress.ApplyT(func(address string) string {
-		return fmt.Sprintf("ssh://%s@%s:%d", n.user, address, n.port)
-	}).(pulumi.StringOutput)
-}
-
 // SSHOptions returns the arguments with which ssh logs in as pulumi-command does. Only the node's host key is accepted.
 func (n *Node) SSHOptions() pulumi.StringArrayOutput {
 	return n.HostKey.ApplyT(func(hostKey string) []string {
@@ -167,29 +158,4 @@ func (n *Node) SSHOptions() pulumi.StringArrayOutput {
 		}
 		return options
 	}).(pulumi.StringArrayOutput)
-}
-
-// SSHCommand returns the line that a person types to log in on the node.
-func (n *Node) SSHCommand() pulumi.StringOutput {
-	return n.PublicAddress.ApplyT(func(address string) string {
-		line := "ssh "
-		if n.keyFile != "" {
-			line += "-i " + n.keyFile + " "
-		}
-		if n.port != 22 {
-			line += fmt.Sprintf("-p %d ", n.port)
-		}
-		return line + n.user + "@" + address
-	}).(pulumi.StringOutput)
-}
-
-// KnownHostsLine returns the node's line for the operator's known_hosts. With it even the first login by hand is verified.
-func (n *Node) KnownHostsLine() pulumi.StringOutput {
-	return pulumi.All(n.PublicAddress, n.HostKey).ApplyT(func(parts []any) string {
-		address := parts[0].(string)
-		if n.port != 22 {
-			address = fmt.Sprintf("[%s]:%d", address, n.port)
-		}
-		return fmt.Sprintf("%s %s", address, parts[1])
-	}).(pulumi.StringOutput)
 }

@@ -68,3 +68,16 @@ func TestHostMethodsCallDocker(t *testing.T) {
 		t.Errorf("docker's calls are\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
+
+// TestStatusShowsHealth holds that the list of machines tells which containers are not healthy.
+func TestStatusShowsHealth(t *testing.T) {
+	fakeDocker(t, `"container ls"*) echo "swarm-scale-lab-store	Up 2 hours" ;;
+*"ps --all --format {{.Names}} ({{.Status}})"*) printf 'pg (Up 2 hours (unhealthy))\nresults-app (Restarting (1) 3 seconds ago)' ;;`)
+	var output strings.Builder
+	if err := New(Options{Folder: t.TempDir()}).Status(t.Context(), &output); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(output.String(), "pg (Up 2 hours (unhealthy)), results-app (Restarting (1) 3 seconds ago)") || !strings.Contains(output.String(), "not there") {
+		t.Errorf("the status is\n%s", output.String())
+	}
+}

@@ -31,7 +31,7 @@ func (l *Lab) Status(ctx context.Context, output io.Writer) error {
 		case state == "":
 			state = "not there"
 		case strings.HasPrefix(state, "Up") && !strings.Contains(state, "Paused"):
-			if containers, err = host.Docker(ctx, "ps", "--all", "--format", "{{.Names}} ({{.State}})"); err != nil {
+			if containers, err = host.Docker(ctx, "ps", "--all", "--format", "{{.Names}} ({{.Status}})"); err != nil {
 				containers = "its engine does not answer"
 			}
 		}

@@ -16,9 +16,19 @@ const (
 	maxInstanceTypeLen = 32
 )
 
+// regionName is the regular expression of a region's name.
+const regionName = `[a-z]{2,}(?:-[a-z]+)+-[0-9]+`
+
+// shortestPrefix is the prefix length of the widest operatorCidr without allowSshFromAnywhere: 65,536 addresses, which is a large
+// company's.
+const shortestPrefix = 16
+
 var (
-	regionPattern       = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]$`)
-	zonePattern         = regexp.MustCompile(`^[a-z]{2}(-[a-z0-9]+)+-[0-9][a-z]$`)
+	// The names of regions in all of AWS's partitions: us-west-1, us-gov-east-1, cn-north-1, us-isob-east-1, eusc-de-east-1.
+	regionPattern = regexp.MustCompile(`^` + regionName + `$`)
+	// A region's availability zone, us-west-2a, or local zone, us-west-2-lax-1a. The first group is the region. A wavelength zone,
+	// us-east-1-wl1-bos-wlz-1, is in a mobile network. An internet gateway does not reach it.
+	zonePattern         = regexp.MustCompile(`^(` + regionName + `)(?:-[a-z]+-[0-9]+)?[a-z]$`)
 	amiPattern          = regexp.MustCompile(`^ami-([0-9a-f]{8}|[0-9a-f]{17})$`)
 	instanceTypePattern = regexp.MustCompile(`^[a-z][a-z0-9-]*\.[a-z0-9-]+$`)
 	// gravitonPattern matches instance types with an arm64 processor. A family's name is series, generation and options. The
@@ -41,7 +51,7 @@ func (r *reader) aws() AWSSettings {
 	if a.KeyPair == "" {
 		r.fault(keyKeyPair, "", Missing, "is not set", "name an EC2 key pair of %s: pulumi config set keyPair NAME (aws ec2 describe-key-pairs lists them)", a.Region)
 	}
-	if a.AvailabilityZone != "" && a.Region != "" && !strings.HasPrefix(a.AvailabilityZone, a.Region) {
+	if zone := zonePattern.FindStringSubmatch(a.AvailabilityZone); zone != nil && regionPattern.MatchString(a.Region) && zone[1] != a.Region {
 		r.fault(keyAvailabilityZone, a.AvailabilityZone, Conflict, "is not in the region "+a.Region, "choose a zone of that region, or leave it out")
 	}
 	if a.VPC.IsValid() && a.Subnet.IsValid() && (!a.VPC.Contains(a.Subnet.Addr()) || a.Subnet.Bits() < a.VPC.Bits()) {
@@ -74,7 +84,7 @@ func (r *reader) network(key string) netip.Prefix {
 	return prefix.Masked()
 }
 
-// operatorCIDR reads the IPv4 range that SSH is open to. The whole internet needs allowSshFromAnywhere.
+// operatorCIDR reads the IPv4 range that SSH is open to. A wide one needs allowSshFromAnywhere.
 func (r *reader) operatorCIDR() netip.Prefix {
 	anywhere := r.boolean(keyAllowSSHFromAnywhere)
 	value := r.text(keyOperatorCIDR)
@@ -88,8 +98,9 @@ func (r *reader) operatorCIDR() netip.Prefix {
 		r.fault(keyOperatorCIDR, value, Malformed, "is not an IPv4 range", "write it as ADDRESS/32, such as 203.0.113.7/32")
 	case prefix.Masked() != prefix:
 		r.fault(keyOperatorCIDR, value, Malformed, "has host bits set", "write it as %s, or as %s/32 for one address", prefix.Masked(), prefix.Addr())
-	case prefix.Bits() == 0 && !anywhere:
-		r.fault(keyOperatorCIDR, value, Insecure, "opens SSH to the whole internet", "give your own range, or say that you mean it: pulumi config set allowSshFromAnywhere true")
+	case prefix.Bits() < shortestPrefix && !anywhere:
+		r.fault(keyOperatorCIDR, value, Insecure, fmt.Sprintf("opens SSH to %d addresses", 1<<(32-prefix.Bits())),
+			"give your own range, /%d or smaller, or say that you mean it: pulumi config set allowSshFromAnywhere true", shortestPrefix)
 	}
 	return prefix
 }

@@ -23,6 +23,7 @@ const (
 	keyArchitecture         = "architecture"
 	keyDiskSize             = "diskSize"
 	keyHosts                = "hosts"
+	keyAllowPublicHosts     = "allowPublicHosts"
 	keySSHUser              = "sshUser"
 	keySSHPrivateKeyFile    = "sshPrivateKeyFile"
 	keyLoadBalancer         = "loadBalancer"
@@ -57,6 +58,9 @@ var instanceTypeKeys = map[topology.Role]string{
 	topology.Store:        "storeInstanceType",
 }
 
+// InstanceTypeKeys maps a role to the setting of its instance type.
+func InstanceTypeKeys() map[topology.Role]string { return maps.Clone(instanceTypeKeys) }
+
 // defaults maps every setting to its default. An empty text means that there is none: the setting is optional, or Load reports
 // that it is missing.
 //
@@ -77,6 +81,7 @@ var defaults = map[string]string{
 	keyArchitecture:         "",
 	keyDiskSize:             "16",
 	keyHosts:                "[]",
+	keyAllowPublicHosts:     "false",
 	keySSHUser:              "ubuntu",
 	keySSHPrivateKeyFile:    "",
 	keyLoadBalancer:         string(HAProxy),

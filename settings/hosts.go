@@ -16,7 +16,20 @@ import (
 
 const defaultSSHPort = 22
 
-var hostNamePattern = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,62})(\.[A-Za-z0-9]([A-Za-z0-9-]{0,62}))*$`)
+// hostNamePattern matches a name for a resolver. A last label of digits alone belongs to an IPv4 address.
+var hostNamePattern = regexp.MustCompile(`^([A-Za-z0-9_][A-Za-z0-9_-]{0,62}\.)*([A-Za-z_]|[0-9]+[A-Za-z_-])[A-Za-z0-9_-]{0,62}$`)
+
+// Address ranges besides RFC 1918's that are not routed on the internet (IANA's registry of special-purpose addresses).
+var unrouted = []netip.Prefix{
+	netip.MustParsePrefix("100.64.0.0/10"),  // behind a carrier's NAT; many VPNs use it
+	netip.MustParsePrefix("169.254.0.0/16"), // link-local
+	netip.MustParsePrefix("198.18.0.0/15"),  // benchmarks
+}
+
+// isPublic reports whether an IPv4 address of a machine is routed on the internet.
+func isPublic(address netip.Addr) bool {
+	return !address.IsPrivate() && !slices.ContainsFunc(unrouted, func(prefix netip.Prefix) bool { return prefix.Contains(address) })
+}
 
 // hosts returns the listed machines in the order of the nodes, and the nodes with their addresses. A machine without a node is a
 // spare. It is checked, and not used.
@@ -29,9 +42,10 @@ func (r *reader) hosts(nodes []topology.Node, user string) ([]Host, []topology.N
 			"list every machine as {name, address, hostKey}, with privateAddress, port and user where they differ from the defaults")
 		return nil, nil
 	}
+	publicHosts := r.boolean(keyAllowPublicHosts)
 	places := make([]topology.Node, len(listed))
 	for i := range listed {
-		places[i] = r.host(fmt.Sprintf("%s[%d]", keyHosts, i), &listed[i], user)
+		places[i] = r.host(fmt.Sprintf("%s[%d]", keyHosts, i), &listed[i], user, publicHosts)
 	}
 	if err := topology.CheckUnique(slices.DeleteFunc(slices.Clone(places), func(node topology.Node) bool {
 		return node.Name == "" || !node.Address.IsValid()
@@ -52,7 +66,7 @@ func (r *reader) hosts(nodes []topology.Node, user string) ([]Host, []topology.N
 }
 
 // host fills in one machine's defaults and checks it. It returns the node that the machine becomes, with name and address.
-func (r *reader) host(key string, host *Host, user string) topology.Node {
+func (r *reader) host(key string, host *Host, user string, publicHosts bool) topology.Node {
 	node := topology.Node{Name: host.Name}
 	if !slices.ContainsFunc(topology.Room(), func(known topology.Node) bool { return known.Name == host.Name }) {
 		r.fault(key+".name", host.Name, Unknown, "is not a node of the cluster", "use manager, interlock, store, frontend01, frontend02 …, or worker01, worker02 …")
@@ -60,9 +74,7 @@ func (r *reader) host(key string, host *Host, user string) topology.Node {
 	if host.User == "" {
 		host.User = user
 	}
-	if !userPattern.MatchString(host.User) {
-		r.fault(key+".user", host.User, Malformed, "is not a user name", "set it to the user that SSH logs in as")
-	}
+	r.userName(key+".user", host.User)
 	if host.Port == 0 {
 		host.Port = defaultSSHPort
 	}
@@ -76,8 +88,12 @@ func (r *reader) host(key string, host *Host, user string) topology.Node {
 		host.PrivateAddress = host.Address
 	}
 	address, err := netip.ParseAddr(host.PrivateAddress)
-	if err != nil || !address.Is4() {
-		r.fault(key+".privateAddress", host.PrivateAddress, Malformed, "is not an IPv4 address", "set it to the address at which the other machines reach this one")
+	switch {
+	case err != nil || !address.Is4() || !address.IsGlobalUnicast() && !address.IsLinkLocalUnicast():
+		r.fault(key+".privateAddress", host.PrivateAddress, Malformed, "is not a machine's IPv4 address", "set it to the address at which the other machines reach this one")
+	case isPublic(address) && !publicHosts:
+		r.fault(key+".privateAddress", host.PrivateAddress, Insecure, "is a public address, at which Docker and the databases would listen for the other machines",
+			"set it to an address in a private network, or say that you mean it, and that a firewall lets nobody else in: pulumi config set allowPublicHosts true")
 	}
 	node.Address = address
 	host.HostKey = strings.TrimSpace(host.HostKey)

@@ -184,10 +184,23 @@ func TestMistakesAreReported(t *testing.T) {
 		"no key pair":                           {onAWS, map[string]string{"keyPair": "-"}, nil, "keyPair", settings.Missing},
 		"no operator range":                     {onAWS, map[string]string{"operatorCidr": "-"}, nil, "operatorCidr", settings.Missing},
 		"SSH open to the world":                 {onAWS, map[string]string{"operatorCidr": "0.0.0.0/0"}, nil, "operatorCidr", settings.Insecure},
+		"SSH open to half the world":            {onAWS, map[string]string{"operatorCidr": "0.0.0.0/1"}, nil, "operatorCidr", settings.Insecure},
+		"SSH open to a large provider":          {onAWS, map[string]string{"operatorCidr": "198.0.0.0/15"}, nil, "operatorCidr", settings.Insecure},
+		"operator range of IPv6":                {onAWS, map[string]string{"operatorCidr": "2001:db8::/32"}, nil, "operatorCidr", settings.Malformed},
+		"every IPv6 address as operator":        {onAWS, map[string]string{"operatorCidr": "::/0"}, nil, "operatorCidr", settings.Malformed},
+		"IPv4 in IPv6 as operator":              {onAWS, map[string]string{"operatorCidr": "::ffff:0.0.0.0/97"}, nil, "operatorCidr", settings.Malformed},
+		"two operator ranges":                   {onAWS, map[string]string{"operatorCidr": "0.0.0.0/1,128.0.0.0/1"}, nil, "operatorCidr", settings.Malformed},
+		"a list of operator ranges":             {onAWS, map[string]string{"operatorCidr": `["203.0.113.7/32"]`}, nil, "operatorCidr", settings.Malformed},
 		"operator range without a length":       {onAWS, map[string]string{"operatorCidr": "203.0.113.7"}, nil, "operatorCidr", settings.Malformed},
 		"operator range with host bits":         {onAWS, map[string]string{"operatorCidr": "203.0.113.7/24"}, nil, "operatorCidr", settings.Malformed},
 		"a boolean in words":                    {onAWS, map[string]string{"allowSshFromAnywhere": "perhaps"}, nil, "allowSshFromAnywhere", settings.Unknown},
 		"region that is a zone":                 {onAWS, map[string]string{"region": "us-west-1b"}, nil, "region", settings.Malformed},
+		"region in capitals":                    {onAWS, map[string]string{"region": "US-WEST-1"}, nil, "region", settings.Malformed},
+		"region that is a local zone":           {onAWS, map[string]string{"region": "us-west-2-lax-1a"}, nil, "region", settings.Malformed},
+		"region without a number":               {onAWS, map[string]string{"region": "us-west"}, nil, "region", settings.Malformed},
+		"zone of a region with a longer number": {onAWS, map[string]string{"availabilityZone": "us-west-12a"}, nil, "availabilityZone", settings.Conflict},
+		"zone of a mobile network":              {onAWS, map[string]string{"region": "us-east-1", "availabilityZone": "us-east-1-wl1-bos-wlz-1"}, nil, "availabilityZone", settings.Malformed},
+		"zone in capitals":                      {onAWS, map[string]string{"availabilityZone": "us-west-1B"}, nil, "availabilityZone", settings.Malformed},
 		"zone of another region":                {onAWS, map[string]string{"availabilityZone": "eu-west-1a"}, nil, "availabilityZone", settings.Conflict},
 		"VPC range that is none":                {onAWS, map[string]string{"vpcCidr": "192.168.0.0"}, nil, "vpcCidr", settings.Malformed},
 		"VPC range too large":                   {onAWS, map[string]string{"vpcCidr": "192.0.0.0/8"}, nil, "vpcCidr", settings.OutOfRange},
@@ -201,6 +214,11 @@ func TestMistakesAreReported(t *testing.T) {
 		"architecture by its other name":        {onHosts, map[string]string{"architecture": "x86_64"}, nil, "architecture", settings.Unknown},
 		"disk too small":                        {onAWS, map[string]string{"diskSize": "4"}, nil, "diskSize", settings.OutOfRange},
 		"SSH user that is none":                 {onAWS, map[string]string{"sshUser": "Jane Doe"}, nil, "sshUser", settings.Malformed},
+		"SSH user that ssh takes for an option": {onAWS, map[string]string{"sshUser": "-oProxyCommand=reboot"}, nil, "sshUser", settings.Malformed},
+		"SSH user with a shell's characters":    {onAWS, map[string]string{"sshUser": "jane;reboot"}, nil, "sshUser", settings.Malformed},
+		"SSH user with a variable":              {onAWS, map[string]string{"sshUser": "$HOME"}, nil, "sshUser", settings.Malformed},
+		"SSH user with a host":                  {onAWS, map[string]string{"sshUser": "jane@"}, nil, "sshUser", settings.Malformed},
+		"SSH user that is too long":             {onAWS, map[string]string{"sshUser": strings.Repeat("a", 257)}, nil, "sshUser", settings.Malformed},
 		"key file that is not there":            {onAWS, map[string]string{"sshPrivateKeyFile": "/keys/none"}, nil, "sshPrivateKeyFile", settings.Unknown},
 		"key file that is no key":               {onAWS, map[string]string{"sshPrivateKeyFile": "/keys/text"}, nil, "sshPrivateKeyFile", settings.Malformed},
 		"key file with a passphrase":            {onAWS, map[string]string{"sshPrivateKeyFile": "/keys/locked"}, nil, "sshPrivateKeyFile", settings.Malformed},
@@ -226,6 +244,13 @@ func TestMistakesAreReported(t *testing.T) {
 		"a machine that is no node":             {onHosts, map[string]string{"hosts": "[" + host("database", "10.0.0.9") + "," + onHosts()["hosts"][1:]}, nil, "hosts[0].name", settings.Unknown},
 		"no host key":                           {onHosts, map[string]string{"hosts": strings.Replace(onHosts()["hosts"], hostKey, "", 1)}, nil, "hosts[0].hostKey", settings.Malformed},
 		"a private address that is a name":      {onHosts, map[string]string{"hosts": strings.Replace(onHosts()["hosts"], "10.0.0.1", "manager.example.org", 1)}, nil, "hosts[0].privateAddress", settings.Malformed},
+		"a machine's public address":            {onHosts, map[string]string{"hosts": strings.Replace(onHosts()["hosts"], "10.0.0.1", "198.51.100.4", 1)}, nil, "hosts[0].privateAddress", settings.Insecure},
+		"a public address as the private one":   {onHosts, map[string]string{"hosts": strings.Replace(onHosts()["hosts"], `"address":"10.0.0.1"`, `"address":"10.0.0.1","privateAddress":"8.8.8.8"`, 1)}, nil, "hosts[0].privateAddress", settings.Insecure},
+		"a private address of no machine":       {onHosts, map[string]string{"hosts": strings.Replace(onHosts()["hosts"], "10.0.0.1", "0.0.0.0", 1)}, nil, "hosts[0].privateAddress", settings.Malformed},
+		"a private address that stays at home":  {onHosts, map[string]string{"hosts": strings.Replace(onHosts()["hosts"], "10.0.0.1", "127.0.0.1", 1)}, nil, "hosts[0].privateAddress", settings.Malformed},
+		"a private address of many":             {onHosts, map[string]string{"hosts": strings.Replace(onHosts()["hosts"], "10.0.0.1", "224.0.0.1", 1)}, nil, "hosts[0].privateAddress", settings.Malformed},
+		"an address with a number too large":    {onHosts, map[string]string{"hosts": strings.Replace(onHosts()["hosts"], `"address":"10.0.0.1"`, `"address":"10.0.0.256","privateAddress":"10.0.0.1"`, 1)}, nil, "hosts[0].address", settings.Malformed},
+		"public hosts in words":                 {onHosts, map[string]string{"allowPublicHosts": "perhaps"}, nil, "allowPublicHosts", settings.Unknown},
 		"a port out of range":                   {onHosts, map[string]string{"hosts": strings.Replace(onHosts()["hosts"], `"address":"10.0.0.1"`, `"address":"10.0.0.1","port":70000`, 1)}, nil, "hosts[0].port", settings.OutOfRange},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -242,6 +267,46 @@ func TestMistakesAreReported(t *testing.T) {
 				t.Errorf("the error shows the password: %v", err)
 			}
 		})
+	}
+}
+
+// TestUnusualValuesAreAccepted holds values that are right, although few stacks have them.
+func TestUnusualValuesAreAccepted(t *testing.T) {
+	publicHosts := strings.NewReplacer("10.0.0.1", "198.51.100.4", "10.0.0.2", "8.8.8.8").Replace(onHosts()["hosts"])
+	for name, test := range map[string]struct {
+		base func() map[string]string
+		set  []map[string]string // each is loaded
+	}{
+		"user names": {onAWS, []map[string]string{
+			{"sshUser": "john.doe"}, {"sshUser": "Administrator"}, {"sshUser": "backup$"}, {"sshUser": "jane@example.org"}, {"sshUser": `EXAMPLE\jane`},
+			{"sshUser": "jane+ci"}, {"sshUser": "_apt"}, {"sshUser": "007"}, {"sshUser": "ec2-user"}, {"sshUser": strings.Repeat("a", 40)},
+		}},
+		"regions": {onAWS, []map[string]string{
+			{"region": "eusc-de-east-1", "availabilityZone": "eusc-de-east-1a"}, {"region": "us-gov-east-1", "availabilityZone": "us-gov-east-1c"},
+			{"region": "cn-northwest-1"}, {"region": "us-isob-east-1"}, {"region": "eu-isoe-west-1"}, {"region": "mx-central-1"},
+			{"region": "ap-southeast-12", "availabilityZone": "ap-southeast-12a"}, {"region": "us-west-2", "availabilityZone": "us-west-2-lax-1a"},
+			{"region": "us-east-1", "availabilityZone": "us-east-1-atl-2a"},
+		}},
+		"operators": {onAWS, []map[string]string{
+			{"operatorCidr": "198.51.0.0/16"}, {"operatorCidr": "0.0.0.0/0", "allowSshFromAnywhere": "true"}, {"operatorCidr": "128.0.0.0/1", "allowSshFromAnywhere": "true"},
+		}},
+		"hosts": {onHosts, []map[string]string{
+			{"allowPublicHosts": "true", "hosts": publicHosts},
+			{"hosts": strings.Replace(onHosts()["hosts"], `"address":"10.0.0.1"`, `"address":"198.51.100.4","privateAddress":"10.0.0.1"`, 1)},
+			{"hosts": strings.Replace(onHosts()["hosts"], "10.0.0.1", "100.101.102.103", 1)}, // carrier-grade NAT, as many VPNs use it
+			{"hosts": strings.Replace(onHosts()["hosts"], "10.0.0.1", "169.254.7.8", 1)},
+			{"hosts": strings.Replace(onHosts()["hosts"], `"address":"10.0.0.1"`, `"address":"my_host.example","privateAddress":"10.0.0.1"`, 1)},
+			{"hosts": strings.Replace(onHosts()["hosts"], `"address":"10.0.0.1"`, `"address":"3com.example","privateAddress":"10.0.0.1","user":"john.doe"`, 1)},
+		}},
+		"images": {onAWS, []map[string]string{
+			{"postgresImage": "postgres:18.6"}, {"postgresImage": "postgres@sha256:" + strings.Repeat("0", 64)}, {"postgresImage": "registry.example.org:5000/pg:mine"},
+		}},
+	} {
+		for _, set := range test.set {
+			if _, err := load(broken(test.base(), set)); err != nil {
+				t.Errorf("%s: %v: %v", name, set, err)
+			}
+		}
 	}
 }
 
@@ -299,7 +364,7 @@ func TestMessagesNameKeyValueAndRemedy(t *testing.T) {
 	}{
 		{onAWS, map[string]string{"frontends": "two"}, `swarm-scale:frontends is "two", which is not a whole number in range: set it to 1 … 180`},
 		{onAWS, map[string]string{"keyPair": "-"}, `swarm-scale:keyPair is not set: name an EC2 key pair of us-west-1: pulumi config set keyPair NAME (aws ec2 describe-key-pairs lists them)`},
-		{onAWS, map[string]string{"operatorCidr": "0.0.0.0/0"}, `swarm-scale:operatorCidr is "0.0.0.0/0", which opens SSH to the whole internet: give your own range, or say that you mean it: pulumi config set allowSshFromAnywhere true`},
+		{onAWS, map[string]string{"operatorCidr": "0.0.0.0/0"}, `swarm-scale:operatorCidr is "0.0.0.0/0", which opens SSH to 4294967296 addresses: give your own range, /16 or smaller, or say that you mean it: pulumi config set allowSshFromAnywhere true`},
 		{onAWS, map[string]string{"postgresPassword": "hunter2"}, `swarm-scale:postgresPassword is "[secret]", which has 7 characters: use 12 to 128: pulumi config set --secret postgresPassword`},
 		{onHosts, map[string]string{"frontends": "2"}, `swarm-scale:hosts has no machine named frontend02: add one, or ask for fewer frontends or workers`},
 	} {

@@ -8,11 +8,23 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// userPattern matches what useradd accepts as a login name.
-var userPattern = regexp.MustCompile(`^[a-z_][a-z0-9_-]{0,31}$`)
+// userPattern matches the login names of POSIX, of directories ("jane@example.org", "EXAMPLE\jane"), and of machines ("backup$").
+// None of them is an option of ssh, and none needs more than quotes in a shell.
+var userPattern = regexp.MustCompile(`^([A-Za-z0-9.-]+\\)?[A-Za-z0-9_][A-Za-z0-9_.+-]*\$?(@[A-Za-z0-9][A-Za-z0-9.-]*)?$`)
+
+// maxUserLength is Linux's LOGIN_NAME_MAX, with its closing zero byte.
+const maxUserLength = 256
+
+// userName records a fault unless the text is a login name.
+func (r *reader) userName(key, value string) {
+	if !userPattern.MatchString(value) || len(value) >= maxUserLength {
+		r.fault(key, value, Malformed, "is not a user name", "set it to the user that SSH logs in as, such as ubuntu, john.doe or jane@example.org")
+	}
+}
 
 func (r *reader) ssh() SSHSettings {
-	s := SSHSettings{User: r.matching(keySSHUser, userPattern, "is not a user name", "set it to the user that SSH logs in as, such as ubuntu")}
+	s := SSHSettings{User: r.text(keySSHUser)}
+	r.userName(keySSHUser, s.User)
 	path := r.text(keySSHPrivateKeyFile)
 	if path == "" {
 		return s

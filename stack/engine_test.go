@@ -216,7 +216,7 @@ func testReplacedMachineGetsEverythingAgain(t *testing.T, deployed *harness.Stac
 		"manager": {
 			created: []string{"frontend01", "frontend02", "mynet", "pg", "redis01", "redis02", "results-app", "swarm-image-manager", "worker01"},
 			// The members' joins make their engines follow the new Consul.
-			updated: []string{"check", "consul", "frontend01-join", "frontend01-retirement", "frontend02-join", "frontend02-retirement",
+			updated: []string{"check", "consul", "frontend01-healthy", "frontend01-join", "frontend01-retirement", "frontend02-healthy", "frontend02-join", "frontend02-retirement",
 				"manager-engine", "manager-ready", "pg-password", "store-join", "swarm-manager", "swarm-members", "worker01-join"},
 			order: []string{"delete manager", "create manager", "update manager-ready", "update manager-engine", "update swarm-manager",
 				"update swarm-members", "create mynet", "create frontend01", "create frontend02"},
@@ -229,7 +229,7 @@ func testReplacedMachineGetsEverythingAgain(t *testing.T, deployed *harness.Stac
 		},
 		"frontend01": {
 			created: []string{"frontend01", "redis-image-frontend01", "redis01", "redis01-data", "swarm-image-frontend01", "web-vote-app-frontend01"},
-			updated: []string{"check", "frontend01-engine", "frontend01-join", "frontend01-ready", "swarm-members"},
+			updated: []string{"check", "frontend01-engine", "frontend01-healthy", "frontend01-join", "frontend01-ready", "swarm-members"},
 			order: []string{"delete frontend01", "create frontend01", "update frontend01-ready", "update frontend01-engine",
 				"update frontend01-join", "update swarm-members", "create frontend01"},
 		},
@@ -396,7 +396,7 @@ func TestChangedBallotReplacesItsContainers(t *testing.T) {
 				continue
 			}
 			for _, other := range records {
-				if (other.Name == "frontend01" || other.Name == "frontend03") && other.Op == simulation.Create && record.Start.Before(other.End) {
+				if (other.Name == "frontend01-healthy" || other.Name == "frontend03-healthy") && record.Start.Before(other.End) {
 					t.Errorf("%s was stopped before %s answered", second, other.Name)
 				}
 			}
@@ -515,4 +515,60 @@ func publicKey(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key.PublicKey())))
+}
+
+// TestHostsByNameAndIPv6HaveOutputsToUse holds the outputs of a stack whose machines are reached by names and IPv6 addresses.
+func TestHostsByNameAndIPv6HaveOutputsToUse(t *testing.T) {
+	t.Parallel()
+	var hosts []map[string]any
+	for i, address := range []string{"manager.example", "localhost", "2001:db8::3", "10.0.0.4", "worker.example", "2001:db8::6"} {
+		hosts = append(hosts, map[string]any{
+			"name":    []string{"manager", "interlock", "frontend01", "frontend02", "worker01", "store"}[i],
+			"address": address, "privateAddress": "10.0.0." + strconv.Itoa(i+1), "hostKey": publicKey(t),
+		})
+	}
+	hosts[2]["port"] = 2222
+	e := simulated(t, map[string]any{"platform": "hosts", "hosts": hosts})
+	up(t, e)
+	shown := outputs(t, e)
+	for name, want := range map[string]string{"resultsUrl": "http://[2001:db8::6]", "hostsFileLine": "127.0.0.1 votingapp.local"} {
+		if got := shown[name].Value; got != want {
+			t.Errorf("output %s is %v, want %s", name, got, want)
+		}
+	}
+	if got := shown["ssh"].Value.(map[string]any)["frontend01"]; !strings.HasSuffix(got.(string), " -p 2222 ubuntu@2001:db8::3") {
+		t.Errorf("output ssh has %v for frontend01", got)
+	}
+	unchanged(t, e)
+}
+
+// TestContainerThatDoesNotGetHealthySpeaks holds that up shows what the container itself says, that the second wave stays as it was,
+// and that the next up goes on.
+func TestContainerThatDoesNotGetHealthySpeaks(t *testing.T) {
+	t.Parallel()
+	e := simulated(t, nil)
+	up(t, e)
+	if err := e.Set(map[string]any{"optionA": "Kittens"}); err != nil {
+		t.Fatal(err)
+	}
+	const words = "its log ends: the queue at redis01:6379 refuses writes"
+	broken := true
+	e.World.OnCommand("frontend01-healthy", func(command simulation.Execution) (simulation.Outcome, error) {
+		if broken {
+			return simulation.Outcome{Stderr: words}, errors.New("exit status 1: " + words)
+		}
+		return simulation.Outcome{}, nil
+	})
+	failed, err := e.Up(t.Context())
+	if err == nil || !strings.Contains(err.Error(), words) {
+		t.Errorf("the failure is told as: %v", err)
+	}
+	if got := steps(failed); slices.Contains(got["delete"], "frontend02") || slices.Contains(got["create"], "frontend02") {
+		t.Errorf("the second wave was replaced although the first is broken: %v", got)
+	}
+	broken = false
+	second := up(t, e)
+	inOrder(t, second, "update frontend01-healthy", "create frontend02")
+	unchanged(t, e)
+	destroyed(t, e)
 }

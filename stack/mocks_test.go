@@ -6,6 +6,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -30,6 +31,7 @@ type registered struct {
 type mocks struct {
 	mutex     sync.Mutex
 	resources []registered
+	lookups   map[string]string // what was asked last, by function
 }
 
 // NewResource returns a resource's inputs as its outputs, with what the clouds would add.
@@ -66,7 +68,18 @@ func (m *mocks) Call(arguments pulumi.MockCallArgs) (resource.PropertyMap, error
 		"aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings": {
 			"instanceTypes": []any{"t2.micro", "t2.micro", "m3.medium"}, "locations": []any{"us-west-1b", "us-west-1c", "us-west-1c"},
 		},
-		"aws:ec2/getAmi:getAmi": {"id": "ami-0123456789abcdef0"},
+		"aws:ec2/getAmi:getAmi":                   {"id": "ami-0123456789abcdef0", "architecture": "x86_64"},
+		"aws:ec2/getInstanceType:getInstanceType": {"supportedArchitectures": []any{"i386", "x86_64"}},
+	}
+	asked := fmt.Sprint(arguments.Args.Mappable())
+	m.mutex.Lock()
+	m.lookups[arguments.Token] = asked
+	m.mutex.Unlock()
+	for _, arm := range []string{"t4g.", "m7g.", "p6e-gb200.", armImage} {
+		if strings.Contains(asked, arm) {
+			answers["aws:ec2/getAmi:getAmi"]["architecture"] = "arm64"
+			answers["aws:ec2/getInstanceType:getInstanceType"]["supportedArchitectures"] = []any{"arm64"}
+		}
 	}
 	answer, ok := answers[arguments.Token]
 	if !ok {
@@ -74,6 +87,9 @@ func (m *mocks) Call(arguments pulumi.MockCallArgs) (resource.PropertyMap, error
 	}
 	return resource.NewPropertyMapFromMap(answer), nil
 }
+
+// armImage is the only AMI of the mocks that is for arm64.
+const armImage = "ami-0a0a0a0a0a0a0a0a0"
 
 const password, voterKey = rehearsal.PostgresPassword, rehearsal.VoterKey
 
@@ -110,9 +126,16 @@ func hostsSettings(t *testing.T) map[string]string {
 // deploy runs the program against mocks and returns the registered resources.
 func deploy(t *testing.T, values map[string]string) ([]registered, error) {
 	t.Helper()
+	m, err := deployWithMocks(t, values)
+	return m.resources, err
+}
+
+// deployWithMocks runs the program against mocks.
+func deployWithMocks(t *testing.T, values map[string]string) (*mocks, error) {
+	t.Helper()
 	// The program wants an SSH agent. With mocks, nothing dials.
 	t.Setenv("SSH_AUTH_SOCK", "/nonexistent/agent")
-	m := &mocks{}
+	m := &mocks{lookups: map[string]string{}}
 	err := pulumi.RunErr(stack.Deploy, pulumi.WithMocks("swarm-scale", "dev", m), func(info *pulumi.RunInfo) {
 		info.Config = map[string]string{}
 		for key, value := range values {
@@ -120,7 +143,7 @@ func deploy(t *testing.T, values map[string]string) ([]registered, error) {
 		}
 		info.ConfigSecretKeys = []string{"swarm-scale:postgresPassword", "swarm-scale:voterKey"}
 	})
-	return m.resources, err
+	return m, err
 }
 
 func find(t *testing.T, resources []registered, token, name string) registered {

@@ -11,10 +11,10 @@ import (
 // export exports the outputs, which are what a person needs once the stack is up.
 func export(ctx *pulumi.Context, machines *infra.Machines, poll *app.App) {
 	ctx.Export("voteUrl", pulumi.String("http://"+app.VoteHost))
-	ctx.Export("resultsUrl", pulumi.Sprintf("http://%s", machines.Of(topology.Store)[0].PublicAddress))
+	ctx.Export("resultsUrl", machines.Of(topology.Store)[0].HTTP())
 	ctx.Export("statisticsUrl", poll.StatisticsURL)
 	// For the /etc/hosts of a voter, until a name server knows voteUrl. A line has one load balancer.
-	ctx.Export("hostsFileLine", pulumi.Sprintf("%s %s", machines.Of(topology.LoadBalancer)[0].PublicAddress, app.VoteHost))
+	ctx.Export("hostsFileLine", pulumi.Sprintf("%s %s", machines.Of(topology.LoadBalancer)[0].NumericAddress(ctx.Context()), app.VoteHost))
 
 	nodes, ssh, knownHosts := pulumi.Map{}, pulumi.StringMap{}, pulumi.StringArray{}
 	for _, node := range machines.Nodes {

@@ -67,7 +67,7 @@ func TestTreeOfTheDevStack(t *testing.T) {
 		appType + " > docker:index/remoteImage:RemoteImage":                           4,
 		appType + " > docker:index/volume:Volume":                                     3,
 		appType + " > docker:index/container:Container":                               8,
-		appType + " > command:remote:Command":                                         2 + 1 + 1 + 1, // retirements, the worker's queues, the password, the check
+		appType + " > command:remote:Command":                                         2 + 2 + 1 + 1 + 1, // web containers awaited, retirements, the worker's queues, the password, the check
 	}
 	for _, key := range slices.Sorted(maps.Keys(want)) {
 		if got[key] != want[key] {
@@ -102,8 +102,8 @@ func TestContainersAreTheWalkThroughs(t *testing.T) {
 				"frontend01": {"sha256:built", "swarm", []string{"constraint:node==frontend01", "WEB_VOTE_NUMBER=01", "REDIS_ADDRESS=redis01:6379", "OPTION_A=Cats", "OPTION_B=Dogs", "VOTER_KEY=" + voterKey},
 					"192.168.33.20:5000→80", map[resource.PropertyKey]string{"hostname": `"votingapp"`, "domainname": `"local"`}},
 				"frontend02": {"sha256:built", "swarm", []string{"constraint:node==frontend02", "WEB_VOTE_NUMBER=02", "REDIS_ADDRESS=redis02:6379", "OPTION_A=Cats", "OPTION_B=Dogs", "VOTER_KEY=" + voterKey},
-					"192.168.33.21:5000→80", map[resource.PropertyKey]string{"wait": "true"}},
-				"pg": {"sha256:pulled", "swarm", []string{"constraint:node==store", "POSTGRES_PASSWORD=" + password}, "192.168.33.250:5432→5432",
+					"192.168.33.21:5000→80", nil},
+				"pg": {"sha256:pulled", "swarm", []string{"constraint:node==store", "PGDATA=/var/lib/postgresql/data", "POSTGRES_PASSWORD=" + password}, "192.168.33.250:5432→5432",
 					map[resource.PropertyKey]string{"volumes": `[{"containerPath":"/var/lib/postgresql/data","volumeName":"pg-data"}]`}},
 				"worker01": {"sha256:built", "swarm", []string{"constraint:node==worker01", "WORKER_NUMBER=01", "REDIS_ADDRESSES_FILE=/etc/vote-worker/queues", "POSTGRES_PASSWORD=" + password}, "", nil},
 				"results-app": {"sha256:built", "swarm", []string{"constraint:node==store", "OPTION_A=Cats", "OPTION_B=Dogs", "POSTGRES_PASSWORD=" + password},
@@ -298,6 +298,62 @@ func TestMachinesAreTheWalkThroughs(t *testing.T) {
 	machine := find(t, resources, "aws:ec2/instance:Instance", "store")
 	if machine.inputs["ami"].StringValue() != "ami-11111111111111111" || slices.Contains(machine.request.GetIgnoreChanges(), "ami") {
 		t.Error("want the AMI of the settings used, and a changed one not ignored")
+	}
+}
+
+// TestMachinesHaveTheArchitectureOfThePrograms holds that AWS is asked about the instance types and the AMI before anything is made.
+func TestMachinesHaveTheArchitectureOfThePrograms(t *testing.T) {
+	all := func(kind string) map[string]string {
+		values := awsSettings()
+		for _, role := range []string{"manager", "loadBalancer", "frontend", "worker", "store"} {
+			values[role+"InstanceType"] = kind
+		}
+		return values
+	}
+	for name, test := range map[string]struct {
+		values map[string]string
+		ami    string
+		faults []string // keys; none: it is right
+	}{
+		"x86 types on an x86 image":     {all("m5.large"), "ami-0123456789abcdef0", nil},
+		"arm types on the newest image": {all("t4g.micro"), "", nil},
+		"arm types on an arm image":     {all("m7g.large"), armImage, nil},
+		"arm types on an x86 image":     {all("m7g.large"), "ami-0123456789abcdef0", []string{"ami"}},
+		"x86 types on an arm image":     {awsSettings(), armImage, []string{"ami"}},
+		"arm by another name":           {all("p6e-gb200.36xlarge"), "", []string{"managerInstanceType"}},
+		"both":                          {all("p6e-gb200.36xlarge"), armImage, []string{"managerInstanceType", "ami"}},
+	} {
+		test.values["ami"] = test.ami
+		resources, err := deploy(t, test.values)
+		switch {
+		case err == nil:
+			t.Errorf("%s: no error", name)
+		// What is right gets as far as the zones, none of which offers it. So the programs need not be built.
+		case test.faults == nil && !strings.Contains(err.Error(), "no availability zone"):
+			t.Errorf("%s: %v", name, err)
+		}
+		for _, key := range test.faults {
+			if !strings.Contains(fmt.Sprint(err), "swarm-scale:"+key+" is ") {
+				t.Errorf("%s: want a fault of %s: %v", name, key, err)
+			}
+		}
+		for _, r := range resources {
+			if test.faults != nil && strings.HasPrefix(r.token, "aws:") {
+				t.Errorf("%s: %s %s was registered", name, r.token, r.name)
+			}
+		}
+	}
+}
+
+// TestUbuntuIsCanonicalsInEveryPartition holds whose image is looked up.
+func TestUbuntuIsCanonicalsInEveryPartition(t *testing.T) {
+	for region, want := range map[string]string{"us-west-1": "099720109477", "cn-north-1": "837727238323", "us-gov-west-1": "513442679011"} {
+		values := awsSettings()
+		values["region"], values["availabilityZone"] = region, region+"c"
+		m, err := deployWithMocks(t, values)
+		if err != nil || !strings.Contains(m.lookups["aws:ec2/getAmi:getAmi"], want) {
+			t.Errorf("in %s Ubuntu is looked up as %s (%v)", region, m.lookups["aws:ec2/getAmi:getAmi"], err)
+		}
 	}
 }
 

@@ -10,11 +10,8 @@ import (
 	"swarm-scale/cluster"
 )
 
-// Times of a container's life, in seconds.
-const (
-	stopGrace = 30  // from stop to kill: enough for a worker's batch and PostgreSQL's shutdown
-	awaitTime = 120 // until it is healthy
-)
+// stopGrace is the number of seconds from stop to kill: enough for a worker's batch and PostgreSQL's shutdown.
+const stopGrace = 30
 
 // Run runs a workload on the node's own engine, outside of any cluster. Its ports are published on every address of the node.
 func (e Engine) Run(ctx *pulumi.Context, w cluster.Workload, parent pulumi.Resource) (*cluster.Running, error) {
@@ -98,10 +95,6 @@ func Arguments(w cluster.Workload, needs Needs) *docker.ContainerArgs {
 			StartPeriod: pulumi.String("30s"),
 			Retries:     pulumi.Int(2),
 		}
-	}
-	if w.Update.Await {
-		arguments.Wait = pulumi.Bool(true)
-		arguments.WaitTimeout = pulumi.Int(awaitTime)
 	}
 	return arguments
 }

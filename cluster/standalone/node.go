@@ -30,11 +30,16 @@ var (
 
 // newEngine waits for a node, and installs and configures an engine that keeps its state in Consul.
 func (c *swarm) newEngine(ctx *pulumi.Context, node *infra.Node) (engine.Engine, error) {
+	architecture := c.settings.Architecture
+	if !isMember(node.Role) {
+		architecture = "" // only members run the programs
+	}
 	ready, err := node.Run(ctx, node.Name+"-ready", infra.Script{
 		Text: readyScript,
 		Variables: map[string]pulumi.StringInput{
 			"NODE_NAME":       pulumi.String(node.Name),
 			"PRIVATE_ADDRESS": pulumi.String(node.Address.String()),
+			"ARCHITECTURE":    pulumi.String(architecture),
 		},
 	}, c.inside)
 	if err != nil {

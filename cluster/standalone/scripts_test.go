@@ -331,3 +331,64 @@ func TestUnchangedContainerKeepsRunning(t *testing.T) {
 		t.Errorf("delete asks\n%s", deleted)
 	}
 }
+
+// TestMachineOfAnotherArchitectureIsRefused holds what a node that runs the programs is told if it cannot.
+func TestMachineOfAnotherArchitectureIsRefused(t *testing.T) {
+	for _, test := range []struct{ machine, architecture, refusal string }{
+		{"x86_64", "amd64", ""}, {"aarch64", "arm64", ""}, {"aarch64", "", ""},
+		{"aarch64", "amd64", "store is arm64, and the programs are built for amd64"}, {"x86_64", "arm64", "store is amd64"}, {"riscv64", "amd64", "store is riscv64"},
+	} {
+		fakes := t.TempDir()
+		for name, text := range map[string]string{
+			"uname":    `if [ "$1" = -m ]; then echo ` + test.machine + `; else echo 5.15.0; fi`,
+			"ip":       "exit 1", // the next check fails
+			"hostname": "echo store",
+		} {
+			if err := os.WriteFile(filepath.Join(fakes, name), []byte("#!/bin/sh\n"+text+"\n"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
+		output, err := run(t, readyScript, "create", fakes, "NODE_NAME=store", "PRIVATE_ADDRESS=10.0.0.1", "ARCHITECTURE="+test.architecture)
+		if refused := strings.Contains(output, "programs are built for"); err == nil || refused != (test.refusal != "") || !strings.Contains(output, test.refusal) {
+			t.Errorf("%s for programs of %q: %v\n%s", test.machine, test.architecture, err, output)
+		}
+	}
+}
+
+// TestHealthIsAwaited holds that the wait ends with the health, and that a failure has the container's last words.
+func TestHealthIsAwaited(t *testing.T) {
+	for _, test := range []struct {
+		name, states string // the health at each look; the last one stays
+		fails        bool
+	}{{"at once", "healthy", false}, {"after a while", "starting unhealthy healthy", false}, {"never", "starting unhealthy", true}, {"gone", "missing", true}} {
+		fakes := t.TempDir()
+		if err := os.WriteFile(filepath.Join(fakes, "states"), []byte(strings.ReplaceAll(test.states, " ", "\n")+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		docker := `#!/bin/sh
+cd "$(dirname "$0")"
+case "$*" in
+*"inspect --format {{with .State.Health}}{{.Status}}"*)
+	state=$(head -n 1 states)
+	[ "$(wc -l <states)" -eq 1 ] || sed -i 1d states
+	[ "$state" != missing ] || exit 1
+	echo "$state" ;;
+*"inspect --format {{.State.Status}}"*) echo running ;;
+*"range .Log"*) echo "the queue refuses writes" ;;
+*"logs --tail"*) echo "no space left on device" ;;
+esac
+`
+		if err := os.WriteFile(filepath.Join(fakes, "docker"), []byte(docker), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		output, err := run(t, "WORKLOADS_HOST=unix:///var/run/docker.sock\n"+workloadsScript+awaitHealthScript, "create", fakes, "WORKLOAD=frontend01", "WORKLOAD_ID=1", "WAIT=2")
+		if (err != nil) != test.fails {
+			t.Errorf("%s: %v\n%s", test.name, err, output)
+		}
+		for _, words := range []string{"its check says: the queue refuses writes", "its log ends:   no space left on device", "after 2 s frontend01 is "} {
+			if strings.Contains(output, words) != test.fails {
+				t.Errorf("%s: the output says %q: %v, want %v:\n%s", test.name, words, !test.fails, test.fails, output)
+			}
+		}
+	}
+}

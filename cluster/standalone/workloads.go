@@ -2,6 +2,7 @@ package standalone
 
 import (
 	_ "embed"
+	"strconv"
 
 	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -11,11 +12,36 @@ import (
 	"swarm-scale/infra"
 )
 
-//go:embed scripts/workloads.sh
-var workloadsScript string
+// awaitTime is how many seconds a workload has to become healthy.
+const awaitTime = 120
 
-// Run implements cluster.Cluster. The Swarm manager starts a member's container. A constraint names the node.
+var (
+	//go:embed scripts/workloads.sh
+	workloadsScript string
+	//go:embed scripts/await-health.sh
+	awaitHealthScript string
+)
+
+// Run implements cluster.Cluster.
 func (c *swarm) Run(ctx *pulumi.Context, w cluster.Workload, parent pulumi.Resource) (*cluster.Running, error) {
+	running, err := c.start(ctx, w, parent)
+	if err != nil || !w.Update.Await {
+		return running, err
+	}
+	// The docker provider can wait, too, but when it gives up it does not tell what the container said.
+	running.Healthy, err = c.Script(ctx, w.ResourceName()+"-healthy", running, infra.Script{
+		Text: awaitHealthScript,
+		Variables: map[string]pulumi.StringInput{
+			"WORKLOAD":    pulumi.String(w.Name),
+			"WORKLOAD_ID": running.ID,
+			"WAIT":        pulumi.String(strconv.Itoa(awaitTime)),
+		},
+	}, pulumi.Parent(parent))
+	return running, err
+}
+
+// start starts a workload. The Swarm manager starts a member's container. A constraint names the node.
+func (c *swarm) start(ctx *pulumi.Context, w cluster.Workload, parent pulumi.Resource) (*cluster.Running, error) {
 	own := c.engines[w.Node.Name]
 	if !isMember(w.Node.Role) {
 		return own.Run(ctx, w, parent)

@@ -40,6 +40,7 @@ func World(scale float64) *simulation.World {
 		"*-ready":       45 * time.Second, // from running to cloud-init's end
 		"*-engine":      75 * time.Second, // apt, 100 MB of packages
 		"*-join":        8 * time.Second,
+		"*-healthy":     3 * time.Second, // its health check writes to its queue
 		"*-retirement":  time.Second,
 		"swarm-manager": 8 * time.Second,
 		"swarm-members": 15 * time.Second,

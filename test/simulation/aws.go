@@ -33,6 +33,7 @@ func AWS() *Package {
 		},
 		Functions: map[string]Function{
 			"aws:ec2/getAmi:getAmi":                                     getAMI,
+			"aws:ec2/getInstanceType:getInstanceType":                   getInstanceType,
 			"aws:index/getAvailabilityZones:getAvailabilityZones":       getAvailabilityZones,
 			"aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings": getInstanceTypeOfferings,
 		},
@@ -273,7 +274,15 @@ func getAMI(w *World, args resource.PropertyMap) (resource.PropertyMap, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	result := args.Copy()
-	result["id"] = resource.NewStringProperty(w.ami)
+	result["id"], result["architecture"] = resource.NewStringProperty(w.ami), resource.NewStringProperty("x86_64")
+	return result, nil
+}
+
+// getInstanceType describes an instance type. All that the zones offer here are x86_64.
+func getInstanceType(_ *World, args resource.PropertyMap) (resource.PropertyMap, error) {
+	result := args.Copy()
+	result["id"] = resource.NewStringProperty(text(args, "instanceType"))
+	result["supportedArchitectures"] = stringArray([]string{"x86_64"})
 	return result, nil
 }
 

@@ -84,7 +84,7 @@ touch "$ours"
 # Docker over SSH runs as this user.
 if [ "$LOGIN_USER" != root ] && ! id -nG "$LOGIN_USER" | grep -qw docker; then
 	groupadd -f docker
-	usermod -aG docker "$LOGIN_USER"
+	gpasswd --add "$LOGIN_USER" docker >/dev/null # knows users of a directory, which usermod does not
 fi
 
 if [ "$restart" = yes ] || ! docker info >/dev/null 2>&1; then

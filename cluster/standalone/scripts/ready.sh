@@ -3,6 +3,7 @@
 #
 # Variables: NODE_NAME        the node's name
 #            PRIVATE_ADDRESS  the IPv4 address at which the other nodes reach it
+#            ARCHITECTURE     of the programs that it runs, amd64 or arm64; empty: it runs none of them
 set -euo pipefail
 
 fail() {
@@ -22,6 +23,14 @@ kernel=$(uname -r)
 if [ "$(printf '%s\n%s\n' "$oldest" "${kernel%%-*}" | sort -V | head -n 1)" != "$oldest" ]; then
 	fail "$NODE_NAME has kernel $kernel: overlay networks need $oldest or newer, so upgrade the kernel"
 fi
+
+machine=$(uname -m)
+case $machine in
+x86_64) machine=amd64 ;;
+aarch64) machine=arm64 ;;
+esac
+[ "${ARCHITECTURE:-$machine}" = "$machine" ] ||
+	fail "$NODE_NAME is $machine, and the programs are built for $ARCHITECTURE: set the architecture of the machines (pulumi config set architecture $machine), or take another machine"
 
 ip -o -4 address show | grep -qF " $PRIVATE_ADDRESS/" ||
 	fail "$NODE_NAME does not have the address $PRIVATE_ADDRESS but $(ip -o -4 address show scope global | awk '{ printf "%s%s", sep, $4; sep = ", " }'): correct its privateAddress"

@@ -1,0 +1,84 @@
+package infra
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"al.essio.dev/pkg/shellescape"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// lookupTime is how long the name of a machine may take to resolve.
+const lookupTime = 5 * time.Second
+
+// NumericAddress returns the public address as an IP address, as a line of /etc/hosts needs it. If it is a name, the resolver of the
+// machine on which Pulumi runs is asked. If that does not know it, the result is the private address.
+func (n *Node) NumericAddress(ctx context.Context) pulumi.StringOutput {
+	return n.PublicAddress.ApplyT(func(address string) string {
+		if _, err := netip.ParseAddr(address); err == nil || address == "" {
+			return address
+		}
+		ctx, cancel := context.WithTimeout(ctx, lookupTime)
+		defer cancel()
+		for _, network := range []string{"ip4", "ip6"} {
+			if found, err := net.DefaultResolver.LookupNetIP(ctx, network, address); err == nil && len(found) > 0 {
+				// The order may differ each time.
+				return slices.MinFunc(found, netip.Addr.Compare).Unmap().String()
+			}
+		}
+		return n.Address.String()
+	}).(pulumi.StringOutput)
+}
+
+// HTTP returns the URL of the node's public address at the standard port.
+func (n *Node) HTTP() pulumi.StringOutput {
+	return n.PublicAddress.ApplyT(func(address string) string {
+		return (&url.URL{Scheme: "http", Host: bracketed(address)}).String()
+	}).(pulumi.StringOutput)
+}
+
+// DockerHost returns the address at which a docker provider reaches the node's engine through SSH.
+func (n *Node) DockerHost() pulumi.StringOutput {
+	return n.PublicAddress.ApplyT(func(address string) string {
+		return (&url.URL{Scheme: "ssh", User: url.User(n.user), Host: net.JoinHostPort(address, strconv.Itoa(n.port))}).String()
+	}).(pulumi.StringOutput)
+}
+
+// SSHCommand returns the line that a person types to log in on the node.
+func (n *Node) SSHCommand() pulumi.StringOutput {
+	return n.PublicAddress.ApplyT(func(address string) string {
+		line := []string{"ssh"}
+		if n.keyFile != "" {
+			line = append(line, "-i", n.keyFile)
+		}
+		if n.port != sshPort {
+			line = append(line, "-p", strconv.Itoa(n.port))
+		}
+		return shellescape.QuoteCommand(append(line, n.user+"@"+address))
+	}).(pulumi.StringOutput)
+}
+
+// KnownHostsLine returns the node's line for the operator's known_hosts. With it even the first login by hand is verified.
+func (n *Node) KnownHostsLine() pulumi.StringOutput {
+	return pulumi.All(n.PublicAddress, n.HostKey).ApplyT(func(parts []any) string {
+		address := parts[0].(string)
+		if n.port != sshPort {
+			address = "[" + address + "]:" + strconv.Itoa(n.port)
+		}
+		return address + " " + parts[1].(string)
+	}).(pulumi.StringOutput)
+}
+
+// bracketed returns an address as the host of a URL.
+func bracketed(address string) string {
+	if strings.Contains(address, ":") {
+		return "[" + address + "]"
+	}
+	return address
+}
