@@ -9,6 +9,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"swarm-scale/settings"
+	"swarm-scale/topology"
 )
 
 // cloud has what all AWS resources of the stack share.
@@ -16,18 +17,20 @@ type cloud struct {
 	settings settings.Settings
 	provider *aws.Provider
 	commands *command.Provider
-	parent   pulumi.ResourceOption
-	labels   map[string]string // tags of every resource, besides Name
+	// keepsData are the roles whose nodes have a disk of their own.
+	keepsData []topology.Role
+	parent    pulumi.ResourceOption
+	labels    map[string]string // tags of every resource, besides Name
 }
 
-// newAWS makes the network, the security groups and the machines.
-func newAWS(ctx *pulumi.Context, s settings.Settings, traffic []Rule, commands *command.Provider, parent pulumi.ResourceOption) ([]*Node, error) {
+// newAWS makes the network, its flow logs, the security groups and the machines.
+func newAWS(ctx *pulumi.Context, s settings.Settings, demands Demands, commands *command.Provider, parent pulumi.ResourceOption) ([]*Node, error) {
 	provider, err := aws.NewProvider(ctx, "aws", &aws.ProviderArgs{Region: pulumi.String(s.AWS.Region)}, parent)
 	if err != nil {
 		return nil, err
 	}
 	c := &cloud{
-		settings: s, provider: provider, commands: commands, parent: parent,
+		settings: s, provider: provider, commands: commands, parent: parent, keepsData: demands.KeepsData,
 		labels: map[string]string{"Project": ctx.Project(), "Stack": ctx.Stack(), "ManagedBy": "pulumi"},
 	}
 	if err := c.checkArchitecture(ctx); err != nil {
@@ -37,7 +40,10 @@ func newAWS(ctx *pulumi.Context, s settings.Settings, traffic []Rule, commands *
 	if err != nil {
 		return nil, err
 	}
-	groups, err := c.newSecurityGroups(ctx, network, traffic)
+	if err := c.newFlowLogs(ctx, network); err != nil {
+		return nil, err
+	}
+	groups, err := c.newSecurityGroups(ctx, network, demands.Traffic)
 	if err != nil {
 		return nil, err
 	}

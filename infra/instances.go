@@ -30,6 +30,14 @@ func (c *cloud) instance(ctx *pulumi.Context, planned topology.Node, image strin
 	if err != nil {
 		return nil, err
 	}
+	disk, err := c.newDisk(ctx, planned, network)
+	if err != nil {
+		return nil, err
+	}
+	needs := []pulumi.Resource{network.gateway} // a gateway cannot be deleted while addresses are mapped through it
+	if disk != nil {
+		needs = append(needs, disk.volume) // nor a disk while it is attached
+	}
 	// User data takes effect at the first boot only. A later change would restart the machine for nothing.
 	fixed := []string{"userDataBase64"}
 	if c.settings.AWS.AMI == "" {
@@ -43,6 +51,7 @@ func (c *cloud) instance(ctx *pulumi.Context, planned topology.Node, image strin
 		SubnetId:                 network.subnet.ID(),
 		PrivateIp:                pulumi.String(planned.Address.String()),
 		AssociatePublicIpAddress: pulumi.Bool(true),
+		DisableApiTermination:    pulumi.Bool(c.settings.AWS.TerminationProtection),
 		VpcSecurityGroupIds:      groups.of(planned.Role),
 		UserDataBase64: pulumi.All(key.private, key.public).ApplyT(func(parts []any) (string, error) {
 			return userData(planned.Name, parts[0].(string), parts[1].(string))
@@ -64,8 +73,8 @@ func (c *cloud) instance(ctx *pulumi.Context, planned topology.Node, image strin
 		// Its private address is fixed, and two machines cannot have it.
 		pulumi.DeleteBeforeReplace(true),
 		pulumi.IgnoreChanges(fixed),
-		// A gateway cannot be deleted while addresses are mapped through it.
-		pulumi.DependsOn([]pulumi.Resource{network.gateway}),
+		pulumi.DependsOn(needs),
+		pulumi.Protect(c.settings.AWS.TerminationProtection),
 	)...)
 	if err != nil {
 		return nil, err
@@ -83,6 +92,12 @@ func (c *cloud) instance(ctx *pulumi.Context, planned topology.Node, image strin
 		privateKey:    c.settings.SSH.PrivateKey,
 		keyFile:       c.settings.SSH.PrivateKeyFile,
 		commands:      c.commands,
+	}
+	if disk != nil {
+		node.Disk = disk
+		if err := c.attach(ctx, node); err != nil {
+			return nil, err
+		}
 	}
 	return node, node.newPresence(ctx, &local.CommandArgs{}, c.parent)
 }

@@ -28,6 +28,8 @@ type Node struct {
 	// While Pulumi replaces Machine it still deletes what is DeletedWith(Machine), but not what is DeletedWith a resource
 	// replaced alongside it. Presence is that resource.
 	Presence pulumi.Resource
+	// Disk is for the node's data; nil: that is on the machine's own disk.
+	Disk *Disk
 	// Reachable are the resources that SSH needs first, such as the route to the internet.
 	Reachable []pulumi.Resource
 
@@ -52,6 +54,8 @@ type Machines struct {
 type Demands struct {
 	// Traffic has to reach the nodes.
 	Traffic []Rule
+	// KeepsData are the roles whose nodes have data that must outlive a machine.
+	KeepsData []topology.Role
 	// GiveBack returns the script that undoes what the layers above did to a node. It is for existing machines. It runs with
 	// "delete" when the machine leaves the stack. With "create", when the machine joins, it refuses one on which another
 	// deployment left something.
@@ -70,7 +74,7 @@ func New(ctx *pulumi.Context, s settings.Settings, demands Demands) (*Machines, 
 		return nil, err
 	}
 	if s.Platform == settings.AWS {
-		machines.Nodes, err = newAWS(ctx, s, demands.Traffic, commands, inside)
+		machines.Nodes, err = newAWS(ctx, s, demands, commands, inside)
 	} else {
 		machines.Nodes, err = newHosts(ctx, s, demands.GiveBack, commands, inside)
 	}

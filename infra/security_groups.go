@@ -24,6 +24,13 @@ type securityGroups struct {
 
 // newSecurityGroups makes a security group for every group that traffic goes to, one for the operator's SSH, and the rules.
 func (c *cloud) newSecurityGroups(ctx *pulumi.Context, network *network, traffic []Rule) (*securityGroups, error) {
+	// A machine without a group would get the VPC's default one. AWS lets its members reach each other; without rules they do not.
+	if _, err := ec2.NewDefaultSecurityGroup(ctx, "default-security-group", &ec2.DefaultSecurityGroupArgs{
+		VpcId: network.vpc.ID(),
+		Tags:  c.tags("closed"),
+	}, c.own()...); err != nil {
+		return nil, err
+	}
 	operator := Group{Name: "operator", Description: "SSH from the operator"}
 	all := &securityGroups{groups: []Group{operator, AllNodes()}, resources: map[string]*ec2.SecurityGroup{}}
 	for _, rule := range traffic {

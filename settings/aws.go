@@ -47,6 +47,10 @@ func (r *reader) aws() AWSSettings {
 		AMI:              r.matching(keyAMI, amiPattern, "is not an AMI", "set it to one such as ami-0123456789abcdef0, or leave it out for the newest Ubuntu 22.04"),
 		InstanceTypes:    map[topology.Role]string{},
 		DiskSize:         r.number(keyDiskSize, minDiskSize, maxDiskSize),
+		DataDiskSize:     r.number(keyDataDiskSize, minDiskSize, maxDiskSize),
+		FlowLogs:         FlowLogs(r.oneOf(keyFlowLogs, string(RejectsOnly), string(AllFlows), string(NoFlowLogs))),
+
+		TerminationProtection: r.boolean(keyTermination),
 	}
 	if a.KeyPair == "" {
 		r.fault(keyKeyPair, "", Missing, "is not set", "name an EC2 key pair of %s: pulumi config set keyPair NAME (aws ec2 describe-key-pairs lists them)", a.Region)

@@ -22,6 +22,9 @@ const (
 	keyAMI                  = "ami"
 	keyArchitecture         = "architecture"
 	keyDiskSize             = "diskSize"
+	keyDataDiskSize         = "dataDiskSize"
+	keyFlowLogs             = "flowLogs"
+	keyTermination          = "terminationProtection"
 	keyHosts                = "hosts"
 	keyAllowPublicHosts     = "allowPublicHosts"
 	keySSHUser              = "sshUser"
@@ -80,6 +83,9 @@ var defaults = map[string]string{
 	keyAMI:                  "",
 	keyArchitecture:         "",
 	keyDiskSize:             "16",
+	keyDataDiskSize:         "16",
+	keyFlowLogs:             string(RejectsOnly),
+	keyTermination:          "false",
 	keyHosts:                "[]",
 	keyAllowPublicHosts:     "false",
 	keySSHUser:              "ubuntu",

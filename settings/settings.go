@@ -20,6 +20,16 @@ const (
 	Hosts Platform = "hosts" // existing machines, listed in the config
 )
 
+// FlowLogs says which connections the VPC's flow logs have.
+type FlowLogs string
+
+// The kinds of flow logs.
+const (
+	NoFlowLogs  FlowLogs = "none"
+	RejectsOnly FlowLogs = "reject" // what the security groups kept out: no voter is in them
+	AllFlows    FlowLogs = "all"    // voters' addresses and times, too
+)
+
 // LoadBalancer is the program that distributes voters over the frontends.
 type LoadBalancer string
 
@@ -63,6 +73,10 @@ type AWSSettings struct {
 	AMI              string       // empty: Canonical's newest Ubuntu 22.04 when a machine is made
 	InstanceTypes    map[topology.Role]string
 	DiskSize         int // GiB of each machine's root disk
+	DataDiskSize     int // GiB of the disk of a node that keeps data
+	FlowLogs         FlowLogs
+	// TerminationProtection keeps Pulumi and AWS from deleting machines and data disks.
+	TerminationProtection bool
 }
 
 // Host is an existing machine.

@@ -228,9 +228,9 @@ func testReplacedMachineGetsEverythingAgain(t *testing.T, deployed *harness.Stac
 				"create interlock-image-interlock", "create load-balancer"},
 		},
 		"frontend01": {
-			created: []string{"frontend01", "redis-image-frontend01", "redis01", "redis01-data", "swarm-image-frontend01", "web-vote-app-frontend01"},
-			updated: []string{"check", "frontend01-engine", "frontend01-healthy", "frontend01-join", "frontend01-ready", "swarm-members"},
-			order: []string{"delete frontend01", "create frontend01", "update frontend01-ready", "update frontend01-engine",
+			created: []string{"frontend01", "frontend01-disk-attachment", "redis-image-frontend01", "redis01", "redis01-data", "swarm-image-frontend01", "web-vote-app-frontend01"},
+			updated: []string{"check", "frontend01-disk-mount", "frontend01-engine", "frontend01-healthy", "frontend01-join", "frontend01-ready", "swarm-members"},
+			order: []string{"delete frontend01", "create frontend01", "create frontend01-disk-attachment", "update frontend01-ready", "update frontend01-disk-mount", "update frontend01-engine",
 				"update frontend01-join", "update swarm-members", "create frontend01"},
 		},
 		"worker01": {
@@ -240,9 +240,10 @@ func testReplacedMachineGetsEverythingAgain(t *testing.T, deployed *harness.Stac
 				"create vote-worker-worker01", "create worker01"},
 		},
 		"store": {
-			created: []string{"pg", "pg-data", "postgres-image-store", "results-app", "results-app-store", "swarm-image-store"},
-			updated: []string{"check", "pg-password", "store-engine", "store-join", "store-ready", "swarm-members"},
-			order:   []string{"delete store", "create store", "update store-ready", "update store-engine", "create pg-data", "create pg"},
+			created: []string{"pg", "pg-data", "postgres-image-store", "results-app", "results-app-store", "store-disk-attachment", "swarm-image-store"},
+			updated: []string{"check", "pg-password", "store-disk-mount", "store-engine", "store-join", "store-ready", "swarm-members"},
+			order: []string{"delete store", "create store", "create store-disk-attachment", "update store-ready", "update store-disk-mount", "update store-engine",
+				"create pg-data", "create pg"},
 		},
 	} {
 		for _, dead := range []bool{false, true} {
@@ -256,6 +257,7 @@ func testReplacedMachineGetsEverythingAgain(t *testing.T, deployed *harness.Stac
 				if dead {
 					e.World.MachineDead(node)
 				}
+				disks := e.World.Objects("aws:ebs/volume:Volume")
 				result, err := e.Up(t.Context(), optup.Replace([]string{urn(t, e, instanceType, node)}))
 				if err != nil {
 					t.Fatalf("%v\n%s", err, strings.Join(done(result), "\n"))
@@ -273,6 +275,11 @@ func testReplacedMachineGetsEverythingAgain(t *testing.T, deployed *harness.Stac
 					t.Errorf("run again: %v, want %v", got["update"], want.updated)
 				}
 				inOrder(t, result, want.order...)
+				for i, disk := range e.World.Objects("aws:ebs/volume:Volume") {
+					if len(disks) != 3 || disk.ID != disks[i].ID {
+						t.Errorf("the disk %s is %s, and was among %v", disk.URN.Name(), disk.ID, disks)
+					}
+				}
 				unchanged(t, e)
 				destroyed(t, e)
 			})

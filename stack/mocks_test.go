@@ -45,6 +45,10 @@ func (m *mocks) NewResource(arguments pulumi.MockResourceArgs) (string, resource
 	})
 	outputs := arguments.Inputs.Copy()
 	switch arguments.TypeToken {
+	case "aws:ec2/vpc:Vpc":
+		outputs["ownerId"] = resource.NewProperty("123456789012")
+	case "aws:cloudwatch/logGroup:LogGroup", "aws:iam/role:Role":
+		outputs["arn"] = resource.NewProperty("arn:aws:of:" + arguments.Name)
 	case "aws:ec2/instance:Instance":
 		outputs["publicIp"] = resource.NewProperty("203.0.113." + fmt.Sprint(len(m.resources)))
 	case "command:local:Command":

@@ -24,8 +24,9 @@ func Deploy(ctx *pulumi.Context) error {
 		return err
 	}
 	machines, err := infra.New(ctx, s, infra.Demands{
-		Traffic:  slices.Concat(standalone.Traffic(), app.Traffic()),
-		GiveBack: standalone.GiveBack,
+		Traffic:   slices.Concat(standalone.Traffic(), app.Traffic()),
+		KeepsData: app.KeepsData(),
+		GiveBack:  standalone.GiveBack,
 	})
 	if err != nil {
 		return err

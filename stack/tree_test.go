@@ -58,9 +58,16 @@ func TestTreeOfTheDevStack(t *testing.T) {
 		machinesType + " > aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": 10,
 		machinesType + " > aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule":   1,
 		machinesType + " > aws:ec2/instance:Instance":                                 6,
+		machinesType + " > aws:ebs/volume:Volume":                                     3, // two queues, the database
+		machinesType + " > aws:ec2/volumeAttachment:VolumeAttachment":                 3,
+		machinesType + " > aws:ec2/defaultSecurityGroup:DefaultSecurityGroup":         1,
+		machinesType + " > aws:ec2/flowLog:FlowLog":                                   1,
+		machinesType + " > aws:cloudwatch/logGroup:LogGroup":                          1,
+		machinesType + " > aws:iam/role:Role":                                         1,
+		machinesType + " > aws:iam/rolePolicy:RolePolicy":                             1,
 		machinesType + " > command:local:Command":                                     6 + 6, // host keys, presences
 		swarmType + " > pulumi:providers:docker":                                      7,     // every node's engine, and the Swarm
-		swarmType + " > command:remote:Command":                                       6 + 6 + 4 + 3,
+		swarmType + " > command:remote:Command":                                       6 + 6 + 3 + 4 + 3,
 		swarmType + " > docker:index/network:Network":                                 1,
 		swarmType + " > docker:index/remoteImage:RemoteImage":                         5,
 		appType + " > docker:index/image:Image":                                       4,
@@ -285,7 +292,8 @@ func TestMachinesAreTheWalkThroughs(t *testing.T) {
 		}
 	}
 	for _, r := range resources {
-		if taggable := strings.HasPrefix(r.token, "aws:") && !strings.Contains(r.token, "/route:") && !strings.Contains(r.token, "/routeTableAssociation:"); taggable && !r.inputs.HasValue("tags") {
+		if taggable := strings.HasPrefix(r.token, "aws:") && !strings.Contains(r.token, "/route:") && !strings.Contains(r.token, "/routeTableAssociation:") &&
+			!strings.Contains(r.token, "/volumeAttachment:") && !strings.Contains(r.token, "/rolePolicy:"); taggable && !r.inputs.HasValue("tags") {
 			t.Errorf("%s %s has no tags", r.token, r.name)
 		}
 	}
@@ -298,6 +306,100 @@ func TestMachinesAreTheWalkThroughs(t *testing.T) {
 	machine := find(t, resources, "aws:ec2/instance:Instance", "store")
 	if machine.inputs["ami"].StringValue() != "ami-11111111111111111" || slices.Contains(machine.request.GetIgnoreChanges(), "ami") {
 		t.Error("want the AMI of the settings used, and a changed one not ignored")
+	}
+}
+
+// TestDataHasDisksOfItsOwn holds the disks of the queues and the database, and that an engine waits for its disk.
+func TestDataHasDisksOfItsOwn(t *testing.T) {
+	values := awsSettings()
+	values["dataDiskSize"] = "40"
+	resources, err := deploy(t, values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, node := range []string{"frontend01", "frontend02", "store"} {
+		disk := find(t, resources, "aws:ebs/volume:Volume", node+"-disk")
+		if text(t, disk.inputs["encrypted"]) != "true" || text(t, disk.inputs["size"]) != "40" || disk.request.GetProtect() {
+			t.Errorf("%s: the disk has %v", node, disk.inputs)
+		}
+		attachment := find(t, resources, "aws:ec2/volumeAttachment:VolumeAttachment", node+"-disk-attachment")
+		if text(t, attachment.inputs["instanceId"]) != `"`+node+`-id"` || text(t, attachment.inputs["volumeId"]) != `"`+node+`-disk-id"` {
+			t.Errorf("%s: the attachment has %v", node, attachment.inputs)
+		}
+		script := text(t, find(t, resources, "command:remote:Command", node+"-disk-mount").inputs["stdin"])
+		for _, want := range []string{"export DISK=" + node + "-disk-id", "export FOLDER=/var/lib/docker/volumes", "export DISK_SIZE=40"} {
+			if !strings.Contains(script, want) {
+				t.Errorf("%s: the script of the disk lacks %q", node, want)
+			}
+		}
+		engine := find(t, resources, "command:remote:Command", node+"-engine")
+		if !slices.ContainsFunc(engine.request.GetDependencies(), func(urn string) bool { return strings.HasSuffix(urn, "::"+node+"-disk-mount") }) {
+			t.Errorf("%s: the engine does not wait for the disk: %v", node, engine.request.GetDependencies())
+		}
+	}
+}
+
+// TestFlowLogsHaveLeastRights holds what the role of the flow logs may do, and each kind of them.
+func TestFlowLogsHaveLeastRights(t *testing.T) {
+	for kind, want := range map[string]string{"": `"REJECT"`, "all": `"ALL"`, "none": ""} {
+		values := awsSettings()
+		values["flowLogs"] = kind
+		resources, err := deploy(t, values)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want == "" {
+			for _, r := range resources {
+				if strings.HasPrefix(r.token, "aws:iam/") || strings.HasPrefix(r.token, "aws:cloudwatch/") || strings.Contains(r.token, "flowLog") {
+					t.Errorf("without flow logs %s %s was registered", r.token, r.name)
+				}
+			}
+			continue
+		}
+		if got := text(t, find(t, resources, "aws:ec2/flowLog:FlowLog", "flow-logs").inputs["trafficType"]); got != want {
+			t.Errorf("flowLogs %q: the traffic is %s, want %s", kind, got, want)
+		}
+		if got := text(t, find(t, resources, "aws:cloudwatch/logGroup:LogGroup", "flow-logs-group").inputs["retentionInDays"]); got != "30" {
+			t.Errorf("flow logs are kept for %s days", got)
+		}
+		for _, part := range []struct{ token, name, input, want string }{
+			{"aws:iam/rolePolicy:RolePolicy", "flow-logs-rights", "policy", `{"Statement":[{"Effect":"Allow","Action":["logs:CreateLogStream","logs:PutLogEvents","logs:DescribeLogGroups",` +
+				`"logs:DescribeLogStreams"],"Resource":"arn:aws:of:flow-logs-group:*"}],"Version":"2012-10-17"}`},
+			{"aws:iam/role:Role", "flow-logs-role", "assumeRolePolicy", `{"Statement":[{"Effect":"Allow","Principal":{"Service":"vpc-flow-logs.amazonaws.com"},"Action":["sts:AssumeRole"],` +
+				`"Condition":{"StringEquals":{"aws:SourceAccount":"123456789012"}}}],"Version":"2012-10-17"}`},
+		} {
+			if got := plain(find(t, resources, part.token, part.name).inputs[resource.PropertyKey(part.input)]).StringValue(); got != part.want {
+				t.Errorf("%s is\n%s\nwant\n%s", part.input, got, part.want)
+			}
+		}
+	}
+	resources, err := deploy(t, awsSettings())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if group := find(t, resources, "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup", "default-security-group"); group.inputs.HasValue("ingress") || group.inputs.HasValue("egress") {
+		t.Errorf("the VPC's default security group is open: %v", group.inputs)
+	}
+}
+
+// TestTerminationProtectionIsASetting holds that it protects machines and data disks, from AWS and from Pulumi.
+func TestTerminationProtectionIsASetting(t *testing.T) {
+	for _, protected := range []bool{false, true} {
+		values := awsSettings()
+		values["terminationProtection"] = fmt.Sprint(protected)
+		resources, err := deploy(t, values)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"manager", "interlock", "frontend01", "frontend02", "worker01", "store"} {
+			machine := find(t, resources, "aws:ec2/instance:Instance", name)
+			if text(t, machine.inputs["disableApiTermination"]) != fmt.Sprint(protected) || machine.request.GetProtect() != protected {
+				t.Errorf("terminationProtection %v: %s has %v, and Pulumi protects it: %v", protected, name, machine.inputs["disableApiTermination"], machine.request.GetProtect())
+			}
+		}
+		if disk := find(t, resources, "aws:ebs/volume:Volume", "store-disk"); disk.request.GetProtect() != protected {
+			t.Errorf("terminationProtection %v: Pulumi protects the store's disk: %v", protected, disk.request.GetProtect())
+		}
 	}
 }
 

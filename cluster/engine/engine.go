@@ -13,6 +13,9 @@ import (
 // Label is on the stack's containers and volumes. A machine that is given back is cleared by it.
 const Label = "swarm-scale"
 
+// VolumesFolder is where an engine keeps its volumes.
+const VolumesFolder = "/var/lib/docker/volumes"
+
 // Settings of container logs. A log file has at most LogSize. LogFiles of them are kept.
 const (
 	LogDriver = "json-file"

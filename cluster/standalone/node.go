@@ -2,6 +2,7 @@ package standalone
 
 import (
 	_ "embed"
+	"strconv"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
@@ -16,6 +17,8 @@ const notes = "/etc/docker/.swarm-scale"
 var (
 	//go:embed scripts/ready.sh
 	readyScript string
+	//go:embed scripts/disk.sh
+	diskScript string
 	//go:embed scripts/engine.sh
 	engineScript string
 	//go:embed scripts/restart.sh
@@ -28,7 +31,7 @@ var (
 	tendContainersScript string
 )
 
-// newEngine waits for a node, and installs and configures an engine that keeps its state in Consul.
+// newEngine waits for a node, mounts its disk, and installs and configures an engine that keeps its state in Consul.
 func (c *swarm) newEngine(ctx *pulumi.Context, node *infra.Node) (engine.Engine, error) {
 	architecture := c.settings.Architecture
 	if !isMember(node.Role) {
@@ -45,6 +48,23 @@ func (c *swarm) newEngine(ctx *pulumi.Context, node *infra.Node) (engine.Engine,
 	if err != nil {
 		return engine.Engine{}, err
 	}
+	before := []pulumi.Resource{ready}
+	if node.Disk != nil {
+		mounted, err := node.Run(ctx, node.Name+"-disk-mount", infra.Script{
+			Text: restartScript + diskScript,
+			Variables: map[string]pulumi.StringInput{
+				"NODE_NAME": pulumi.String(node.Name),
+				"DISK":      node.Disk.ID,
+				"DEVICES":   node.Disk.Devices,
+				"DISK_SIZE": pulumi.String(strconv.Itoa(node.Disk.Size)),
+				"FOLDER":    pulumi.String(engine.VolumesFolder),
+			},
+		}, c.inside, pulumi.DependsOn(before))
+		if err != nil {
+			return engine.Engine{}, err
+		}
+		before = append(before, mounted)
+	}
 	configured, err := node.Run(ctx, node.Name+"-engine", infra.Script{
 		Text: ports() + restartScript + install.Functions + engineScript,
 		Variables: map[string]pulumi.StringInput{
@@ -59,7 +79,7 @@ func (c *swarm) newEngine(ctx *pulumi.Context, node *infra.Node) (engine.Engine,
 
 			"TEND_CONTAINERS": pulumi.String("#!/usr/bin/env bash\n" + ports() + restartScript + discoveryScript + tendContainersScript),
 		},
-	}, c.inside, pulumi.DependsOn([]pulumi.Resource{ready}))
+	}, c.inside, pulumi.DependsOn(before))
 	if err != nil {
 		return engine.Engine{}, err
 	}

@@ -392,3 +392,108 @@ esac
 		}
 	}
 }
+
+// TestDiskHasTheEnginesVolumes runs the script of a data disk with a folder for the disk's file system. It holds that an empty disk is
+// formatted and gets what the engine has, that one of an earlier machine is taken as it is, and that nothing else is formatted.
+func TestDiskHasTheEnginesVolumes(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		before   string // what blkid finds on the disk: none, xfs, ext4
+		onDisk   bool   // an earlier machine's volume is on the disk
+		onEngine bool   // an engine runs, and has a volume
+		fails    bool
+		calls    []string // of mkfs.xfs and systemctl, in this order
+		volumes  []string // afterwards
+	}{
+		{"new machine, new disk", "none", false, false, false, []string{"mkfs.xfs", "systemctl daemon-reload"}, nil},
+		{"new machine, disk of an earlier one", "xfs", true, false, false, []string{"systemctl daemon-reload"}, []string{"earlier"}},
+		{"an earlier version's machine", "none", false, true, false,
+			[]string{"mkfs.xfs", "systemctl stop docker.socket docker", "systemctl daemon-reload", "systemctl start docker"}, []string{"engine"}},
+		{"an earlier one's disk is not mixed with the engine's", "xfs", true, true, false,
+			[]string{"systemctl stop docker.socket docker", "systemctl daemon-reload", "systemctl start docker"}, []string{"earlier"}},
+		{"something else", "ext4", true, false, true, nil, nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			root := t.TempDir()
+			fakes, etc, disk, volumes := filepath.Join(root, "fakes"), filepath.Join(root, "etc"), filepath.Join(root, "disk"), filepath.Join(root, "docker", "volumes")
+			write := func(path, text string) {
+				t.Helper()
+				if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o755)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			write(filepath.Join(root, "device"), "")
+			write(filepath.Join(root, "kind"), test.before)
+			write(filepath.Join(etc, "fstab"), "LABEL=root / ext4 defaults 0 1\nUUID=old "+volumes+" xfs nofail 0 2\n")
+			if err := os.MkdirAll(disk, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if test.onDisk {
+				write(filepath.Join(disk, "earlier", "votes"), "42")
+				write(filepath.Join(disk, ".swarm-scale-copied"), "")
+			}
+			if test.onEngine {
+				write(filepath.Join(volumes, "engine", "votes"), "7")
+			}
+			for name, text := range map[string]string{
+				"blkid": `case "$*" in
+*UUID*) echo new ;;
+*) kind=$(cat "$ROOT/kind"); [ "$kind" != none ] || exit 2; echo "$kind" ;;
+esac`,
+				"mkfs.xfs":   `echo mkfs.xfs >>"$ROOT/calls"; printf xfs >"$ROOT/kind"`,
+				"mountpoint": `[ -L "$2" ]`,
+				// A mounted disk is a link to its folder.
+				"mount":  `if [ $# -eq 2 ]; then rmdir "$2" && ln -s "$ROOT/disk" "$2"; else rm -r "$1" && ln -s "$ROOT/disk" "$1"; fi`,
+				"umount": `rm "$1" && mkdir "$1"`,
+				"systemctl": `[ "$1" != cat ] || exit ` + map[bool]string{true: "0", false: "1"}[test.onEngine] + `
+echo "systemctl $*" >>"$ROOT/calls"`,
+				"service":    `echo "systemctl $2 docker" >>"$ROOT/calls"`, // where there is no systemd
+				"xfs_growfs": "", "df": "echo; echo 16G",
+			} {
+				write(filepath.Join(fakes, name), "#!/bin/sh\n"+text+"\n")
+			}
+			write(filepath.Join(root, "calls"), "")
+			script := strings.ReplaceAll(restartScript, "/run/systemd/system", root) + diskScript // as on a machine with systemd
+			output, err := run(t, script, "create", fakes, "ROOT="+root, "ETC="+etc, "NODE_NAME=store", "DISK=vol-1", "DISK_SIZE=16", "DISK_WAIT=1",
+				"DEVICES=/dev/nothing-here "+filepath.Join(root, "device"), "FOLDER="+volumes)
+			if (err != nil) != test.fails {
+				t.Fatalf("%v\n%s", err, output)
+			}
+			calls, _ := os.ReadFile(filepath.Join(root, "calls"))
+			if got := strings.TrimSpace(string(calls)); got != strings.Join(test.calls, "\n") {
+				t.Errorf("it calls\n%s\nwant\n%s", got, strings.Join(test.calls, "\n"))
+			}
+			if test.fails {
+				return
+			}
+			var got []string
+			entries, err := os.ReadDir(volumes)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, entry := range entries {
+				if entry.IsDir() {
+					got = append(got, entry.Name())
+				}
+			}
+			if fmt.Sprint(got) != fmt.Sprint(test.volumes) {
+				t.Errorf("the engine has the volumes %q, want %q\n%s", got, test.volumes, output)
+			}
+			fstab, _ := os.ReadFile(filepath.Join(etc, "fstab"))
+			if !strings.Contains(string(fstab), "UUID=new "+volumes+" xfs nofail") || strings.Contains(string(fstab), "UUID=old") || !strings.Contains(string(fstab), "LABEL=root / ext4") {
+				t.Errorf("fstab is\n%s", fstab)
+			}
+			if unit, _ := os.ReadFile(filepath.Join(etc, "systemd/system/docker.service.d/swarm-scale-disk.conf")); !strings.Contains(string(unit), "RequiresMountsFor="+volumes) {
+				t.Errorf("the engine may start without the disk: %q", unit)
+			}
+			// Again, it changes nothing.
+			if output, err := run(t, script, "create", fakes, "ROOT="+root, "ETC="+etc, "NODE_NAME=store", "DISK=vol-1", "DISK_SIZE=16",
+				"DEVICES="+filepath.Join(root, "device"), "FOLDER="+volumes); err != nil {
+				t.Errorf("a second time: %v\n%s", err, output)
+			}
+			if again, _ := os.ReadFile(filepath.Join(root, "calls")); string(again) != string(calls) {
+				t.Errorf("a second time it calls\n%s", again)
+			}
+		})
+	}
+}

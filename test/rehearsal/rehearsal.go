@@ -39,6 +39,7 @@ func World(scale float64) *simulation.World {
 	for pattern, took := range map[string]time.Duration{
 		"*-ready":       45 * time.Second, // from running to cloud-init's end
 		"*-engine":      75 * time.Second, // apt, 100 MB of packages
+		"*-disk-mount":  3 * time.Second,
 		"*-join":        8 * time.Second,
 		"*-healthy":     3 * time.Second, // its health check writes to its queue
 		"*-retirement":  time.Second,

@@ -10,6 +10,9 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 )
 
+// awsAccount is the account that everything simulated belongs to.
+const awsAccount = "123456789012"
+
 // awsRegion is the region where everything simulated is.
 const awsRegion = "us-west-1"
 
@@ -30,6 +33,7 @@ func AWS() *Package {
 			vpc(), subnet(), internetGateway(), routeTable(), route(), routeTableAssociation(),
 			securityGroup(), groupRule("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"),
 			groupRule("aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule"), instance(),
+			defaultSecurityGroup(), volume(), volumeAttachment(), logGroup(), role(), rolePolicy(), flowLog(),
 		},
 		Functions: map[string]Function{
 			"aws:ec2/getAmi:getAmi":                                     getAMI,
@@ -51,6 +55,7 @@ func vpc() *Resource {
 		IDPrefix: "vpc-",
 		Replace:  []string{"cidrBlock", "ipv4IpamPoolId", "ipv4NetmaskLength"},
 		Defaults: map[string]any{"enableDnsSupport": true, "instanceTenancy": "default"},
+		Outputs:  []Output{constant("ownerId", awsAccount)},
 		// Switching DNS host names on is a second call, polled every 10 s.
 		Times: Times{Create: 12 * time.Second, Update: 11 * time.Second, Delete: time.Second},
 	}
@@ -167,6 +172,97 @@ func groupRule(token string) *Resource {
 			}}
 		},
 		Times: Times{Create: time.Second, Update: time.Second, Delete: time.Second},
+	}
+}
+
+// defaultSecurityGroup is the VPC's own group. It is taken over and left behind, never made or deleted.
+func defaultSecurityGroup() *Resource {
+	return &Resource{
+		Token:    "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup",
+		IDPrefix: "sg-",
+		Replace:  []string{"vpcId"},
+		Refers:   []string{"vpcId"},
+		Times:    Times{Create: 2 * time.Second, Update: 2 * time.Second},
+	}
+}
+
+// volume is an EBS volume. It can grow, not shrink.
+func volume() *Resource {
+	return &Resource{
+		Token:    "aws:ebs/volume:Volume",
+		IDPrefix: "vol-",
+		Required: []string{"availabilityZone"},
+		Replace:  []string{"availabilityZone", "encrypted", "kmsKeyId", "snapshotId", "outpostArn"},
+		// Polled every 10 s.
+		Times: Times{Create: 11 * time.Second, Update: 11 * time.Second, Delete: 11 * time.Second},
+	}
+}
+
+// volumeAttachment is a volume on an instance. With skipDestroy its deletion does nothing, and the end of the instance detaches.
+func volumeAttachment() *Resource {
+	return &Resource{
+		Token:    "aws:ec2/volumeAttachment:VolumeAttachment",
+		IDPrefix: "vai-",
+		Required: []string{"deviceName", "instanceId", "volumeId"},
+		Replace:  []string{"deviceName", "instanceId", "volumeId"},
+		Refers:   []string{"instanceId", "volumeId"},
+		Holds:    []string{"volumeId"},
+		Claims: func(c *Call) []Claim {
+			return []Claim{{
+				Key:   "attachment of " + c.Text("volumeId"),
+				Taken: fmt.Errorf("VolumeInUse: %s is already attached to an instance", c.Text("volumeId")),
+			}}
+		},
+		Times: Times{Create: 11 * time.Second},
+	}
+}
+
+func logGroup() *Resource {
+	return &Resource{
+		Token:    "aws:cloudwatch/logGroup:LogGroup",
+		AutoName: "name",
+		ID:       func(c *Call) string { return c.Text("name") },
+		Replace:  []string{"name", "namePrefix", "logGroupClass"},
+		Outputs: []Output{{Name: "arn", Value: func(c *Call) any {
+			return "arn:aws:logs:" + awsRegion + ":" + awsAccount + ":log-group:" + c.Text("name")
+		}}},
+		Times: Times{Create: time.Second, Update: time.Second, Delete: time.Second},
+	}
+}
+
+func role() *Resource {
+	return &Resource{
+		Token:    "aws:iam/role:Role",
+		AutoName: "name",
+		ID:       func(c *Call) string { return c.Text("name") },
+		Required: []string{"assumeRolePolicy"},
+		Replace:  []string{"name", "namePrefix", "path"},
+		Outputs: []Output{{Name: "arn", Value: func(c *Call) any {
+			return "arn:aws:iam::" + awsAccount + ":role/" + c.Text("name")
+		}}},
+		Times: Times{Create: time.Second, Update: time.Second, Delete: time.Second},
+	}
+}
+
+func rolePolicy() *Resource {
+	return &Resource{
+		Token:    "aws:iam/rolePolicy:RolePolicy",
+		AutoName: "name",
+		Required: []string{"policy", "role"},
+		Replace:  []string{"name", "namePrefix", "role"},
+		Refers:   []string{"role"},
+		Holds:    []string{"role"},
+		Times:    Times{Create: time.Second, Update: time.Second, Delete: time.Second},
+	}
+}
+
+func flowLog() *Resource {
+	return &Resource{
+		Token:    "aws:ec2/flowLog:FlowLog",
+		IDPrefix: "fl-",
+		Replace:  []string{"vpcId", "trafficType", "logDestination", "iamRoleArn", "maxAggregationInterval"},
+		Refers:   []string{"vpcId"},
+		Times:    Times{Create: time.Second, Update: time.Second, Delete: time.Second},
 	}
 }
 
