@@ -51,7 +51,7 @@ type Workload struct {
 // Image is the image of a workload: a stock image with a Reference, or one that is built from a Context.
 type Image struct {
 	Name      string // part of its resources' names; also the name of a built image
-	Reference string // stock image: redis:7.2.5
+	Reference string // stock image: redis:7.2.16
 	Context   string // built image: the folder of its Dockerfile
 	Platform  string // built image: linux/amd64
 }

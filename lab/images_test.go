@@ -97,7 +97,7 @@ func randomImage(t *testing.T) v1.Image {
 
 func TestImageIsTakenFromTheEngineWhenItChanges(t *testing.T) {
 	l := New(Options{Folder: t.TempDir()})
-	tag, err := name.NewTag("redis:7.2.5")
+	tag, err := name.NewTag("redis:7.2.16")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +114,7 @@ func TestImageIsTakenFromTheEngineWhenItChanges(t *testing.T) {
 			t.Fatal(err)
 		}
 		fakeDocker(t, `"image inspect"*) test -n "`+step.id+`" && echo "`+step.id+`" ;; save*) cp `+saved+` "$3" ;;`)
-		changed, err := l.fetchImage(t.Context(), folder, "redis:7.2.5")
+		changed, err := l.fetchImage(t.Context(), folder, "redis:7.2.16")
 		if err != nil || changed != step.want {
 			t.Errorf("with %q in the engine it is taken: %v (%v), want %v", step.id, changed, err, step.want)
 		}

@@ -20,6 +20,16 @@ const (
 	walkThroughSecret = "pg8675309"
 )
 
+// loadBalancer refuses Interlock unless the settings permit it. Only the walk-through's own stack does.
+func (r *reader) loadBalancer() LoadBalancer {
+	kind := LoadBalancer(r.oneOf(keyLoadBalancer, string(HAProxy), string(Interlock)))
+	if allowed := r.boolean(keyAllowInterlock); kind == Interlock && !allowed {
+		r.fault(keyLoadBalancer, string(kind), Insecure, "is archived, and its statistics have the password that the walk-through prints",
+			"set it to haproxy, or say that you mean it: pulumi config set allowInterlock true")
+	}
+	return kind
+}
+
 // ballot checks the options with poll.NewBallot, as the programs do. What it accepts, they accept.
 func (r *reader) ballot() Ballot {
 	b := Ballot{OptionA: r.text(keyOptionA), OptionB: r.text(keyOptionB)}

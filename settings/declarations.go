@@ -30,6 +30,7 @@ const (
 	keySSHUser              = "sshUser"
 	keySSHPrivateKeyFile    = "sshPrivateKeyFile"
 	keyLoadBalancer         = "loadBalancer"
+	keyAllowInterlock       = "allowInterlock"
 	keyOptionA              = "optionA"
 	keyOptionB              = "optionB"
 	keyAppendFsync          = "redisAppendfsync"
@@ -91,16 +92,17 @@ var defaults = map[string]string{
 	keySSHUser:              "ubuntu",
 	keySSHPrivateKeyFile:    "",
 	keyLoadBalancer:         string(HAProxy),
+	keyAllowInterlock:       "false",
 	keyOptionA:              "Cats",
 	keyOptionB:              "Dogs",
 	keyAppendFsync:          "always",
 	keyPostgresPassword:     "",
 	keyVoterKey:             "",
-	keyRedisImage:           "redis:7.2.5",
-	keyPostgresImage:        "postgres:16.4",
-	keyConsulImage:          "hashicorp/consul:1.20.1",
+	keyRedisImage:           "redis:7.2.16",
+	keyPostgresImage:        "postgres:16.15",
+	keyConsulImage:          "hashicorp/consul:1.21.5",
 	keySwarmImage:           "swarm:1.2.9",
-	keyHAProxyImage:         "haproxy:2.8.10",
+	keyHAProxyImage:         "haproxy:2.8.28",
 	keyInterlockImage:       "ehazlett/interlock:0.3.3",
 
 	instanceTypeKeys[topology.Manager]:      "t2.micro",

@@ -23,13 +23,13 @@ func Load(source Source) (Settings, error) {
 	s := Settings{
 		Platform:     Platform(r.oneOf(keyPlatform, string(AWS), string(Hosts))),
 		SSH:          r.ssh(),
-		LoadBalancer: LoadBalancer(r.oneOf(keyLoadBalancer, string(HAProxy), string(Interlock))),
+		LoadBalancer: r.loadBalancer(),
 		Ballot:       r.ballot(),
 		AppendFsync:  r.oneOf(keyAppendFsync, "always", "everysec"),
 		Images: Images{
 			Redis:     r.image(keyRedisImage),
 			Postgres:  r.image(keyPostgresImage),
-			Consul:    r.image(keyConsulImage),
+			Consul:    r.consulImage(),
 			Swarm:     r.image(keySwarmImage),
 			HAProxy:   r.image(keyHAProxyImage),
 			Interlock: r.image(keyInterlockImage),

@@ -223,6 +223,7 @@ func TestMistakesAreReported(t *testing.T) {
 		"key file that is no key":               {onAWS, map[string]string{"sshPrivateKeyFile": "/keys/text"}, nil, "sshPrivateKeyFile", settings.Malformed},
 		"key file with a passphrase":            {onAWS, map[string]string{"sshPrivateKeyFile": "/keys/locked"}, nil, "sshPrivateKeyFile", settings.Malformed},
 		"unknown load balancer":                 {onAWS, map[string]string{"loadBalancer": "nginx"}, nil, "loadBalancer", settings.Unknown},
+		"the walk-through's load balancer":      {onAWS, map[string]string{"loadBalancer": "interlock"}, nil, "loadBalancer", settings.Insecure},
 		"one option twice":                      {onAWS, map[string]string{"optionA": "Cats", "optionB": "cats"}, nil, "optionB", settings.Malformed},
 		"an essay on the ballot":                {onAWS, map[string]string{"optionA": strings.Repeat("cat ", 20)}, nil, "optionA", settings.Malformed},
 		"a line break on the ballot":            {onAWS, map[string]string{"optionA": "Cats\nand dogs"}, nil, "optionA", settings.Malformed},
@@ -237,6 +238,8 @@ func TestMistakesAreReported(t *testing.T) {
 		"an image without a version":            {onAWS, map[string]string{"redisImage": "redis"}, nil, "redisImage", settings.Malformed},
 		"an image at latest":                    {onAWS, map[string]string{"postgresImage": "postgres:latest"}, nil, "postgresImage", settings.Malformed},
 		"an image that is none":                 {onAWS, map[string]string{"consulImage": "Consul:1"}, nil, "consulImage", settings.Malformed},
+		"a Consul that refuses engines' keys":   {onAWS, map[string]string{"consulImage": "hashicorp/consul:1.22.7"}, nil, "consulImage", settings.Conflict},
+		"a Consul of the next major version":    {onAWS, map[string]string{"consulImage": "registry.example.org/consul:v2.0-ubi"}, nil, "consulImage", settings.Conflict},
 		"hosts that are no list":                {onHosts, map[string]string{"hosts": `{"manager":"10.0.0.1"}`}, nil, "hosts", settings.Malformed},
 		"hosts with a misspelt field":           {onHosts, map[string]string{"hosts": `[{"name":"manager","adress":"10.0.0.1"}]`}, nil, "hosts", settings.Malformed},
 		"a machine is missing":                  {onHosts, map[string]string{"frontends": "2"}, nil, "hosts", settings.Missing},
@@ -298,7 +301,9 @@ func TestUnusualValuesAreAccepted(t *testing.T) {
 			{"hosts": strings.Replace(onHosts()["hosts"], `"address":"10.0.0.1"`, `"address":"my_host.example","privateAddress":"10.0.0.1"`, 1)},
 			{"hosts": strings.Replace(onHosts()["hosts"], `"address":"10.0.0.1"`, `"address":"3com.example","privateAddress":"10.0.0.1","user":"john.doe"`, 1)},
 		}},
+		"load balancers": {onAWS, []map[string]string{{"loadBalancer": "interlock", "allowInterlock": "true"}, {"allowInterlock": "true"}}},
 		"images": {onAWS, []map[string]string{
+			{"consulImage": "hashicorp/consul:1.9"}, {"consulImage": "consul@sha256:" + strings.Repeat("0", 64)}, {"consulImage": "consul:stable"},
 			{"postgresImage": "postgres:18.6"}, {"postgresImage": "postgres@sha256:" + strings.Repeat("0", 64)}, {"postgresImage": "registry.example.org:5000/pg:mine"},
 		}},
 	} {

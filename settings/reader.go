@@ -77,3 +77,30 @@ func (r *reader) image(key string) string {
 	}
 	return value
 }
+
+// firstUnusableConsul is the first release of Consul that engines cannot use: it refuses keys with a colon, and an engine's key has its
+// address and port.
+var firstUnusableConsul = [2]int{1, 22}
+
+var versionPattern = regexp.MustCompile(`^v?([0-9]+)\.([0-9]+)`)
+
+// consulImage is image, and refuses a release that engines cannot use, if the tag tells it.
+func (r *reader) consulImage() string {
+	value := r.image(keyConsulImage)
+	named, err := reference.ParseNormalizedNamed(value)
+	if err != nil {
+		return value // its fault is already reported
+	}
+	tagged, isTagged := named.(reference.Tagged)
+	if !isTagged {
+		return value
+	}
+	if found := versionPattern.FindStringSubmatch(tagged.Tag()); found != nil {
+		major, _ := strconv.Atoi(found[1])
+		minor, _ := strconv.Atoi(found[2])
+		if slices.Compare([]int{major, minor}, firstUnusableConsul[:]) >= 0 {
+			r.fault(keyConsulImage, value, Conflict, "refuses the keys under which engines announce themselves", "use release 1.21 or older, such as %s", defaults[keyConsulImage])
+		}
+	}
+	return value
+}

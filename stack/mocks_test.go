@@ -100,7 +100,7 @@ const password, voterKey = rehearsal.PostgresPassword, rehearsal.VoterKey
 // awsSettings returns the dev stack's settings, with what an operator adds.
 func awsSettings() map[string]string {
 	return map[string]string{
-		"loadBalancer": "interlock", "keyPair": "poll", "operatorCidr": "203.0.113.7/32", "postgresPassword": password, "voterKey": voterKey,
+		"loadBalancer": "interlock", "allowInterlock": "true", "keyPair": "poll", "operatorCidr": "203.0.113.7/32", "postgresPassword": password, "voterKey": voterKey,
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 )
 
 // NameAnnotation is the annotation in the folder's index with the name that the mirror serves an image by, such as
-// library/redis:7.2.5.
+// library/redis:7.2.16.
 const NameAnnotation = "org.opencontainers.image.ref.name"
 
 // New returns a handler that serves the images of an OCI image layout. It does not see later changes.

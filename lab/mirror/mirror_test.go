@@ -38,14 +38,14 @@ func images(t *testing.T, name string) (string, v1.Image) {
 }
 
 func TestClientsOnlyPull(t *testing.T) {
-	path, image := images(t, "library/redis:7.2.5")
+	path, image := images(t, "library/redis:7.2.16")
 	handler, err := mirror.New(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	server := httptest.NewServer(handler)
 	defer server.Close()
-	tag, err := name.NewTag(strings.TrimPrefix(server.URL, "http://") + "/library/redis:7.2.5")
+	tag, err := name.NewTag(strings.TrimPrefix(server.URL, "http://") + "/library/redis:7.2.16")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +81,7 @@ func TestClientsOnlyPull(t *testing.T) {
 		{http.MethodGet, "/v2/", http.StatusOK},
 		{http.MethodGet, "/v2/library/redis/manifests/7.2.4", http.StatusNotFound},
 		{http.MethodGet, "/v2/library/postgres/manifests/16.4", http.StatusNotFound},
-		{http.MethodDelete, "/v2/library/redis/manifests/7.2.5", http.StatusMethodNotAllowed},
+		{http.MethodDelete, "/v2/library/redis/manifests/7.2.16", http.StatusMethodNotAllowed},
 		{http.MethodPost, "/v2/library/redis/blobs/uploads/", http.StatusMethodNotAllowed},
 	} {
 		request, err := http.NewRequestWithContext(t.Context(), test.method, server.URL+test.path, nil)
@@ -101,7 +101,7 @@ func TestClientsOnlyPull(t *testing.T) {
 
 func TestBadFoldersAreRefused(t *testing.T) {
 	unnamed, _ := images(t, "redis")
-	damaged, image := images(t, "library/redis:7.2.5")
+	damaged, image := images(t, "library/redis:7.2.16")
 	digest, err := image.Digest()
 	if err != nil {
 		t.Fatal(err)
@@ -112,7 +112,7 @@ func TestBadFoldersAreRefused(t *testing.T) {
 	for _, test := range []struct{ name, folder, want string }{
 		{"none", filepath.Join(t.TempDir(), "none"), "none"},
 		{"an image without a tag", unnamed, "has no name and tag"},
-		{"an image that is gone", damaged, "library/redis:7.2.5"},
+		{"an image that is gone", damaged, "library/redis:7.2.16"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if _, err := mirror.New(test.folder); err == nil || !strings.Contains(err.Error(), test.want) {

@@ -100,7 +100,7 @@ func (s *step) page(address, site string, login *url.Userinfo) (string, error) {
 func interlock(s *step) {
 	s.ready()
 	for _, balancer := range []string{"interlock", "haproxy"} {
-		s.must(s.pulumi.Set(map[string]any{"loadBalancer": balancer}))
+		s.must(s.pulumi.Set(map[string]any{"loadBalancer": balancer, "allowInterlock": balancer == "interlock"}))
 		result, err := s.pulumi.Up(s.ctx)
 		if err != nil {
 			s.must(s.pulumi.Set(map[string]any{"loadBalancer": s.balancer})) // for the steps to come
