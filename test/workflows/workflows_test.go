@@ -186,7 +186,7 @@ func TestOnlyStacksAreListed(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(folder, "tools", "stacks.sh"), content, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		for _, file := range strings.Fields(files) {
+		for file := range strings.FieldsSeq(files) {
 			if err := os.WriteFile(filepath.Join(folder, file), nil, 0o600); err != nil {
 				t.Fatal(err)
 			}
