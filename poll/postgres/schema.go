@@ -5,10 +5,12 @@ import (
 	"crypto/sha256"
 	_ "embed" // the schema
 	"encoding/hex"
-	"errors"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"swarm-scale/poll"
 )
 
 //go:embed schema.sql
@@ -23,37 +25,66 @@ func schemaVersion() string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// setUpSchema makes the tables, functions and triggers unless they are there as this program knows them. Several workers
-// may do so at once. It runs in one transaction: nobody sees half a schema.
+// markedTriggers is how many triggers schema.sql marks.
+func markedTriggers() int { return strings.Count(schema, "ENABLE ALWAYS TRIGGER") }
+
+// setUpSchema makes the tables, functions and triggers, and counts the tally, unless all is as this program left it. After a
+// restore, for instance, it is not. Several workers may do so at once. It runs in one transaction: nobody sees half a schema.
 func setUpSchema(ctx context.Context, pool *pgxpool.Pool) error {
-	version := schemaVersion()
-	// Asking for a table that is not there would write an error to the server's log.
-	var exists bool
-	if err := pool.QueryRow(ctx, "SELECT to_regclass('poll_schema') IS NOT NULL").Scan(&exists); err != nil {
+	intact, err := schemaIsIntact(ctx, pool)
+	if err != nil || intact {
 		return err
+	}
+	return inTransaction(ctx, pool, func(tx pgx.Tx) error { return runSchema(ctx, tx) })
+}
+
+// runSchema runs schema.sql, which ends with a counted tally, and notes its version.
+func runSchema(ctx context.Context, tx pgx.Tx) error {
+	if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", schemaLock); err != nil {
+		return err
+	}
+	// Without arguments pgx sends the text as it is, several statements at once.
+	if _, err := tx.Exec(ctx, schema); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(ctx, "DELETE FROM poll_schema"); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, "INSERT INTO poll_schema VALUES ($1)", schemaVersion())
+	return err
+}
+
+// schemaIsIntact reports whether the schema has this program's version, and no other beside it, and all triggers have their mark.
+func schemaIsIntact(ctx context.Context, pool *pgxpool.Pool) (intact bool, err error) {
+	// Asking for a table that is not there would write an error to the server's log.
+	if err := pool.QueryRow(ctx, "SELECT to_regclass('poll_schema') IS NOT NULL").Scan(&intact); err != nil || !intact {
+		return false, err
+	}
+	err = pool.QueryRow(ctx, `SELECT (SELECT count(*) FILTER (WHERE version = $1) = 1 AND count(*) = 1 FROM poll_schema)
+		AND (SELECT count(*) = $2 FROM pg_trigger
+			WHERE tgrelid IN (to_regclass('votes'), to_regclass('tally')) AND tgenabled = 'A')`,
+		schemaVersion(), markedTriggers()).Scan(&intact)
+	return intact, err
+}
+
+// recount counts the votes again, while nobody can store any, and returns what the tally was before and is now.
+func recount(ctx context.Context, tx pgx.Tx) (before, after poll.Tally, err error) {
+	var exists bool
+	err = tx.QueryRow(ctx, "SELECT to_regclass('votes') IS NOT NULL AND to_regclass('tally') IS NOT NULL").Scan(&exists)
+	if err != nil {
+		return before, after, err
 	}
 	if exists {
-		var found string
-		err := pool.QueryRow(ctx, "SELECT version FROM poll_schema").Scan(&found)
-		if err == nil && found == version {
-			return nil
+		if _, err := tx.Exec(ctx, "LOCK TABLE votes IN SHARE ROW EXCLUSIVE MODE"); err != nil {
+			return before, after, err
 		}
-		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
-			return err
+		if before, err = readTally(ctx, tx); err != nil {
+			return before, after, err
 		}
 	}
-	return inTransaction(ctx, pool, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", schemaLock); err != nil {
-			return err
-		}
-		// Without arguments pgx sends the text as it is, several statements at once.
-		if _, err := tx.Exec(ctx, schema); err != nil {
-			return err
-		}
-		if _, err := tx.Exec(ctx, "DELETE FROM poll_schema"); err != nil {
-			return err
-		}
-		_, err := tx.Exec(ctx, "INSERT INTO poll_schema VALUES ($1)", version)
-		return err
-	})
+	if err := runSchema(ctx, tx); err != nil {
+		return before, after, err
+	}
+	after, err = readTally(ctx, tx)
+	return before, after, err
 }

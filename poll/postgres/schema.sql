@@ -1,5 +1,9 @@
 -- What the poll keeps in PostgreSQL 15 or newer. Running it again changes nothing.
 
+-- Everything is made in the first schema of the search path, and the functions keep looking there, whatever the search path of
+-- whoever calls them: a restore runs with an empty one.
+SELECT set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
+
 -- Each voter's latest vote.
 CREATE TABLE IF NOT EXISTS votes (
   voter   uuid        PRIMARY KEY,
@@ -27,9 +31,25 @@ CREATE TABLE IF NOT EXISTS unreadable_entries (
   PRIMARY KEY (queue, id)
 );
 
+-- A restore that was not finished may have made the tables without their keys.
+DO $$
+DECLARE
+  made record;
+BEGIN
+  FOR made IN SELECT * FROM (VALUES ('votes', 'voter'), ('tally', 'slot, choice'), ('unreadable_entries', 'queue, id')) AS t (name, key)
+  LOOP
+    IF NOT EXISTS (SELECT FROM pg_constraint WHERE conrelid = made.name::regclass AND contype = 'p') THEN
+      EXECUTE format('ALTER TABLE %s ADD PRIMARY KEY (%s)', made.name, made.key);
+    END IF;
+  END LOOP;
+END $$;
+
+-- Nobody stores votes until the triggers are there and the tally is counted.
+LOCK TABLE votes IN SHARE ROW EXCLUSIVE MODE;
+
 -- Adds a change to the tally, in the order of the choices, so that two workers in the same slot cannot deadlock.
 CREATE OR REPLACE FUNCTION add_to_tally(difference_a bigint, difference_b bigint) RETURNS void
-LANGUAGE sql AS $$
+LANGUAGE sql SET search_path FROM CURRENT AS $$
   INSERT INTO tally AS t (slot, choice, votes)
   SELECT pg_backend_pid() % 16, d.choice, d.difference
   FROM (VALUES ('a'::"char", difference_a), ('b'::"char", difference_b)) AS d (choice, difference)
@@ -40,7 +60,7 @@ $$;
 
 -- The tally changes in the same transaction as the votes, whoever changes them and however: once per statement, by the rows
 -- that the statement inserted, changed or deleted.
-CREATE OR REPLACE FUNCTION tally_inserted() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION tally_inserted() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
   PERFORM add_to_tally(
     (SELECT count(*) FILTER (WHERE choice = 'a') FROM inserted),
@@ -48,7 +68,7 @@ BEGIN
   RETURN NULL;
 END $$;
 
-CREATE OR REPLACE FUNCTION tally_updated() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION tally_updated() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
   PERFORM add_to_tally(
     (SELECT count(*) FILTER (WHERE choice = 'a') FROM after)
@@ -58,7 +78,7 @@ BEGIN
   RETURN NULL;
 END $$;
 
-CREATE OR REPLACE FUNCTION tally_deleted() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION tally_deleted() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
   PERFORM add_to_tally(
     -(SELECT count(*) FILTER (WHERE choice = 'a') FROM deleted),
@@ -66,9 +86,25 @@ BEGIN
   RETURN NULL;
 END $$;
 
-CREATE OR REPLACE FUNCTION tally_truncated() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION tally_truncated() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
   DELETE FROM tally;
+  RETURN NULL;
+END $$;
+
+-- Only the functions above write the tally. What anybody else writes into it, a restore for instance, is ignored: the restored votes
+-- are counted when they are written.
+CREATE OR REPLACE FUNCTION tally_ignored() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  RETURN NULL;
+END $$;
+
+-- Whoever deletes the tally has it counted.
+CREATE OR REPLACE FUNCTION tally_recounted() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  LOCK TABLE votes IN SHARE ROW EXCLUSIVE MODE; -- the statements below see all that was committed before
+  DELETE FROM tally;
+  PERFORM add_to_tally(count(*) FILTER (WHERE choice = 'a'), count(*) FILTER (WHERE choice = 'b')) FROM votes;
   RETURN NULL;
 END $$;
 
@@ -80,6 +116,21 @@ CREATE OR REPLACE TRIGGER tally_deleted AFTER DELETE ON votes
   REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT EXECUTE FUNCTION tally_deleted();
 CREATE OR REPLACE TRIGGER tally_truncated AFTER TRUNCATE ON votes
   FOR EACH STATEMENT EXECUTE FUNCTION tally_truncated();
+CREATE OR REPLACE TRIGGER tally_ignored BEFORE INSERT OR UPDATE ON tally
+  FOR EACH ROW WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION tally_ignored();
+CREATE OR REPLACE TRIGGER tally_recounted AFTER DELETE OR TRUNCATE ON tally
+  FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION tally_recounted();
+
+-- ALWAYS: also for a session that replicates. It is a mark, too. Who disables triggers and enables them again, a restore with
+-- --disable-triggers for instance, leaves them without it, and a worker sees that the tally has to be counted.
+ALTER TABLE votes ENABLE ALWAYS TRIGGER tally_inserted;
+ALTER TABLE votes ENABLE ALWAYS TRIGGER tally_updated;
+ALTER TABLE votes ENABLE ALWAYS TRIGGER tally_deleted;
+ALTER TABLE votes ENABLE ALWAYS TRIGGER tally_truncated;
+ALTER TABLE tally ENABLE ALWAYS TRIGGER tally_ignored;
+ALTER TABLE tally ENABLE ALWAYS TRIGGER tally_recounted;
 
 -- The version of this file that was run, so that a worker need not run it at every start. Written last.
 CREATE TABLE IF NOT EXISTS poll_schema (version text NOT NULL);
+
+DELETE FROM tally; -- and have it counted

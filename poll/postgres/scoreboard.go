@@ -46,21 +46,7 @@ func (s *Scoreboard) Tally(ctx context.Context) (poll.Tally, error) {
 		}
 		s.setUp.Store(true)
 	}
-	rows, err := s.pool.Query(ctx, "SELECT choice::text, sum(votes)::bigint FROM tally GROUP BY choice")
-	var tally poll.Tally
-	if err == nil {
-		var choice string
-		var votes int64
-		_, err = pgx.ForEachRow(rows, []any{&choice, &votes}, func() error {
-			switch choice {
-			case poll.A.String():
-				tally.A = votes
-			case poll.B.String():
-				tally.B = votes
-			}
-			return nil
-		})
-	}
+	tally, err := readTally(ctx, s.pool)
 	if isMissingSchema(err) { // another, empty database in place of the one we knew
 		s.setUp.Store(false)
 		return poll.Tally{}, nil
@@ -69,6 +55,31 @@ func (s *Scoreboard) Tally(ctx context.Context) (poll.Tally, error) {
 		return poll.Tally{}, explain("read the tally", s.address, err)
 	}
 	return tally, nil
+}
+
+// reader is a pool or a transaction.
+type reader interface {
+	Query(ctx context.Context, statement string, arguments ...any) (pgx.Rows, error)
+}
+
+// readTally adds up the slots.
+func readTally(ctx context.Context, database reader) (tally poll.Tally, err error) {
+	rows, err := database.Query(ctx, "SELECT choice::text, sum(votes)::bigint FROM tally GROUP BY choice")
+	if err != nil {
+		return poll.Tally{}, err
+	}
+	var choice string
+	var votes int64
+	_, err = pgx.ForEachRow(rows, []any{&choice, &votes}, func() error {
+		switch choice {
+		case poll.A.String():
+			tally.A = votes
+		case poll.B.String():
+			tally.B = votes
+		}
+		return nil
+	})
+	return tally, err
 }
 
 // Close ends the connections.

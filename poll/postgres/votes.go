@@ -89,6 +89,19 @@ func (v *Votes) KeepDeadLetters(ctx context.Context, letters []poll.DeadLetter) 
 	return explain("keep dead letters", v.address, err)
 }
 
+// Recount counts the stored votes again, and returns what the tally was before and is now. Meanwhile nobody can store votes. It also
+// makes what is missing of the schema.
+func (v *Votes) Recount(ctx context.Context) (before, after poll.Tally, err error) {
+	err = retryRolledBack(ctx, func() error {
+		return inTransaction(ctx, v.pool, func(tx pgx.Tx) error {
+			var err error
+			before, after, err = recount(ctx, tx)
+			return err
+		})
+	})
+	return before, after, explain("count the votes", v.address, err)
+}
+
 // Close ends the connections.
 func (v *Votes) Close() { v.pool.Close() }
 

@@ -139,6 +139,10 @@ func TestDrainStoresAllVotes(t *testing.T) {
 		t.Errorf("drain: %d, %q, want 0 and %q\n%s", code, out, want, said)
 	}
 	s.wantResults(t, 20, 10)
+	code, out, said = programtest.RunToEnd(t, "vote-worker", []string{"recount"}, environment)
+	if want := "counted 30 votes (a: 20, b: 10); the tally was right\n"; code != 0 || out != want {
+		t.Errorf("recount: %d, %q, want 0 and %q\n%s", code, out, want, said)
+	}
 
 	// Drain reports votes that it cannot store.
 	v := s.newVoter(t, s.frontends[0])
@@ -202,6 +206,7 @@ func TestWrongSettings(t *testing.T) {
 		{"drain, wrong queues", "vote-worker", []string{"drain", "--timeout", "-1s", "3", "redis03"},
 			[]string{"WORKER_NUMBER=01"}, []string{`drain has "3"`, `drain has "redis03"`,
 				"POSTGRES_PASSWORD is not set", "--timeout is -1s"}},
+		{"recount, an argument", "vote-worker", []string{"recount", "a"}, nil, []string{"usage: vote-worker recount", `["a"]`}},
 		{"drain, unknown flag", "vote-worker", []string{"drain", "--force", "redis03:6379"}, nil, []string{"usage: vote-worker drain"}},
 		{"results, nothing set", "results-app", nil, nil, []string{"POSTGRES_PASSWORD is not set"}},
 		{"results, all wrong", "results-app", nil, []string{"OPTION_A=" + strings.Repeat("x", 41), "POSTGRES_PORT=http",

@@ -123,6 +123,30 @@ func (s *Server) connect(ctx context.Context, database string) (*pgx.Conn, error
 		s.Port, Password, database))
 }
 
+// Run runs one of PostgreSQL's client programs as the user postgres of the server, for instance pg_dump, and fails the test if the
+// program fails.
+func (s *Server) Run(t testing.TB, program string, arguments ...string) {
+	t.Helper()
+	if output, err := s.client(program, arguments...).CombinedOutput(); err != nil {
+		t.Fatalf("%s %q: %v\n%s", program, arguments, err, output)
+	}
+}
+
+// TryRun is Run for a program that may fail: the test's log has what it says.
+func (s *Server) TryRun(t testing.TB, program string, arguments ...string) {
+	t.Helper()
+	if output, err := s.client(program, arguments...).CombinedOutput(); err != nil || len(output) > 0 {
+		t.Logf("%s %q: %v\n%s", program, arguments, err, output)
+	}
+}
+
+func (s *Server) client(program string, arguments ...string) *exec.Cmd {
+	command := s.command(program, arguments...)
+	command.SysProcAttr = nil // it reads and writes the test's files
+	command.Env = append(command.Env, "PGHOST=127.0.0.1", "PGPORT="+strconv.Itoa(s.Port), "PGUSER=postgres", "PGPASSWORD="+Password)
+	return command
+}
+
 // Kill kills the server and all its processes, as a power cut would.
 func (s *Server) Kill() {
 	s.mu.Lock()
@@ -255,7 +279,8 @@ func start(directory string) (server *Server, skip string, err error) {
 // findPrograms is the folder of the newest PostgreSQL on this machine, 15 or newer.
 func findPrograms() (string, error) {
 	if path, err := exec.LookPath("initdb"); err == nil {
-		return filepath.Dir(path), nil
+		path, err = filepath.EvalSymlinks(path) // the other programs are beside the one that a link leads to
+		return filepath.Dir(path), err
 	}
 	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
 	if err != nil {
