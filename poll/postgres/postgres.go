@@ -56,7 +56,7 @@ func open(address Address, use use) (*pgxpool.Pool, error) {
 	connection.Port = uint16(address.Port)
 	connection.User = address.User
 	connection.Database = address.Database
-	connection.Password = address.Password
+	connection.Password = passwordForSCRAM(address.Password)
 	connection.Fallbacks = nil
 	connection.ConnectTimeout = connectTimeout
 	connection.RuntimeParams = map[string]string{
