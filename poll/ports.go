@@ -60,6 +60,11 @@ type Backlog interface {
 	// TakeOver hands this consumer up to max entries that were handed to any consumer at least idle ago and not acknowledged,
 	// from cursor ("" to begin). It returns the cursor to go on from, "" at the end.
 	TakeOver(ctx context.Context, max int, idle time.Duration, cursor string) ([]Entry, string, error)
+	// HasAbandoned reports whether there are entries that TakeOver hands out, for the same idle.
+	HasAbandoned(ctx context.Context, idle time.Duration) (bool, error)
+	// HandBack makes whatever was handed to this consumer and not acknowledged count as left alone for a day, so that TakeOver gives
+	// it to another consumer at once. It is for a consumer that ends. It stays this consumer's until it is taken over.
+	HandBack(ctx context.Context) error
 	// Acknowledge takes the entries out of the queue for good. IDs that are not there any more are no error.
 	Acknowledge(ctx context.Context, ids []string) error
 	// MoveToDeadLetters moves an entry that cannot be read to the dead letters, whole and in one step, with the reason.

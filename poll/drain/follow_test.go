@@ -163,8 +163,9 @@ func (i *idle) Unfinished(context.Context, int, string) ([]poll.Entry, error) { 
 func (i *idle) TakeOver(context.Context, int, time.Duration, string) ([]poll.Entry, string, error) {
 	return nil, "", nil
 }
-func (i *idle) Size(context.Context) (int64, error)            { return 0, nil }
-func (i *idle) DeadLetterCount(context.Context) (int64, error) { return 0, nil }
+func (i *idle) HasAbandoned(context.Context, time.Duration) (bool, error) { return false, nil }
+func (i *idle) Size(context.Context) (int64, error)                       { return 0, nil }
+func (i *idle) DeadLetterCount(context.Context) (int64, error)            { return 0, nil }
 func (i *idle) Close() {
 	if i.closing != nil {
 		<-i.closing

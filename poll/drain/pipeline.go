@@ -10,8 +10,8 @@ import (
 )
 
 // pipeline takes votes from the queue in three stages that work side by side: while one batch is saved, the next one is read
-// and the one before is acknowledged. It goes on until it is time to recheck, followed is done or a stage fails; then it
-// finishes what it has read. What it cannot finish stays unfinished in the queue. It calls healthy after each batch.
+// and the one before is acknowledged. It goes on until it is time to recheck, or somebody left entries, followed is done or a stage
+// fails; then it finishes what it has read. What it cannot finish stays unfinished in the queue. It calls healthy after each batch.
 func (w *Worker) pipeline(ctx, followed context.Context, q *queue, healthy func()) error {
 	reading, stopReading := context.WithCancel(ctx)
 	defer stopReading()
@@ -24,10 +24,10 @@ func (w *Worker) pipeline(ctx, followed context.Context, q *queue, healthy func(
 	})
 	stages.Go(func() error {
 		defer close(stored)
-		return w.saveStage(ctx, q, handedOut, stored, stopReading)
+		return w.saveStage(q, handedOut, stored, stopReading)
 	})
 	stages.Go(func() error {
-		return w.finishStage(ctx, q, stored, stopReading, healthy)
+		return w.finishStage(q, stored, stopReading, healthy)
 	})
 	return stages.Wait()
 }
@@ -36,7 +36,7 @@ func (w *Worker) pipeline(ctx, followed context.Context, q *queue, healthy func(
 func (w *Worker) readStage(ctx, followed context.Context, q *queue, handedOut chan<- []poll.Entry) error {
 	started := time.Now()
 	appetite := newAppetite(w.options.Batch / 2) // the other half while those are gathered
-	for ctx.Err() == nil && followed.Err() == nil && time.Since(started) < w.options.Recheck {
+	for ctx.Err() == nil && followed.Err() == nil && time.Since(started) < w.options.Recheck && !q.abandoned.Load() {
 		q.alive()
 		entries, err := q.Next(ctx, appetite.entries, w.options.Wait)
 		if ctx.Err() != nil {
@@ -56,13 +56,13 @@ func (w *Worker) readStage(ctx, followed context.Context, q *queue, handedOut ch
 
 // saveStage saves whatever was read meanwhile, up to a batch together; a lone vote waits for no others. After a failure it
 // stops the reading and drops what was read.
-func (w *Worker) saveStage(ctx context.Context, q *queue, handedOut <-chan []poll.Entry, stored chan<- saved, stopReading func()) error {
+func (w *Worker) saveStage(q *queue, handedOut <-chan []poll.Entry, stored chan<- saved, stopReading func()) error {
 	var failure error
 	for entries := range handedOut {
 		if failure != nil {
 			continue
 		}
-		batch, err := w.save(ctx, q, gather(entries, handedOut, w.options.Batch))
+		batch, err := w.save(q, gather(entries, handedOut, w.options.Batch))
 		if err != nil {
 			failure = err
 			stopReading()
@@ -91,13 +91,13 @@ func gather(entries []poll.Entry, ready <-chan []poll.Entry, enough int) []poll.
 }
 
 // finishStage finishes the batches that are saved.
-func (w *Worker) finishStage(ctx context.Context, q *queue, stored <-chan saved, stopReading, healthy func()) error {
+func (w *Worker) finishStage(q *queue, stored <-chan saved, stopReading, healthy func()) error {
 	var failure error
 	for batch := range stored {
 		if failure != nil {
 			continue
 		}
-		if failure = w.finish(ctx, q, batch); failure != nil {
+		if failure = w.finish(q, batch); failure != nil {
 			stopReading()
 			continue
 		}

@@ -22,6 +22,9 @@ type Drained struct {
 func Queue(ctx context.Context, votes poll.Votes, backlog poll.Backlog, options Options) (Drained, error) {
 	w := NewWorker(votes, nil, options)
 	q := newQueue(backlog)
+	steps, end := outlive(ctx, w.options.StopTimeout)
+	defer end()
+	q.steps = steps
 	retry := newBackoff(w.options.MinBackoff, time.Second)
 	var drained Drained
 	var lastErr error
@@ -61,7 +64,7 @@ func (w *Worker) drainOnce(ctx context.Context, q *queue, drained *Drained) (lef
 			break
 		}
 		appetite.had(entries)
-		saved, err := w.process(ctx, q, entries)
+		saved, err := w.process(q, entries)
 		drained.Votes += saved
 		if err != nil {
 			return 0, err

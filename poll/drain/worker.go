@@ -33,9 +33,11 @@ type Options struct {
 	Recheck, IdleAfter time.Duration
 	// MinBackoff and MaxBackoff bound the pause after a failure, 100 ms to 5 s by default.
 	MinBackoff, MaxBackoff time.Duration
-	// StepTimeout is how long one step (saving or acknowledging a batch) may take, a minute by default. A worker that is told to
-	// stop takes at most as long for each step that is left.
+	// StepTimeout is how long one step (saving or acknowledging a batch) may take, a minute by default.
 	StepTimeout time.Duration
+	// StopTimeout is how long a worker that is told to stop goes on with what it holds, 5 s by default. Then it hands back what is left,
+	// for which it takes a second more: Docker kills after 10 s.
+	StopTimeout time.Duration
 	// Log gets what happens, without voters; nil for no log.
 	Log *slog.Logger
 	// Metrics counts what happens; nil for no metrics.
@@ -50,6 +52,7 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.MinBackoff, 100*time.Millisecond)
 	setDefault(&o.MaxBackoff, 5*time.Second)
 	setDefault(&o.StepTimeout, time.Minute)
+	setDefault(&o.StopTimeout, 5*time.Second)
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -84,6 +87,10 @@ type queue struct {
 	leave    context.CancelFunc
 	lastStep atomic.Int64 // UnixNano of the last sign of life of its goroutine
 	fault    atomic.Pointer[string]
+	// abandoned is set when another worker has left entries that somebody has to take over.
+	abandoned atomic.Bool
+	// steps is the context of steps that are begun: it ends StopTimeout after the worker is told to stop.
+	steps context.Context
 }
 
 // NewWorker makes a worker without queues; Follow gives it some. It saves into votes, and open makes the backlog of the
@@ -94,7 +101,7 @@ func NewWorker(votes poll.Votes, open func(address string) (poll.Backlog, error)
 }
 
 func newQueue(backlog poll.Backlog) *queue {
-	q := &queue{Backlog: backlog}
+	q := &queue{Backlog: backlog, steps: context.Background()}
 	q.alive()
 	starting := "not reached yet"
 	q.fault.Store(&starting)
@@ -145,8 +152,8 @@ func (w *Worker) Wait() { w.running.Wait() }
 // start takes votes from a queue until ctx is done or the queue is left. A queue that was left and is listed again begins when
 // the one before it has ended.
 //
-// Two contexts, because leaving is no hurry: a read that is cancelled may leave entries that were handed out at that moment,
-// so leaving waits for the read to end. The end of ctx cancels it; whoever is started again finds those entries.
+// Two contexts, because leaving is no hurry: it waits for the read to end. The end of ctx cancels a read, also one that was just
+// handed entries. In the end, whatever was handed to this worker is stored and acknowledged, or handed back.
 func (w *Worker) start(ctx context.Context, q *queue) {
 	followed, leave := context.WithCancel(ctx)
 	q.leave = leave
@@ -162,23 +169,50 @@ func (w *Worker) start(ctx context.Context, q *queue) {
 		defer q.Close()
 		var measuring sync.WaitGroup
 		measuring.Go(func() { w.measure(followed, q) })
+		measuring.Go(func() { w.watchAbandoned(followed, q) })
+		var end context.CancelFunc
+		q.steps, end = outlive(ctx, w.options.StopTimeout)
+		defer end()
 		w.runQueue(ctx, followed, q)
-		if ctx.Err() == nil {
-			w.finishBeforeLeaving(ctx, q)
-		}
+		w.finishBeforeLeaving(q)
 		measuring.Wait()
 	})
 }
 
-// finishBeforeLeaving finishes what a failure left unfinished: this consumer does not come back to the queue.
-func (w *Worker) finishBeforeLeaving(ctx context.Context, q *queue) {
-	_, err := withTimeout(ctx, w.options.StepTimeout, func(ctx context.Context) (struct{}, error) {
+// outlive is a context that ends so long after the end of ctx.
+func outlive(ctx context.Context, grace time.Duration) (context.Context, context.CancelFunc) {
+	longer, end := context.WithCancel(context.WithoutCancel(ctx))
+	unhook := context.AfterFunc(ctx, func() {
+		sleep(longer, grace)
+		end()
+	})
+	return longer, func() {
+		unhook()
+		end()
+	}
+}
+
+// handBackTimeout is how long it may take to hand entries back.
+const handBackTimeout = time.Second
+
+// finishBeforeLeaving finishes what a failure, or a read that was cancelled, left unfinished: this worker may not come back to the
+// queue. What it cannot finish it hands back.
+func (w *Worker) finishBeforeLeaving(q *queue) {
+	_, err := withTimeout(q.steps, w.options.StepTimeout, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, w.finishUnfinished(ctx, q)
 	})
-	if err != nil {
-		w.options.Log.Warn("left the queue with unfinished entries; another worker takes them over, or `drain` stores them",
-			"queue", q.Name(), "error", err.Error())
+	if err == nil {
+		return
 	}
+	log := w.options.Log.With("queue", q.Name(), "error", oneLine(err))
+	_, err = withTimeout(context.WithoutCancel(q.steps), handBackTimeout, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, q.HandBack(ctx)
+	})
+	if err != nil {
+		log.Warn("left the queue with unfinished entries; in a minute another worker takes them over, or `drain` stores them")
+		return
+	}
+	log.Warn("handed back unfinished entries, for another worker")
 }
 
 // runQueue takes votes from one queue until followed is done.
@@ -257,7 +291,7 @@ func (w *Worker) finishUnfinished(ctx context.Context, q *queue) error {
 		if err != nil || len(entries) == 0 {
 			return err
 		}
-		if _, err := w.process(ctx, q, entries); err != nil {
+		if _, err := w.process(q, entries); err != nil {
 			return err
 		}
 		after = entries[len(entries)-1].ID
@@ -268,6 +302,7 @@ func (w *Worker) finishUnfinished(ctx context.Context, q *queue) error {
 
 // takeOver processes what was handed to any consumer and left alone for idle. It returns how many votes it saved.
 func (w *Worker) takeOver(ctx context.Context, q *queue, idle time.Duration) (int64, error) {
+	q.abandoned.Store(false)
 	var saved int64
 	cursor := ""
 	appetite := newAppetite(w.options.Batch)
@@ -281,7 +316,7 @@ func (w *Worker) takeOver(ctx context.Context, q *queue, idle time.Duration) (in
 			w.options.Log.Info("took over entries that another worker left unfinished",
 				"queue", q.Name(), "entries", len(entries))
 		}
-		n, err := w.process(ctx, q, entries)
+		n, err := w.process(q, entries)
 		saved += n
 		if err != nil || next == "" {
 			return saved, err
@@ -292,17 +327,16 @@ func (w *Worker) takeOver(ctx context.Context, q *queue, idle time.Duration) (in
 	return saved, ctx.Err()
 }
 
-// process saves the votes among the entries and then finishes the entries. It returns how many votes it saved. Once begun it
-// goes on although ctx is done, within the time for each step.
-func (w *Worker) process(ctx context.Context, q *queue, entries []poll.Entry) (int64, error) {
+// process saves the votes among the entries and then finishes the entries. It returns how many votes it saved.
+func (w *Worker) process(q *queue, entries []poll.Entry) (int64, error) {
 	if len(entries) == 0 {
 		return 0, nil
 	}
-	saved, err := w.save(ctx, q, entries)
+	saved, err := w.save(q, entries)
 	if err != nil {
 		return 0, err
 	}
-	return saved.votes, w.finish(ctx, q, saved)
+	return saved.votes, w.finish(q, saved)
 }
 
 // saved is a batch whose votes the database has.
@@ -313,7 +347,7 @@ type saved struct {
 }
 
 // save saves the votes among the entries.
-func (w *Worker) save(ctx context.Context, q *queue, entries []poll.Entry) (saved, error) {
+func (w *Worker) save(q *queue, entries []poll.Entry) (saved, error) {
 	metrics, name := w.options.Metrics, q.Name()
 	metrics.read.WithLabelValues(name).Add(float64(len(entries)))
 	batch := saved{done: make([]string, 0, len(entries))}
@@ -334,7 +368,7 @@ func (w *Worker) save(ctx context.Context, q *queue, entries []poll.Entry) (save
 		return batch, nil
 	}
 	started := time.Now()
-	changed, err := withTimeout(context.WithoutCancel(ctx), w.options.StepTimeout, func(ctx context.Context) (int64, error) {
+	changed, err := withTimeout(q.steps, w.options.StepTimeout, func(ctx context.Context) (int64, error) {
 		return w.votes.Save(ctx, votes)
 	})
 	if err != nil {
@@ -350,27 +384,26 @@ func (w *Worker) save(ctx context.Context, q *queue, entries []poll.Entry) (save
 
 // finish acknowledges the entries of a saved batch and then moves its dead letters. In this order, because a dead letter that
 // cannot be moved must not keep the votes beside it.
-func (w *Worker) finish(ctx context.Context, q *queue, batch saved) error {
-	ctx = context.WithoutCancel(ctx)
+func (w *Worker) finish(q *queue, batch saved) error {
 	q.alive()
 	started := time.Now()
-	_, err := withTimeout(ctx, w.options.StepTimeout, func(ctx context.Context) (struct{}, error) {
+	_, err := withTimeout(q.steps, w.options.StepTimeout, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, q.Acknowledge(ctx, batch.done)
 	})
 	if err != nil {
 		return err
 	}
 	w.options.Metrics.acknowledgeSeconds.Observe(time.Since(started).Seconds())
-	w.moveDeadLetters(ctx, q, batch.deadLetters)
+	w.moveDeadLetters(q, batch.deadLetters)
 	return nil
 }
 
 // moveDeadLetters moves entries that cannot be read. One that cannot be moved now, because Redis is out of memory, say, stays
 // unfinished, and the next recheck tries again.
-func (w *Worker) moveDeadLetters(ctx context.Context, q *queue, letters []poll.Entry) {
+func (w *Worker) moveDeadLetters(q *queue, letters []poll.Entry) {
 	for _, entry := range letters {
 		log := w.options.Log.With("queue", q.Name(), "entry", entry.ID, "reason", oneLine(entry.Fault))
-		_, err := withTimeout(ctx, w.options.StepTimeout, func(ctx context.Context) (struct{}, error) {
+		_, err := withTimeout(q.steps, w.options.StepTimeout, func(ctx context.Context) (struct{}, error) {
 			return struct{}{}, q.MoveToDeadLetters(ctx, entry.ID, oneLine(entry.Fault))
 		})
 		if err != nil {
@@ -396,6 +429,21 @@ func (w *Worker) measure(ctx context.Context, q *queue) {
 			w.options.Metrics.deadLetters.WithLabelValues(q.Name()).Set(float64(letters))
 		}
 		sleep(ctx, 5*time.Second)
+	}
+}
+
+// watchInterval is how often a worker looks whether others have left entries. It costs Redis microseconds.
+const watchInterval = time.Second
+
+// watchAbandoned looks for entries that others have left, again and again until ctx is done.
+func (w *Worker) watchAbandoned(ctx context.Context, q *queue) {
+	for sleep(ctx, watchInterval); ctx.Err() == nil; sleep(ctx, watchInterval) {
+		found, err := withTimeout(ctx, 5*time.Second, func(ctx context.Context) (bool, error) {
+			return q.HasAbandoned(ctx, w.options.IdleAfter)
+		})
+		if err == nil && found {
+			q.abandoned.Store(true)
+		}
 	}
 }
 

@@ -241,6 +241,20 @@ func (c *crash) Acknowledge(ctx context.Context, ids []string) error {
 	return c.Backlog.Acknowledge(ctx, ids)
 }
 
+func (c *crash) Unfinished(ctx context.Context, max int, after string) ([]poll.Entry, error) {
+	if c.dead.Load() {
+		return nil, errDead
+	}
+	return c.Backlog.Unfinished(ctx, max, after)
+}
+
+func (c *crash) HandBack(ctx context.Context) error {
+	if c.dead.Load() {
+		return errDead
+	}
+	return c.Backlog.HandBack(ctx)
+}
+
 // A worker is killed at each point in turn. Another one, or the same one started again, finishes what it left; every vote
 // counts once.
 func TestVotesSurviveACrash(t *testing.T) {

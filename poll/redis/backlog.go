@@ -3,6 +3,7 @@ package redis
 import (
 	"context"
 	_ "embed" // the scripts
+	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -148,6 +149,47 @@ func (b *Backlog) TakeOver(ctx context.Context, max int, idle time.Duration, cur
 		return fail(err)
 	}
 	return readEntries(raw), next, nil
+}
+
+// HasAbandoned implements poll.Backlog.
+func (b *Backlog) HasAbandoned(ctx context.Context, idle time.Duration) (bool, error) {
+	command := b.client.B().Xpending().Key(Stream).Group(Group).Idle(idle.Milliseconds()).Start("-").End("+").Count(1).Build()
+	found, err := b.client.Do(ctx, command).ToArray()
+	return len(found) > 0, explain("look for unfinished entries", b.address, err)
+}
+
+// handedBack is how long ago an entry that is handed back counts as handed out: longer than anybody waits for a consumer.
+const handedBack = 24 * time.Hour
+
+// HandBack implements poll.Backlog.
+func (b *Backlog) HandBack(ctx context.Context) error {
+	const what = "hand back unfinished entries"
+	for start := "-"; ; {
+		command := b.client.B().Xpending().Key(Stream).Group(Group).Start(start).End("+").Count(maxStep).Consumer(b.consumer).Build()
+		pending, err := b.client.Do(ctx, command).ToArray()
+		if err != nil || len(pending) == 0 {
+			return explain(what, b.address, err)
+		}
+		ids := make([]string, len(pending))
+		for i, entry := range pending {
+			parts, err := entry.ToArray()
+			if err == nil && len(parts) == 0 {
+				err = errors.New("an unfinished entry has no ID")
+			}
+			if err == nil {
+				ids[i], err = parts[0].ToString()
+			}
+			if err != nil {
+				return explain(what, b.address, err)
+			}
+		}
+		claim := b.client.B().Xclaim().Key(Stream).Group(Group).Consumer(b.consumer).MinIdleTime("0").Id(ids...).
+			Idle(handedBack.Milliseconds()).Justid().Build()
+		if err := b.client.Do(ctx, claim).Error(); err != nil {
+			return explain(what, b.address, err)
+		}
+		start = "(" + ids[len(ids)-1]
+	}
 }
 
 // Acknowledge implements poll.Backlog, in several steps: Redis does one thing at a time, and voters wait.
