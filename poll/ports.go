@@ -73,12 +73,26 @@ type Backlog interface {
 	DeadLetters(ctx context.Context, max int) ([]DeadLetter, error)
 	// DiscardDeadLetters deletes those listed, once they are kept elsewhere.
 	DiscardDeadLetters(ctx context.Context, letters []DeadLetter) error
+	// Behind is how long ago the queue took the oldest of the entries that it holds; 0 if it holds none.
+	Behind(ctx context.Context) (time.Duration, error)
 	// Size is how many entries the queue holds, those handed out and not acknowledged included.
 	Size(ctx context.Context) (int64, error)
 	// DeadLetterCount is how many dead letters there are.
 	DeadLetterCount(ctx context.Context) (int64, error)
 	// Close ends the connections. No method is called afterwards.
 	Close()
+}
+
+// Progress says of a queue up to when the database has its votes.
+type Progress struct {
+	// Queue is the queue's name.
+	Queue string
+	// Known is false if the queue could not be reached yet.
+	Known bool
+	// At is when the queue was asked, by this machine's clock, and Behind how far behind it was then: the database has every vote that
+	// the queue took before that.
+	At     time.Time
+	Behind time.Duration
 }
 
 // Votes is the workers' side of the database: it keeps each voter's latest vote.
@@ -88,12 +102,17 @@ type Votes interface {
 	// Save returns nil only when each of the votes, or a later one by the same voter, is stored for good. It returns how many
 	// voters are new or have changed. Repeating it changes nothing.
 	Save(ctx context.Context, votes []Vote) (changed int64, err error)
+	// Record notes the progress of queues. A queue that is noted does not fall back.
+	Record(ctx context.Context, progress []Progress) error
+	// Forget takes the notes of these queues away: they are drained for good. ForgetOthers takes those of all but these.
+	Forget(ctx context.Context, queues []string) error
+	ForgetOthers(ctx context.Context, queues []string) error
 	// KeepDeadLetters stores dead letters for a person to look at. Repeating it changes nothing.
 	KeepDeadLetters(ctx context.Context, letters []DeadLetter) error
 }
 
 // Scoreboard tells the count.
 type Scoreboard interface {
-	// Tally is the count of all stored votes. A database that no worker has set up yet has no votes, which is no error.
-	Tally(ctx context.Context) (Tally, error)
+	// Standing is the count of all stored votes. A database that no worker has set up yet has no votes, which is no error.
+	Standing(ctx context.Context) (Standing, error)
 }

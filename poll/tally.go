@@ -1,10 +1,24 @@
 package poll
 
-import "math"
+import (
+	"math"
+	"time"
+)
 
 // Tally is how many voters each option has. A voter counts once, for the latest choice.
 type Tally struct {
 	A, B int64
+}
+
+// Standing is the tally, and up to when it is complete.
+type Standing struct {
+	Tally Tally
+	// Known is false while nobody has said of each queue up to when it is handed over.
+	Known bool
+	// Behind says how complete the tally is: it has every vote that any queue took longer ago than this, as of the reading.
+	Behind time.Duration
+	// Queue is the queue that is furthest behind.
+	Queue string
 }
 
 // Votes is the number of voters for c; 0 for None.

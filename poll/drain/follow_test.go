@@ -163,6 +163,7 @@ func (i *idle) Unfinished(context.Context, int, string) ([]poll.Entry, error) { 
 func (i *idle) TakeOver(context.Context, int, time.Duration, string) ([]poll.Entry, string, error) {
 	return nil, "", nil
 }
+func (i *idle) Behind(context.Context) (time.Duration, error)             { return 0, nil }
 func (i *idle) HasAbandoned(context.Context, time.Duration) (bool, error) { return false, nil }
 func (i *idle) Size(context.Context) (int64, error)                       { return 0, nil }
 func (i *idle) DeadLetterCount(context.Context) (int64, error)            { return 0, nil }
@@ -176,7 +177,10 @@ func (i *idle) Close() {
 // nowhere is a database for votes that never come.
 type nowhere struct{ poll.Votes }
 
-func (nowhere) Prepare(context.Context) error { return nil }
+func (nowhere) Prepare(context.Context) error                 { return nil }
+func (nowhere) Record(context.Context, []poll.Progress) error { return nil }
+func (nowhere) Forget(context.Context, []string) error        { return nil }
+func (nowhere) ForgetOthers(context.Context, []string) error  { return nil }
 
 // idles opens idle queues, but for those at "broken".
 type idles struct {

@@ -32,7 +32,11 @@ func Queue(ctx context.Context, votes poll.Votes, backlog poll.Backlog, options 
 		left, err := w.drainOnce(ctx, q, &drained)
 		switch {
 		case err == nil && left == 0:
-			return drained, nil
+			err = votes.Forget(ctx, []string{q.Name()})
+			if err == nil {
+				return drained, nil
+			}
+			lastErr = err
 		case err == nil:
 			lastErr = fmt.Errorf("%d entries are still in the queue", left)
 		case ctx.Err() == nil:

@@ -75,10 +75,14 @@ type Worker struct {
 	open    func(address string) (poll.Backlog, error)
 	options Options
 	running sync.WaitGroup
+	record  sync.Once
+
+	recorded atomic.Pointer[attempt] // the latest attempt to record the progress
 
 	mu     sync.Mutex
 	queues map[string]*queue          // those followed, by address
 	ended  map[string]<-chan struct{} // the end of the latest queue of each name
+	left   []string                   // queues whose progress is to be forgotten
 }
 
 // queue is one queue that the worker follows, and how it is doing.
@@ -89,6 +93,8 @@ type queue struct {
 	fault    atomic.Pointer[string]
 	// abandoned is set when another worker has left entries that somebody has to take over.
 	abandoned atomic.Bool
+	// asked is the latest attempt to ask the queue how far behind it is.
+	asked atomic.Pointer[attempt]
 	// steps is the context of steps that are begun: it ends StopTimeout after the worker is told to stop.
 	steps context.Context
 }
@@ -143,6 +149,7 @@ func (w *Worker) Follow(ctx context.Context, addresses []string) error {
 		w.queues[address] = q
 		w.start(ctx, q)
 	}
+	w.record.Do(func() { w.running.Go(func() { w.recordProgress(ctx) }) })
 	return nil
 }
 
@@ -169,13 +176,16 @@ func (w *Worker) start(ctx context.Context, q *queue) {
 		defer q.Close()
 		var measuring sync.WaitGroup
 		measuring.Go(func() { w.measure(followed, q) })
-		measuring.Go(func() { w.watchAbandoned(followed, q) })
+		measuring.Go(func() { w.watch(followed, q) })
 		var end context.CancelFunc
 		q.steps, end = outlive(ctx, w.options.StopTimeout)
 		defer end()
 		w.runQueue(ctx, followed, q)
 		w.finishBeforeLeaving(q)
 		measuring.Wait()
+		if ctx.Err() == nil {
+			w.forgetIfEmpty(ctx, q)
+		}
 	})
 }
 
@@ -432,21 +442,6 @@ func (w *Worker) measure(ctx context.Context, q *queue) {
 	}
 }
 
-// watchInterval is how often a worker looks whether others have left entries. It costs Redis microseconds.
-const watchInterval = time.Second
-
-// watchAbandoned looks for entries that others have left, again and again until ctx is done.
-func (w *Worker) watchAbandoned(ctx context.Context, q *queue) {
-	for sleep(ctx, watchInterval); ctx.Err() == nil; sleep(ctx, watchInterval) {
-		found, err := withTimeout(ctx, 5*time.Second, func(ctx context.Context) (bool, error) {
-			return q.HasAbandoned(ctx, w.options.IdleAfter)
-		})
-		if err == nil && found {
-			q.abandoned.Store(true)
-		}
-	}
-}
-
 // Alive returns nil while every queue's goroutine shows signs of life: it works, waits for votes, or waits to try again.
 func (w *Worker) Alive() error {
 	limit := 2*w.options.StepTimeout + w.options.Wait + w.options.MaxBackoff
@@ -458,14 +453,22 @@ func (w *Worker) Alive() error {
 	})
 }
 
-// Ready returns nil while votes from every queue are taken and saved; otherwise it says from which not, and why.
+// Ready returns nil while every queue and the database can be reached, and votes are taken and saved; otherwise it says from which
+// queue not, and why. It notices within seconds, also while no votes come.
 func (w *Worker) Ready() error {
-	return w.check(func(q *queue) error {
+	database := w.recorded.Load().fault()
+	if database != nil {
+		database = fmt.Errorf("the progress cannot be recorded: %w", database)
+	}
+	return errors.Join(database, w.check(func(q *queue) error {
 		if fault := q.fault.Load(); fault != nil {
 			return fmt.Errorf("%s: %s", q.Name(), *fault)
 		}
+		if err := q.asked.Load().fault(); err != nil {
+			return fmt.Errorf("%s: %w", q.Name(), err)
+		}
 		return nil
-	})
+	}))
 }
 
 // check joins what is wrong with the queues, in the order of their addresses.

@@ -16,15 +16,17 @@ const (
 	pollInterval = 500 * time.Millisecond
 	// pollTimeout is how long it may take.
 	pollTimeout = 3 * time.Second
+	// liveWithin is how far behind the tally may be and still be live. Workers say every second how far they are.
+	liveWithin = 5 * time.Second
 )
 
 // results is the tally as /results.json and /events tell it.
 type results struct {
 	Options []optionResult `json:"options"`
 	Total   int64          `json:"total"`
-	// AsOf is when the tally was read, in RFC 3339; empty if it never was.
+	// AsOf is up to when the tally is complete, in RFC 3339: it has every vote that was taken before. It is empty if nobody knows.
 	AsOf string `json:"as_of"`
-	// Live is false while the database cannot be reached. Then Trouble says so in a sentence.
+	// Live is true if that is at most liveWithin ago. Otherwise Trouble says in a sentence what is the matter.
 	Live    bool   `json:"live"`
 	Trouble string `json:"trouble,omitempty"`
 }
@@ -39,9 +41,11 @@ type optionResult struct {
 
 // snapshot is the tally as it was read once, in every form that is asked for. Each form is made at most once.
 type snapshot struct {
-	tally poll.Tally
-	asOf  time.Time // zero: never read
-	fault error     // why the latest attempt to read it failed
+	tally  poll.Tally
+	readAt time.Time     // zero: never read
+	asOf   time.Time     // it is complete up to then; zero: nobody knows
+	behind time.Duration // from asOf to readAt
+	fault  error         // why the latest attempt to read it failed
 
 	json  func() ([]byte, error)
 	event func() ([]byte, error)
@@ -68,7 +72,7 @@ func newLive(board poll.Scoreboard, ballot poll.Ballot, log *slog.Logger, metric
 	render func(results) (*page, error)) *live {
 	l := &live{board: board, log: log, metrics: metrics, ballot: ballot, render: render,
 		started: time.Now(), done: make(chan struct{}), changed: make(chan struct{})}
-	l.current = l.snapshot(poll.Tally{}, time.Time{}, fmt.Errorf("the tally was not read yet"))
+	l.current = l.complete(&snapshot{fault: fmt.Errorf("the tally was not read yet")})
 	return l
 }
 
@@ -99,7 +103,7 @@ func (l *live) update(ctx context.Context) {
 	queryCtx, cancel := context.WithTimeout(ctx, pollTimeout)
 	defer cancel()
 	started := time.Now()
-	tally, err := l.board.Tally(queryCtx)
+	standing, err := l.board.Standing(queryCtx)
 	l.metrics.seconds.Observe(time.Since(started).Seconds())
 	if ctx.Err() != nil {
 		return
@@ -108,20 +112,28 @@ func (l *live) update(ctx context.Context) {
 	var next *snapshot
 	if err != nil {
 		l.metrics.failures.Inc()
-		if before.fault == nil || before.asOf.IsZero() && before.fault.Error() != err.Error() {
+		if before.fault == nil || before.readAt.IsZero() && before.fault.Error() != err.Error() {
 			l.log.Warn("cannot read the tally, will try again", "error", err.Error())
 		}
-		next = l.snapshot(before.tally, before.asOf, err)
+		next = &snapshot{tally: before.tally, readAt: before.readAt, asOf: before.asOf, fault: err}
 	} else {
 		if before.fault != nil {
 			l.log.Info("reading the tally")
 		}
 		for _, choice := range poll.Choices() {
-			l.metrics.votes.WithLabelValues(choice.String()).Set(float64(tally.Votes(choice)))
+			l.metrics.votes.WithLabelValues(choice.String()).Set(float64(standing.Tally.Votes(choice)))
 		}
-		next = l.snapshot(tally, time.Now().UTC(), nil)
+		next = &snapshot{tally: standing.Tally, readAt: started.UTC()} // what came while it was read may not be in it
+		if standing.Known {
+			next.behind = standing.Behind
+			next.asOf = next.readAt.Add(-standing.Behind)
+		}
+		if next.isLive() != before.isLive() {
+			l.log.Info("the results change their state", "live", next.isLive(), "queue", standing.Queue, "behind", standing.Behind.String())
+		}
 	}
-	changed := next.tally != before.tally || (next.fault == nil) != (before.fault == nil)
+	l.complete(next)
+	changed := next.tally != before.tally || next.isLive() != before.isLive() || (next.fault == nil) != (before.fault == nil)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.current = next
@@ -132,8 +144,11 @@ func (l *live) update(ctx context.Context) {
 	}
 }
 
-func (l *live) snapshot(tally poll.Tally, asOf time.Time, fault error) *snapshot {
-	s := &snapshot{tally: tally, asOf: asOf, fault: fault}
+// isLive reports whether the tally is complete up to a moment before it was read.
+func (s *snapshot) isLive() bool { return s.fault == nil && !s.asOf.IsZero() && s.behind <= liveWithin }
+
+// complete gives a snapshot its forms.
+func (l *live) complete(s *snapshot) *snapshot {
 	s.json = sync.OnceValues(func() ([]byte, error) { return json.Marshal(s.results(l.ballot)) })
 	s.event = sync.OnceValues(func() ([]byte, error) {
 		data, err := s.json()
@@ -144,7 +159,7 @@ func (l *live) snapshot(tally poll.Tally, asOf time.Time, fault error) *snapshot
 }
 
 func (s *snapshot) results(ballot poll.Ballot) results {
-	r := results{Total: s.tally.Total(), Live: s.fault == nil}
+	r := results{Total: s.tally.Total(), Live: s.isLive()}
 	for _, choice := range poll.Choices() {
 		r.Options = append(r.Options, optionResult{
 			ID:    choice.String(),
@@ -158,8 +173,13 @@ func (s *snapshot) results(ballot poll.Ballot) results {
 	}
 	switch {
 	case r.Live:
-	case s.asOf.IsZero():
+	case s.readAt.IsZero():
 		r.Trouble = "The votes cannot be counted yet: the database cannot be reached. This page goes on by itself."
+	case s.fault == nil && s.asOf.IsZero():
+		r.Trouble = "Some votes may not be counted yet: not every queue of votes was reached. They are kept, and this page goes on " +
+			"by itself."
+	case s.fault == nil:
+		r.Trouble = "Votes that came in after this time may not be counted yet. They are kept, and this page goes on by itself."
 	default:
 		r.Trouble = "The database cannot be reached at the moment. These are the last known numbers; votes still come " +
 			"in, and this page goes on by itself."
@@ -170,8 +190,8 @@ func (s *snapshot) results(ballot poll.Ballot) results {
 // age is the time since the tally was last read, in seconds.
 func (l *live) age() float64 {
 	s, _ := l.now()
-	if s.asOf.IsZero() {
+	if s.readAt.IsZero() {
 		return time.Since(l.started).Seconds()
 	}
-	return time.Since(s.asOf).Seconds()
+	return time.Since(s.readAt).Seconds()
 }

@@ -174,12 +174,12 @@ func (a *ResultsApp) serveHealth(w http.ResponseWriter, _ *http.Request) {
 	}
 }
 
-// serveReady says whether the results are live.
+// serveReady says whether the results can be read. That they are not live is no fault of this program.
 func (a *ResultsApp) serveReady(w http.ResponseWriter, _ *http.Request) {
 	current, _ := a.live.now()
 	if current.fault != nil {
 		answerCheck(w, http.StatusServiceUnavailable, "the tally cannot be read from the database")
 		return
 	}
-	answerCheck(w, http.StatusOK, "ok: the tally is live")
+	answerCheck(w, http.StatusOK, "ok: the tally can be read")
 }

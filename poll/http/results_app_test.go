@@ -25,6 +25,8 @@ import (
 type memoryBoard struct {
 	mu      sync.Mutex
 	tally   poll.Tally
+	behind  time.Duration
+	unknown bool
 	fault   error
 	queries atomic.Int64
 }
@@ -35,11 +37,11 @@ func (b *memoryBoard) set(tally poll.Tally, fault error) {
 	b.tally, b.fault = tally, fault
 }
 
-func (b *memoryBoard) Tally(context.Context) (poll.Tally, error) {
+func (b *memoryBoard) Standing(context.Context) (poll.Standing, error) {
 	b.queries.Add(1)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.tally, b.fault
+	return poll.Standing{Tally: b.tally, Known: !b.unknown, Behind: b.behind, Queue: "redis01"}, b.fault
 }
 
 func newResultsApp(t *testing.T, board poll.Scoreboard) *ResultsApp {

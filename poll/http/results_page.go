@@ -60,6 +60,9 @@ func statusOf(r results) (status, bodyClass string) {
 	case clock != "":
 		return "As of " + clock, "stale"
 	}
+	if r.Total > 0 {
+		return "Not live", "stale"
+	}
 	return "No count yet", "stale"
 }
 

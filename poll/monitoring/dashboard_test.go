@@ -57,7 +57,7 @@ func (noQueue) CheckWritable(context.Context) error     { return nil }
 
 type noBoard struct{}
 
-func (noBoard) Tally(context.Context) (poll.Tally, error) { return poll.Tally{}, nil }
+func (noBoard) Standing(context.Context) (poll.Standing, error) { return poll.Standing{}, nil }
 
 // allMetrics is what the three programs tell.
 func allMetrics(t *testing.T) catalogue {

@@ -31,12 +31,20 @@ CREATE TABLE IF NOT EXISTS unreadable_entries (
   PRIMARY KEY (queue, id)
 );
 
+-- Up to when each queue is drained: every vote that the queue took before is in votes. '-infinity' for a queue that no worker has
+-- reached yet. The time is by this server's clock.
+CREATE TABLE IF NOT EXISTS drained_queues (
+  queue      text        PRIMARY KEY,
+  drained_to timestamptz NOT NULL
+) WITH (fillfactor = 50);
+
 -- A restore that was not finished may have made the tables without their keys.
 DO $$
 DECLARE
   made record;
 BEGIN
-  FOR made IN SELECT * FROM (VALUES ('votes', 'voter'), ('tally', 'slot, choice'), ('unreadable_entries', 'queue, id')) AS t (name, key)
+  FOR made IN SELECT * FROM (VALUES ('votes', 'voter'), ('tally', 'slot, choice'), ('unreadable_entries', 'queue, id'),
+    ('drained_queues', 'queue')) AS t (name, key)
   LOOP
     IF NOT EXISTS (SELECT FROM pg_constraint WHERE conrelid = made.name::regclass AND contype = 'p') THEN
       EXECUTE format('ALTER TABLE %s ADD PRIMARY KEY (%s)', made.name, made.key);

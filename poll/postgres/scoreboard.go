@@ -33,28 +33,61 @@ func NewScoreboard(address Address, program string) (*Scoreboard, error) {
 	return &Scoreboard{pool: pool, address: address}, nil
 }
 
-// Tally implements poll.Scoreboard.
-func (s *Scoreboard) Tally(ctx context.Context) (poll.Tally, error) {
+// Standing implements poll.Scoreboard.
+func (s *Scoreboard) Standing(ctx context.Context) (poll.Standing, error) {
 	if !s.setUp.Load() {
 		// Asking for a table that is not there would write an error to the server's log, twice a second.
-		var exists bool
-		if err := s.pool.QueryRow(ctx, "SELECT to_regclass('tally') IS NOT NULL").Scan(&exists); err != nil {
-			return poll.Tally{}, explain("look for the tally", s.address, err)
+		var hasTally, hasQueues bool
+		err := s.pool.QueryRow(ctx, "SELECT to_regclass('tally') IS NOT NULL, to_regclass('drained_queues') IS NOT NULL").Scan(&hasTally, &hasQueues)
+		if err != nil {
+			return poll.Standing{}, explain("look for the tally", s.address, err)
 		}
-		if !exists {
-			return poll.Tally{}, nil // no worker has set up the database yet
+		if !hasTally {
+			return poll.Standing{}, nil // no worker has set up the database yet
+		}
+		if !hasQueues { // an earlier version has set it up
+			tally, err := readTally(ctx, s.pool)
+			return poll.Standing{Tally: tally}, explain("read the tally", s.address, err)
 		}
 		s.setUp.Store(true)
 	}
-	tally, err := readTally(ctx, s.pool)
+	standing, err := readStanding(ctx, s.pool)
 	if isMissingSchema(err) { // another, empty database in place of the one we knew
 		s.setUp.Store(false)
-		return poll.Tally{}, nil
+		return poll.Standing{}, nil
 	}
+	return standing, explain("read the tally", s.address, err)
+}
+
+// Tally is the tally alone.
+func (s *Scoreboard) Tally(ctx context.Context) (poll.Tally, error) {
+	standing, err := s.Standing(ctx)
+	return standing.Tally, err
+}
+
+// readStanding reads tally and queues in one statement, so that both are of one moment.
+func readStanding(ctx context.Context, pool *pgxpool.Pool) (poll.Standing, error) {
+	var standing poll.Standing
+	var queue *string
+	var seconds *float64
+	err := pool.QueryRow(ctx, `SELECT t.a, t.b, q.queue, q.seconds
+		FROM (SELECT coalesce(sum(votes) FILTER (WHERE choice = 'a'), 0)::bigint AS a,
+				coalesce(sum(votes) FILTER (WHERE choice = 'b'), 0)::bigint AS b FROM tally) AS t
+			LEFT JOIN (SELECT queue, CASE WHEN isfinite(drained_to) THEN
+					extract(epoch FROM clock_timestamp() - drained_to)::float8 END AS seconds
+				FROM drained_queues ORDER BY drained_to, queue LIMIT 1) AS q ON true`).
+		Scan(&standing.Tally.A, &standing.Tally.B, &queue, &seconds)
 	if err != nil {
-		return poll.Tally{}, explain("read the tally", s.address, err)
+		return poll.Standing{}, err
 	}
-	return tally, nil
+	if queue != nil {
+		standing.Queue = *queue
+	}
+	if seconds != nil {
+		standing.Known = true
+		standing.Behind = max(0, time.Duration(*seconds*float64(time.Second)))
+	}
+	return standing, nil
 }
 
 // reader is a pool or a transaction.

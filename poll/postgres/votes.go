@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"swarm-scale/poll"
@@ -87,6 +88,51 @@ func (v *Votes) KeepDeadLetters(ctx context.Context, letters []poll.DeadLetter) 
 		})
 	})
 	return explain("keep dead letters", v.address, err)
+}
+
+// Record implements poll.Votes. The times are by the server's clock: what it says after the queues were asked, less the time since.
+// So the clocks of different machines do not matter, and a slow answer makes the times too early, never too late.
+func (v *Votes) Record(ctx context.Context, progress []poll.Progress) error {
+	err := v.withSchema(ctx, func() error {
+		var now time.Time
+		if err := v.pool.QueryRow(ctx, "SELECT clock_timestamp()").Scan(&now); err != nil {
+			return err
+		}
+		answered := time.Now()
+		queues := make([]string, len(progress))
+		times := make([]pgtype.Timestamptz, len(progress))
+		for i, p := range progress {
+			queues[i] = p.Queue
+			times[i] = pgtype.Timestamptz{InfinityModifier: pgtype.NegativeInfinity, Valid: true}
+			if p.Known {
+				times[i] = pgtype.Timestamptz{Time: now.Add(-answered.Sub(p.At) - p.Behind), Valid: true}
+			}
+		}
+		_, err := v.pool.Exec(ctx, `INSERT INTO drained_queues AS q (queue, drained_to)
+			SELECT n.queue, n.drained_to FROM unnest($1::text[], $2::timestamptz[]) AS n (queue, drained_to) ORDER BY n.queue
+			ON CONFLICT (queue) DO UPDATE SET drained_to = greatest(least(q.drained_to, clock_timestamp()), excluded.drained_to)`,
+			queues, times)
+		return err
+	})
+	return explain("note the progress", v.address, err)
+}
+
+// Forget implements poll.Votes.
+func (v *Votes) Forget(ctx context.Context, queues []string) error {
+	return v.forget(ctx, "DELETE FROM drained_queues WHERE queue = ANY ($1::text[])", queues)
+}
+
+// ForgetOthers implements poll.Votes.
+func (v *Votes) ForgetOthers(ctx context.Context, queues []string) error {
+	return v.forget(ctx, "DELETE FROM drained_queues WHERE queue <> ALL ($1::text[])", queues)
+}
+
+func (v *Votes) forget(ctx context.Context, statement string, queues []string) error {
+	err := v.withSchema(ctx, func() error {
+		_, err := v.pool.Exec(ctx, statement, queues)
+		return err
+	})
+	return explain("forget queues", v.address, err)
 }
 
 // Recount counts the stored votes again, and returns what the tally was before and is now. Meanwhile nobody can store votes. It also

@@ -250,6 +250,29 @@ func (b *Backlog) DiscardDeadLetters(ctx context.Context, letters []poll.DeadLet
 	return explain("discard dead letters", b.address, err)
 }
 
+// Behind implements poll.Backlog. Both times are by the clock of Redis.
+func (b *Backlog) Behind(ctx context.Context) (time.Duration, error) {
+	const what = "look how far behind the queue is"
+	answers := b.client.DoMulti(ctx,
+		b.client.B().Xrange().Key(Stream).Start("-").End("+").Count(1).Build(),
+		b.client.B().Time().Build())
+	entries, err := answers[0].AsXRangeSlices()
+	if err != nil {
+		return 0, explain(what, b.address, err)
+	}
+	clock, err := answers[1].AsIntSlice()
+	if err != nil {
+		return 0, explain(what, b.address, err)
+	}
+	if len(entries) == 0 {
+		return 0, nil
+	}
+	if len(clock) != 2 {
+		return 0, fmt.Errorf("%s at %s: the time has %d parts, want seconds and microseconds", what, b.address, len(clock))
+	}
+	return max(0, time.Unix(clock[0], clock[1]*1000).Sub(queuedAt(entries[0].ID))), nil
+}
+
 // Size implements poll.Backlog.
 func (b *Backlog) Size(ctx context.Context) (int64, error) {
 	size, err := b.client.Do(ctx, b.client.B().Xlen().Key(Stream).Build()).AsInt64()

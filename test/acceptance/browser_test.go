@@ -418,9 +418,12 @@ func TestResultsPageUpdatesItself(t *testing.T) {
 			t.Errorf("%s shows %q, want %q", selector, got, want)
 		}
 	}
-	if got := text(t, tab, "#status"); !strings.HasPrefix(got, "Live") {
-		t.Errorf("the status is %q, want Live", got)
-	}
+	eventually.Succeeds(t, patience, "the page is live", func() error {
+		if got := text(t, tab, "#status"); !strings.HasPrefix(got, "Live") {
+			return fmt.Errorf("its status is %q", got)
+		}
+		return nil
+	})
 	if !ask[bool](t, tab, `window.sameVisit === true`) {
 		t.Error("the page was reloaded, want it updated in place")
 	}

@@ -119,7 +119,12 @@ func get(t testing.TB, address string) (int, string) {
 // wantResults waits until the results page has these numbers, live.
 func (s *system) wantResults(t testing.TB, a, b int64) {
 	t.Helper()
-	want := voters.Results{Tally: poll.Tally{A: a, B: b}, Live: true}
+	s.wantShown(t, voters.Results{Tally: poll.Tally{A: a, B: b}, Live: true})
+}
+
+// wantShown waits until the results page shows this.
+func (s *system) wantShown(t testing.TB, want voters.Results) {
+	t.Helper()
 	eventually.Succeeds(t, patience, fmt.Sprintf("the results are %+v", want), func() error {
 		results, err := voters.ReadResults(t.Context(), s.results.URL)
 		if err == nil && results != want {

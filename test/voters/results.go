@@ -16,7 +16,7 @@ import (
 // Results is what a results page shows.
 type Results struct {
 	Tally poll.Tally
-	// Live is false while the page cannot read the database.
+	// Live is false while the page cannot read the database, or some queue is not handed over to it.
 	Live bool
 }
 

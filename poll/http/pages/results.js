@@ -21,7 +21,7 @@
     document.getElementById("total").textContent = `${count(results.total)} in all`;
     const asOf = results.as_of ? clock.format(new Date(results.as_of)) : "";
     setTrouble(results.live ? "" : results.trouble);
-    status.textContent = results.live ? `Live · ${asOf}` : asOf ? `As of ${asOf}` : "No count yet";
+    status.textContent = results.live ? `Live · ${asOf}` : asOf ? `As of ${asOf}` : results.total ? "Not live" : "No count yet";
     speak(results);
   };
 

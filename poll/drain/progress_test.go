@@ -1,0 +1,197 @@
+package drain_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"swarm-scale/poll"
+	"swarm-scale/poll/drain"
+	"swarm-scale/poll/redis"
+	"swarm-scale/test/eventually"
+	"swarm-scale/test/redistest"
+)
+
+// wantStanding waits until what the database says about the queues is as check wants it.
+func (b *bench) wantStanding(what string, check func(poll.Standing) bool) {
+	b.t.Helper()
+	eventually.Succeeds(b.t, patience, what, func() error {
+		standing, err := b.scoreboard.Standing(b.t.Context())
+		if err == nil && !check(standing) {
+			err = fmt.Errorf("the standing is %+v", standing)
+		}
+		return err
+	})
+}
+
+// fresh is a standing of a moment ago.
+func fresh(s poll.Standing) bool { return s.Known && s.Behind < 4*time.Second }
+
+// behind is a standing that falls behind because of one queue.
+func behind(queue string) func(poll.Standing) bool {
+	return func(s poll.Standing) bool { return s.Known && s.Behind > 2*time.Second && s.Queue == queue }
+}
+
+// follow runs a worker on the queues at these addresses.
+func (b *bench) follow(votes poll.Votes, addresses ...string) (worker *drain.Worker, stop func()) {
+	b.t.Helper()
+	open := func(address string) (poll.Backlog, error) { return redis.NewBacklog(address, "worker01") }
+	worker = drain.NewWorker(votes, open, quick())
+	ctx, cancel := context.WithCancel(context.Background())
+	if err := worker.Follow(ctx, addresses); err != nil {
+		b.t.Fatal(err)
+	}
+	stop = func() {
+		b.t.Helper()
+		cancel()
+		wantEnd(b.t, worker)
+	}
+	b.t.Cleanup(stop)
+	return worker, stop
+}
+
+func wantNotReady(t *testing.T, worker *drain.Worker, says string) {
+	t.Helper()
+	eventually.Succeeds(t, patience, "the worker says "+says, func() error {
+		if err := worker.Ready(); err == nil || !strings.Contains(err.Error(), says) {
+			return fmt.Errorf("it says %w", err)
+		}
+		return nil
+	})
+}
+
+func TestStandingBeforeAnyWorker(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	if err := b.votes.Prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if standing, err := b.scoreboard.Standing(t.Context()); err != nil || standing != (poll.Standing{}) {
+		t.Errorf("the standing is %+v (%v), want that nothing is known", standing, err)
+	}
+}
+
+// A queue that hangs, or is gone, makes the standing old and the worker not ready, although no vote comes. Then all is well again.
+func TestStandingFallsBehindWithAQueueThatCannotBeReached(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	other := redistest.Start(t)
+	worker, _ := b.follow(b.votes, b.server.Address, other.Address)
+	b.wantStanding("all queues are drained", fresh)
+	eventually.Succeeds(t, patience, "the worker is ready", worker.Ready)
+	other.Pause(t)
+	b.append(3, poll.A)
+	b.wantStanding("the queue that hangs is behind", behind(other.Address))
+	wantNotReady(t, worker, other.Address)
+	other.Resume(t)
+	b.wantStanding("all queues are drained", fresh)
+	eventually.Succeeds(t, patience, "the worker is ready", worker.Ready)
+	other.Kill()
+	b.wantStanding("the queue that is gone is behind", behind(other.Address))
+	wantNotReady(t, worker, other.Address)
+}
+
+func TestStandingIsUnknownWithAQueueThatWasNeverReached(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	gone := redistest.Start(t)
+	gone.Kill()
+	b.follow(b.votes, b.server.Address, gone.Address)
+	b.append(1, poll.A)
+	b.wantDrained(poll.Tally{A: 1})
+	b.wantStanding("the queue is not known", func(s poll.Standing) bool { return !s.Known && s.Queue == gone.Address && s.Tally.A == 1 })
+	gone.Restart(t)
+	b.wantStanding("all queues are drained", fresh)
+}
+
+// The database takes notes, but no votes: so does one whose disk is full, for a while.
+func TestStandingFallsBehindWithVotesThatAreNotStored(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.follow(failing{b.votes}, b.server.Address)
+	b.wantStanding("the queue is drained", fresh)
+	b.append(1, poll.A)
+	b.wantStanding("the queue is behind", behind(b.server.Address))
+}
+
+func TestStandingFallsBehindWithoutAWorker(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	_, stop := b.follow(b.votes, b.server.Address)
+	b.wantStanding("the queue is drained", fresh)
+	stop()
+	b.wantStanding("the queue is behind", behind(b.server.Address))
+}
+
+// The worker says within seconds that the database takes nothing, although no vote comes.
+func TestWorkerSaysThatItReachesNoDatabase(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	away := &awayVotes{Votes: b.votes}
+	worker, _ := b.follow(away, b.server.Address)
+	eventually.Succeeds(t, patience, "the worker is ready", worker.Ready)
+	away.down.Store(true)
+	wantNotReady(t, worker, "cannot be recorded")
+	if err := worker.Alive(); err != nil {
+		t.Errorf("it is alive, but says %v", err)
+	}
+	away.down.Store(false)
+	eventually.Succeeds(t, patience, "the worker is ready", worker.Ready)
+}
+
+// A queue that a worker leaves while it holds votes keeps the results from being live until it is drained.
+func TestQueueThatIsLeftIsForgottenOnceItIsEmpty(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	other := redistest.Start(t)
+	stuck := failing{b.votes}
+	worker, _ := b.follow(stuck, b.server.Address, other.Address)
+	b.wantStanding("all queues are drained", fresh)
+	b.append(4, poll.A)
+	b.wantPending()
+	if err := worker.Follow(t.Context(), []string{other.Address}); err != nil {
+		t.Fatal(err)
+	}
+	b.wantStanding("the queue that was left is behind", behind(b.server.Address))
+	if _, err := drain.Queue(t.Context(), b.votes, b.backlog("worker01-drain"), quick()); err != nil {
+		t.Fatal(err)
+	}
+	b.wantStanding("the other one is drained", func(s poll.Standing) bool { return fresh(s) && s.Queue == other.Address && s.Tally.A == 4 })
+	// A queue that is left empty is forgotten at once.
+	if err := worker.Follow(t.Context(), []string{b.server.Address}); err != nil {
+		t.Fatal(err)
+	}
+	b.wantStanding("it is drained", func(s poll.Standing) bool { return fresh(s) && s.Queue == b.server.Address })
+	other.Kill()
+	time.Sleep(3 * time.Second)
+	b.wantStanding("it alone counts", func(s poll.Standing) bool { return fresh(s) && s.Queue == b.server.Address })
+}
+
+// A worker forgets what an earlier one followed and it does not.
+func TestQueuesOfAnEarlierListAreForgotten(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	if err := b.votes.Record(t.Context(), []poll.Progress{{Queue: "redis09", Known: true, At: time.Now(), Behind: time.Hour}}); err != nil {
+		t.Fatal(err)
+	}
+	b.wantStanding("the earlier queue is behind", behind("redis09"))
+	b.follow(b.votes, b.server.Address)
+	b.wantStanding("the queue is drained", fresh)
+}
+
+// awayVotes is a database that does not answer while it is down.
+type awayVotes struct {
+	poll.Votes
+	down atomic.Bool
+}
+
+func (a *awayVotes) Record(ctx context.Context, progress []poll.Progress) error {
+	if a.down.Load() {
+		return errors.New("the database is away")
+	}
+	return a.Votes.Record(ctx, progress)
+}
