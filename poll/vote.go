@@ -34,6 +34,7 @@ func NextTimestamp(clock time.Time, last Timestamp) Timestamp {
 type Vote struct {
 	Voter  VoterID
 	Choice Choice
+	// CastAt orders the votes of one voter. It need not be the time by anybody's clock.
 	CastAt Timestamp
 }
 

@@ -106,6 +106,18 @@ func (s *seal) read(value string) (voterCard, error) {
 	return card, nil
 }
 
+// shiftLimit is by how much at most a voter's timestamps are shifted.
+const shiftLimit = 24 * time.Hour
+
+// shift is by how much a voter's timestamps are later than the clock. Only votes of the same voter are compared, so each voter may have a
+// clock of his own. It is the same wherever the vote page is served, and unknown to whoever has not the key. So the timestamps in
+// the database cannot be joined with a log that has times and addresses.
+func (s *seal) shift(voter poll.VoterID) time.Duration {
+	body := append([]byte("shift of the clock of "), voter[:]...) // no cookie begins so
+	signed := s.sign(body)
+	return time.Duration(binary.BigEndian.Uint64(signed[len(body):])%uint64(shiftLimit/time.Microsecond)) * time.Microsecond
+}
+
 // cardOf is the voter's card in a request. Two cookies of a name are an error, although one may be ours: who set the one that
 // the browser sends first is unknown. The cookie of https counts before the other. Who has the other only, and comes by https now,
 // stays the same voter.

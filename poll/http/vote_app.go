@@ -165,7 +165,7 @@ func (a *VoteApp) serveVote(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 
-	vote := poll.Vote{Voter: card.voter, Choice: choice, CastAt: poll.NextTimestamp(a.options.Now(), card.last)}
+	vote := poll.Vote{Voter: card.voter, Choice: choice, CastAt: poll.NextTimestamp(a.options.Now().Add(a.seal.shift(card.voter)), card.last)}
 	// A voter who hung up before may have voted anew since, with an earlier timestamp from another machine. That vote is the one
 	// to count.
 	if hungUp(r) {

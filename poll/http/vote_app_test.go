@@ -139,7 +139,7 @@ func TestVoting(t *testing.T) {
 			t.Errorf("vote %d is %+v (%v), want the same voter", i, vote, err)
 		}
 		// The clock stands still, and yet each vote is later than the one before.
-		if want := poll.Timestamp(1000 + i); vote.CastAt != want {
+		if want := queue.votes[0].CastAt + poll.Timestamp(i); vote.CastAt != want {
 			t.Errorf("vote %d was cast at %d, want %d", i, vote.CastAt, want)
 		}
 	}
@@ -158,6 +158,35 @@ func TestVoting(t *testing.T) {
 	}
 	if cookieOf(response) != "" {
 		t.Error("a voter who is known gets another cookie")
+	}
+}
+
+// Whoever has the votes, and a log that says who voted when, cannot tell which vote is whose: each voter's clock runs ahead by another
+// part of a day. It does so alike on all frontends, so that the latest vote counts.
+func TestTimestampsDoNotTellWhenSomebodyVoted(t *testing.T) {
+	queue := &memoryQueue{}
+	now := time.Date(2026, 2, 8, 23, 30, 0, 0, time.UTC)
+	frontends := make([]*VoteApp, 2)
+	for i := range frontends {
+		frontends[i] = newVoteApp(t, queue, func(o *VoteOptions) { o.Now = func() time.Time { return now } })
+	}
+	var least, most time.Duration = shiftLimit, 0
+	const voters = 200
+	for range voters {
+		cookie := newcomer(t, frontends[0])
+		first := len(queue.votes)
+		answer(frontends[0], form("vote=a", cookie))
+		now = now.Add(time.Millisecond)
+		answer(frontends[1], form("vote=b", cookie)) // as if the first answer was lost
+		votes := queue.votes[first:]
+		if len(votes) != 2 || votes[1].CastAt-votes[0].CastAt != 1000 {
+			t.Fatalf("the votes of one voter are %+v, want them a millisecond apart", votes)
+		}
+		ahead := votes[1].CastAt.Time().Sub(now)
+		least, most = min(least, ahead), max(most, ahead)
+	}
+	if least < 0 || most > shiftLimit || most-least < shiftLimit*9/10 {
+		t.Errorf("the clocks of %d voters are ahead by %s to %s, want by anything up to %s", voters, least, most, shiftLimit)
 	}
 }
 
@@ -306,8 +335,8 @@ func TestVotesAreRefusedWhileTheQueueIsDown(t *testing.T) {
 	// The queue may have taken that vote although it failed: the next one is later, with whatever clock.
 	queue.fault = nil
 	answer(app, form("vote=b", cookieOf(response)))
-	if last := queue.votes[len(queue.votes)-1]; last.CastAt != 1002 {
-		t.Errorf("the vote after the failure was cast at %d, want 1002", last.CastAt)
+	if last := queue.votes[len(queue.votes)-1]; last.CastAt != queue.votes[0].CastAt+2 {
+		t.Errorf("the vote after the failure was cast at %d, the one before it at %d", last.CastAt, queue.votes[0].CastAt)
 	}
 }
 
