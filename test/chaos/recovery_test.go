@@ -177,6 +177,13 @@ func TestVotesWaitForFullDatabaseDisk(t *testing.T) {
 		}
 		return nil
 	})
+	eventually.Succeeds(t, patience, "the results are not live", func() error {
+		results, err := voters.ReadResults(t.Context(), s.results.URL)
+		if err == nil && results.Live {
+			err = errors.New("they are")
+		}
+		return err
+	})
 	if status, body, err := ask(t, worker.URL+"/healthz"); err != nil || status != http.StatusOK {
 		t.Errorf("/healthz of a worker that waits for its database says %d %s (%v), want 200", status, body, err)
 	}
