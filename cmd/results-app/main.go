@@ -17,6 +17,6 @@ func main() {
 		Read:      readSettings,
 		Container: func(settings) string { return program },
 		Serve:     serve,
-		Health:    service.Page{Variable: "LISTEN_ADDRESS", Standard: defaultListen, Path: "/readyz"},
+		Health:    service.Page{Variable: "METRICS_ADDRESS", Standard: defaultMetrics, Path: "/readyz"},
 	}.Main()
 }

@@ -26,6 +26,9 @@ func serve(ctx context.Context, settings settings, log *slog.Logger) error {
 		Scoreboard: scoreboard,
 		Log:        log,
 		Registerer: registry,
+
+		MostPerClient: settings.viewersPerAddress,
+		Proxies:       settings.proxies,
 	})
 	if err != nil {
 		return err
@@ -40,7 +43,11 @@ func serve(ctx context.Context, settings settings, log *slog.Logger) error {
 		stopReading()
 		<-read
 	}()
+	inside := service.MetricsHandler(registry)
+	service.Check(inside, "/healthz", app.Healthy)
+	service.Check(inside, "/readyz", app.Ready)
 	return service.Serve(ctx, log,
-		service.Listener{Name: "results", Address: settings.listen, Handler: app},
-		service.Listener{Name: "metrics", Address: settings.metrics, Handler: service.MetricsHandler(registry)})
+		service.Listener{Name: "results", Address: settings.listen, Handler: app,
+			MostPerClient: settings.connectionsPerAddress, Proxies: settings.proxies},
+		service.Listener{Name: "metrics", Address: settings.metrics, Handler: inside})
 }

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"slices"
 	"strconv"
@@ -222,7 +223,7 @@ func (r *Reader) Addresses(key, meaning string) []string {
 // AddressList reads addresses that do not come from a variable; name says from where, for the faults.
 func (r *Reader) AddressList(name, text string) []string {
 	var addresses []string
-	for _, address := range strings.FieldsFunc(text, func(c rune) bool { return c == ',' || unicode.IsSpace(c) }) {
+	for _, address := range fields(text) {
 		r.checkAddress(name+" has", address)
 		if slices.Contains(addresses, address) {
 			r.faultf("%s has %.80q twice: name each address once", name, address)
@@ -233,6 +234,27 @@ func (r *Reader) AddressList(name, text string) []string {
 		r.faultf("%s has no address in %.80q: write for instance %q", name, text, exampleAddresses)
 	}
 	return addresses
+}
+
+// Networks are address ranges, or addresses, with spaces, commas or line breaks between them. None if the variable is not set.
+func (r *Reader) Networks(key string) []netip.Prefix {
+	var networks []netip.Prefix
+	for _, text := range fields(r.Text(key, "")) {
+		network, err := netip.ParsePrefix(text)
+		if address, addressErr := netip.ParseAddr(text); addressErr == nil {
+			network, err = netip.PrefixFrom(address, address.BitLen()), nil
+		}
+		if err != nil {
+			r.faultf("%s has %.80q: write address ranges or addresses, for instance %q", key, text, "10.0.0.0/8 192.0.2.7")
+		}
+		networks = append(networks, network.Masked())
+	}
+	return networks
+}
+
+// fields are the parts of a list, with spaces, commas or line breaks between them.
+func fields(text string) []string {
+	return strings.FieldsFunc(text, func(c rune) bool { return c == ',' || unicode.IsSpace(c) })
 }
 
 const (

@@ -8,6 +8,7 @@ import (
 // VoteMetrics counts what the vote page does.
 type VoteMetrics struct {
 	pages, accepted prometheus.Counter
+	newVoters       prometheus.Counter
 	refused         *prometheus.CounterVec
 	queueSeconds    prometheus.Histogram
 	registerer      prometheus.Registerer
@@ -20,6 +21,9 @@ func NewVoteMetrics(registerer prometheus.Registerer) *VoteMetrics {
 		registerer: registerer,
 		pages: factory.NewCounter(prometheus.CounterOpts{
 			Name: "poll_vote_pages_total", Help: "Ballots shown, without those that answer a vote.",
+		}),
+		newVoters: factory.NewCounter(prometheus.CounterOpts{
+			Name: "poll_new_voters_total", Help: "Cookies handed to browsers that had none of ours. A load balancer may keep one back.",
 		}),
 		accepted: factory.NewCounter(prometheus.CounterOpts{
 			Name: "poll_votes_accepted_total", Help: "Votes that the queue has and whose voters were told so.",
@@ -51,6 +55,7 @@ func (m *VoteMetrics) watchWaiting(waiting func() float64) {
 // ResultsMetrics counts what the results page does.
 type ResultsMetrics struct {
 	viewers  prometheus.Gauge
+	refused  *prometheus.CounterVec
 	pages    prometheus.Counter
 	updates  prometheus.Counter
 	failures prometheus.Counter
@@ -61,7 +66,10 @@ type ResultsMetrics struct {
 // NewResultsMetrics registers the results page's metrics; with a nil registerer they count unseen.
 func NewResultsMetrics(registerer prometheus.Registerer) *ResultsMetrics {
 	factory := promauto.With(registerer)
-	return &ResultsMetrics{
+	metrics := &ResultsMetrics{
+		refused: factory.NewCounterVec(prometheus.CounterOpts{
+			Name: "poll_results_viewers_refused_total", Help: "Viewers who were not connected, by reason: client, all.",
+		}, []string{"reason"}),
 		viewers: factory.NewGauge(prometheus.GaugeOpts{
 			Name: "poll_results_viewers", Help: "Viewers who are connected and get each change.",
 		}),
@@ -83,6 +91,10 @@ func NewResultsMetrics(registerer prometheus.Registerer) *ResultsMetrics {
 			Name: "poll_results_votes", Help: "Voters per option, as last read.",
 		}, []string{"option"}),
 	}
+	for _, reason := range []string{refusedClient, refusedAll} {
+		metrics.refused.WithLabelValues(reason)
+	}
+	return metrics
 }
 
 // watchAge registers the age of the tally.

@@ -24,6 +24,16 @@ func readPageFile(name string) (string, error) {
 	return strings.TrimSpace(string(text)), err
 }
 
+// readStyle is the style sheet of the programs' pages.
+func readStyle() (string, error) {
+	frame, err := readPageFile("frame.css")
+	if err != nil {
+		return "", err
+	}
+	rest, err := readPageFile("style.css")
+	return frame + "\n" + rest, err
+}
+
 // frame has the parts in which pages differ.
 type frame struct {
 	title, bodyClass, kicker string
@@ -51,7 +61,6 @@ func layout(f frame) g.Node {
 				h.Meta(h.Charset("utf-8")), newline,
 				h.Meta(h.Name("viewport"), h.Content("width=device-width, initial-scale=1")), newline,
 				h.Meta(h.Name("robots"), h.Content("noindex")), newline,
-				h.Meta(h.Name("referrer"), h.Content("same-origin")), newline,
 				h.TitleEl(g.Text(f.title)), newline,
 				h.Link(h.Rel("icon"), h.Href(icon)), newline,
 				h.StyleEl(g.Raw(f.style)), newline,
@@ -131,18 +140,15 @@ func sourceHash(text string) string {
 var (
 	headerHTML    = []string{"text/html; charset=utf-8"}
 	headerNoStore = []string{"no-store"}
-	headerNoSniff = []string{"nosniff"}
 	headerVary    = []string{"Accept-Encoding, Cookie"}
 	headerGzip    = []string{"gzip"}
 )
 
-// send answers with the page. With the cookie these are eight headers. A ninth would make Go's map of them double its table in
-// every answer, so the policy on referrers is in the page.
+// send answers with the page.
 func (p *page) send(w http.ResponseWriter, r *http.Request, status int) {
 	header := w.Header()
 	header["Content-Type"] = headerHTML
 	header["Cache-Control"] = headerNoStore // the page shows the voter's own choice, or numbers that change
-	header["X-Content-Type-Options"] = headerNoSniff
 	header["Content-Security-Policy"] = p.policy
 	header["Vary"] = headerVary
 	body, length := p.plain, p.plainLength

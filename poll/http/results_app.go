@@ -2,6 +2,7 @@ package http
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"swarm-scale/poll"
+	"swarm-scale/poll/clients"
 )
 
 const (
@@ -18,8 +20,9 @@ const (
 	heartbeat = 10 * time.Second
 	// viewerTimeout is how long a viewer may take to receive one update before the connection is closed.
 	viewerTimeout = 10 * time.Second
-	// maxViewers is how many viewers may be connected at once. Each takes about 20 KB. Others are asked to come back.
-	maxViewers = 20_000
+	// maxViewers is how many viewers may be connected at once. Each takes about 28 KB, out of the container's 512 MiB. Others are
+	// asked to come back.
+	maxViewers = 15_000
 )
 
 // ResultsOptions is what the results page is made of.
@@ -27,6 +30,10 @@ type ResultsOptions struct {
 	Ballot     poll.Ballot
 	Scoreboard poll.Scoreboard
 	Log        *slog.Logger
+	// MostPerClient is how many viewers of one client may be connected at once; 0 for any number.
+	MostPerClient int
+	// Proxies are trusted to say whom a request comes from.
+	Proxies clients.Proxies
 	// Registerer gets the metrics; nil for none.
 	Registerer prometheus.Registerer
 }
@@ -36,13 +43,16 @@ type ResultsApp struct {
 	live    *live
 	metrics *ResultsMetrics
 	viewers atomic.Int64
+	clients *clients.Bound
+	proxies clients.Proxies
+	headers secured
 	mux     *http.ServeMux
 	common  commonMessages
 }
 
 // NewResultsApp makes the results page, which shows what Run reads.
 func NewResultsApp(options ResultsOptions) (*ResultsApp, error) {
-	style, err := readPageFile("style.css")
+	style, err := readStyle()
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +67,11 @@ func NewResultsApp(options ResultsOptions) (*ResultsApp, error) {
 	if options.Log == nil {
 		options.Log = slog.New(slog.DiscardHandler)
 	}
-	app := &ResultsApp{metrics: NewResultsMetrics(options.Registerer), mux: http.NewServeMux(), common: common}
+	if options.MostPerClient == 0 {
+		options.MostPerClient = maxViewers
+	}
+	app := &ResultsApp{metrics: NewResultsMetrics(options.Registerer), mux: http.NewServeMux(), common: common,
+		clients: clients.NewBound(options.MostPerClient), proxies: options.Proxies, headers: newSecured()}
 	app.live = newLive(options.Scoreboard, options.Ballot, options.Log, app.metrics, func(r results) (*page, error) {
 		return render(resultsPage(r, style, script), style, script)
 	})
@@ -69,8 +83,6 @@ func NewResultsApp(options ResultsOptions) (*ResultsApp, error) {
 		"/{$}":          app.servePage,
 		"/results.json": app.serveJSON,
 		"/events":       app.serveEvents,
-		"/healthz":      app.serveHealth,
-		"/readyz":       app.serveReady,
 	} {
 		app.mux.HandleFunc(path, common.only("GET, HEAD", readMethods, handler))
 	}
@@ -84,7 +96,10 @@ func NewResultsApp(options ResultsOptions) (*ResultsApp, error) {
 func (a *ResultsApp) Run(ctx context.Context) { a.live.run(ctx) }
 
 // ServeHTTP implements http.Handler.
-func (a *ResultsApp) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.mux.ServeHTTP(w, r) }
+func (a *ResultsApp) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	a.headers.set(w, r)
+	a.mux.ServeHTTP(w, r)
+}
 
 func (a *ResultsApp) servePage(w http.ResponseWriter, r *http.Request) {
 	current, _ := a.live.now()
@@ -107,7 +122,6 @@ func (a *ResultsApp) serveJSON(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header.Set("Content-Type", "application/json")
 	header.Set("Cache-Control", "no-store")
-	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Access-Control-Allow-Origin", "*") // the results are everyone's
 	fmt.Fprintf(w, "%s\n", body)
 }
@@ -118,11 +132,15 @@ func (a *ResultsApp) serveEvents(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")
 		return
 	}
+	client := a.proxies.Client(r.RemoteAddr, r.Header.Values("X-Forwarded-For"))
+	if !a.clients.Take(client) {
+		a.refuseViewer(w, refusedClient, http.StatusTooManyRequests)
+		return
+	}
+	defer a.clients.Release(client)
 	defer a.viewers.Add(-1)
 	if a.viewers.Add(1) > maxViewers {
-		w.Header().Set("Retry-After", "30")
-		http.Error(w, "There are too many viewers at this moment. Please come back in half a minute.",
-			http.StatusServiceUnavailable)
+		a.refuseViewer(w, refusedAll, http.StatusServiceUnavailable)
 		return
 	}
 	a.metrics.viewers.Inc()
@@ -137,7 +155,6 @@ func (a *ResultsApp) serveEvents(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header.Set("Content-Type", "text/event-stream")
 	header.Set("Cache-Control", "no-store")
-	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("X-Accel-Buffering", "no")
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
@@ -164,22 +181,33 @@ func (a *ResultsApp) serveEvents(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// serveHealth says whether this program works, with or without a database.
-func (a *ResultsApp) serveHealth(w http.ResponseWriter, _ *http.Request) {
+// Reasons why a viewer is refused.
+const (
+	refusedClient = "client" // the client has as many as it may
+	refusedAll    = "all"    // there are as many as there may be
+)
+
+// refuseViewer answers a viewer for whom there is no place. The page shows its numbers and tries again by itself.
+func (a *ResultsApp) refuseViewer(w http.ResponseWriter, reason string, status int) {
+	a.metrics.refused.WithLabelValues(reason).Inc()
+	w.Header().Set("Retry-After", "30")
+	http.Error(w, "There are too many viewers at this moment. Please come back in half a minute.", status)
+}
+
+// Healthy returns nil while this program works, with or without a database.
+func (a *ResultsApp) Healthy(context.Context) error {
 	select {
 	case <-a.live.done:
-		answerCheck(w, http.StatusServiceUnavailable, "stopping")
+		return errors.New("stopping")
 	default:
-		answerCheck(w, http.StatusOK, "ok")
+		return nil
 	}
 }
 
-// serveReady says whether the results can be read. That they are not live is no fault of this program.
-func (a *ResultsApp) serveReady(w http.ResponseWriter, _ *http.Request) {
-	current, _ := a.live.now()
-	if current.fault != nil {
-		answerCheck(w, http.StatusServiceUnavailable, "the tally cannot be read from the database")
-		return
+// Ready returns nil while the tally can be read. That the results are not live is no fault of this program.
+func (a *ResultsApp) Ready(context.Context) error {
+	if current, _ := a.live.now(); current.fault != nil {
+		return errors.New("the tally cannot be read from the database")
 	}
-	answerCheck(w, http.StatusOK, "ok: the tally can be read")
+	return nil
 }

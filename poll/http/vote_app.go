@@ -48,6 +48,7 @@ type VoteApp struct {
 	options  VoteOptions
 	seal     *seal
 	waiting  chan struct{}
+	headers  secured
 	stopping atomic.Bool
 	writable recentCheck
 	common   commonMessages
@@ -81,6 +82,7 @@ func NewVoteApp(options VoteOptions) (*VoteApp, error) {
 	app := &VoteApp{
 		options:  options,
 		seal:     seal,
+		headers:  newSecured(),
 		waiting:  make(chan struct{}, maxWaiting),
 		ballots:  map[ballotState]*page{},
 		mux:      http.NewServeMux(),
@@ -101,7 +103,7 @@ func NewVoteApp(options VoteOptions) (*VoteApp, error) {
 }
 
 func (a *VoteApp) renderPages() error {
-	style, err := readPageFile("style.css")
+	style, err := readStyle()
 	if err != nil {
 		return err
 	}
@@ -121,6 +123,7 @@ func (a *VoteApp) renderPages() error {
 
 // ServeHTTP implements http.Handler. A vote does not go through the mux, which costs as much as signing a cookie.
 func (a *VoteApp) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	a.headers.set(w, r)
 	if r.Method == http.MethodPost && r.URL.Path == "/" {
 		a.serveVote(w, r)
 		return
@@ -134,8 +137,7 @@ func (a *VoteApp) Stopping() { a.stopping.Store(true) }
 func (a *VoteApp) serveBallot(w http.ResponseWriter, r *http.Request) {
 	card, err := a.seal.cardOf(r)
 	if err != nil && !errors.Is(err, errDuplicateCookie) {
-		card = voterCard{voter: poll.NewVoterID()}
-		a.seal.setCard(w, r, card)
+		card = a.welcome(w, r)
 	}
 	a.options.Metrics.pages.Inc()
 	a.ballots[ballotState{card.choice, noticeNone}].send(w, r, http.StatusOK)
@@ -160,7 +162,7 @@ func (a *VoteApp) serveVote(w http.ResponseWriter, r *http.Request) {
 	case cardErr != nil:
 		// The vote is not counted for a new voter: if this answer with the cookie got lost, the voter would vote again as another
 		// one.
-		a.seal.setCard(w, r, voterCard{voter: poll.NewVoterID()})
+		a.welcome(w, r)
 		a.refuse(w, r, poll.None, noticeNoCookie)
 		return
 	}
@@ -200,6 +202,17 @@ func (a *VoteApp) serveVote(w http.ResponseWriter, r *http.Request) {
 	a.ballots[ballotState{card.choice, noticeThanks}].send(w, r, http.StatusOK)
 }
 
+// welcome makes a new voter of a browser that has no cookie of ours.
+func (a *VoteApp) welcome(w http.ResponseWriter, r *http.Request) voterCard {
+	card := voterCard{voter: poll.NewVoterID()}
+	a.options.Metrics.newVoters.Inc()
+	w.Header()[NewVoterHeader] = newVoterMark
+	a.seal.setCard(w, r, card)
+	return card
+}
+
+var newVoterMark = []string{"1"}
+
 // refuse answers with the ballot and the sentence that says why the vote was not taken.
 func (a *VoteApp) refuse(w http.ResponseWriter, r *http.Request, choice poll.Choice, n notice) {
 	_, status, reason := n.sentence()
@@ -233,7 +246,6 @@ func (a *VoteApp) serveReady(w http.ResponseWriter, r *http.Request) {
 func answerCheck(w http.ResponseWriter, status int, line string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
 	fmt.Fprintln(w, line)
 }

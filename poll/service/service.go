@@ -15,6 +15,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/sync/errgroup"
+
+	"swarm-scale/poll/clients"
 )
 
 // Exit codes of the programs.
@@ -90,6 +92,9 @@ type Listener struct {
 	Handler http.Handler
 	// ConnContext, if set, is http.Server's: it adds to the context of each connection's requests.
 	ConnContext func(context.Context, net.Conn) context.Context
+	// MostPerClient is how many connections a client may have at once; 0 for any number. Proxies may have any number.
+	MostPerClient int
+	Proxies       clients.Proxies
 }
 
 // Serve answers on all listeners until ctx is done, and then finishes the requests in flight. It returns nil after such a
@@ -104,6 +109,9 @@ func Serve(ctx context.Context, log *slog.Logger, listeners ...Listener) error {
 			}
 			return fmt.Errorf("listen for %s on %s: %w", listener.Name, listener.Address, err)
 		}
+		if listener.MostPerClient > 0 {
+			socket = bounded{socket, clients.NewBound(listener.MostPerClient), listener.Proxies}
+		}
 		sockets[i] = socket
 	}
 	group, groupCtx := errgroup.WithContext(ctx)
@@ -116,6 +124,7 @@ func Serve(ctx context.Context, log *slog.Logger, listeners ...Listener) error {
 			WriteTimeout:      20 * time.Second,
 			IdleTimeout:       75 * time.Second, // longer than a load balancer keeps an idle connection, so that it closes first
 			MaxHeaderBytes:    8 << 10,
+			Protocols:         protocols(),
 			// Clients' protocol errors are not worth a line each.
 			ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		}
@@ -139,6 +148,13 @@ func Serve(ctx context.Context, log *slog.Logger, listeners ...Listener) error {
 		})
 	}
 	return group.Wait()
+}
+
+// protocols is HTTP/1 alone. Cleartext HTTP/2 would let one connection carry many slow requests past every bound on connections.
+func protocols() *http.Protocols {
+	p := &http.Protocols{}
+	p.SetHTTP1(true)
+	return p
 }
 
 // Healthcheck asks the program that listens on address on this machine for a page, such as /healthz. It returns ExitOK if the

@@ -93,8 +93,12 @@ func TestStopAndHealthcheck(t *testing.T) {
 	t.Parallel()
 	s := startSystem(t)
 	for _, program := range []*programtest.Program{s.frontends[0], s.worker, s.results} {
+		checks := program.Metrics // the vote page's are where the load balancer asks for them
+		if program == s.frontends[0] {
+			checks = program.URL
+		}
 		eventually.Succeeds(t, patience, program.Name+" is ready", func() error {
-			if status, body := get(t, program.URL+"/readyz"); status != http.StatusOK {
+			if status, body := get(t, checks+"/readyz"); status != http.StatusOK {
 				return fmt.Errorf("%d %s", status, body)
 			}
 			return nil

@@ -18,7 +18,8 @@ const module = "swarm-scale"
 var floors = map[string][]string{
 	"":                   {"stack"},
 	"stack":              {"app", "cluster/standalone", "infra", "settings", "topology"},
-	"app":                {"cluster", "infra", "settings", "topology"},
+	"app":                {"app/wayin", "cluster", "infra", "settings", "topology"},
+	"app/wayin":          {"poll/http"},
 	"cluster/standalone": {"cluster", "cluster/engine", "infra", "settings", "topology"},
 	"cluster/engine":     {"cluster", "infra"},
 	"cluster":            {"infra", "settings"},
@@ -29,17 +30,18 @@ var floors = map[string][]string{
 	// The poll's domain, an adapter for each technology, and three programs that wire them. They know nothing of the deployment,
 	// and no adapter knows another one.
 	"poll":             {},
+	"poll/clients":     {},
 	"poll/drain":       {"poll"},
 	"poll/environment": {"poll"},
-	"poll/http":        {"poll"},
+	"poll/http":        {"poll", "poll/clients"},
 	"poll/monitoring":  {},
 	"poll/postgres":    {"poll"},
 	"poll/redis":       {"poll"},
-	"poll/service":     {"poll/environment"},
+	"poll/service":     {"poll/clients", "poll/environment"},
 	"cmd/web-vote-app": {"poll", "poll/environment", "poll/http", "poll/redis", "poll/service"},
 	"cmd/vote-worker":  {"poll", "poll/drain", "poll/environment", "poll/postgres", "poll/redis", "poll/service"},
-	"cmd/results-app":  {"poll", "poll/environment", "poll/http", "poll/postgres", "poll/service"},
-	"cmd/images":       {"app/programs"},
+	"cmd/results-app":  {"poll", "poll/clients", "poll/environment", "poll/http", "poll/postgres", "poll/service"},
+	"cmd/images":       {"app/programs", "app/wayin"},
 
 	// The lab makes machines. To the stack they are machines like any others.
 	"lab":     {"cluster/standalone/install", "settings", "topology"},
@@ -51,7 +53,7 @@ var floors = map[string][]string{
 }
 
 // pure folders touch no cloud and no machine, so nothing of theirs imports Pulumi.
-var pure = []string{"topology", "settings", "poll"}
+var pure = []string{"topology", "settings", "poll", "app/wayin"}
 
 // goPackage is what go list says of a package.
 type goPackage struct {
