@@ -3,23 +3,18 @@ package app
 import (
 	"crypto/hmac"
 	"crypto/sha256"
-	_ "embed"
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"slices"
-	"strings"
-	"text/template"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"swarm-scale/app/wayin"
 	"swarm-scale/cluster"
 	"swarm-scale/infra"
 	"swarm-scale/settings"
 )
-
-//go:embed haproxy.cfg.tmpl
-var haproxyTemplate string
 
 // haproxy describes the load balancer HAProxy. Its configuration lists the frontends. A changed one is reloaded without dropping a
 // connection.
@@ -29,7 +24,7 @@ func (a *App) haproxy(fronts []front, password string) (cluster.Workload, error)
 		nodes = append(nodes, front.web.Node)
 	}
 	slices.SortFunc(nodes, func(a, b *infra.Node) int { return a.Number - b.Number })
-	configuration, err := haproxyConfiguration(nodes, password)
+	configuration, err := a.haproxyConfiguration(nodes, password)
 	if err != nil {
 		return cluster.Workload{}, err
 	}
@@ -48,17 +43,20 @@ func (a *App) haproxy(fronts []front, password string) (cluster.Workload, error)
 }
 
 // haproxyConfiguration returns haproxy.cfg for these frontends.
-func haproxyConfiguration(frontends []*infra.Node, password string) (string, error) {
-	parsed, err := template.New("haproxy.cfg").Parse(haproxyTemplate)
-	if err != nil {
-		return "", fmt.Errorf("the load balancer's configuration: %w", err)
+func (a *App) haproxyConfiguration(nodes []*infra.Node, password string) (string, error) {
+	s := a.settings
+	options := wayin.Options{
+		Listen:       fmt.Sprintf(":%d", httpPort),
+		Statistics:   &wayin.Statistics{Path: statisticsPath, User: statisticsUser, Password: password},
+		Names:        append([]string{VoteHost}, s.VoteNames...),
+		Proxies:      s.TrustedProxies,
+		Limits:       wayin.Limits{ConnectionsPerAddress: s.Limits.Connections, VotesPerAddress: s.Limits.Votes, NewVotersPerAddress: s.Limits.NewVoters},
+		LogAddresses: s.LogAddresses,
 	}
-	var text strings.Builder
-	err = parsed.Execute(&text, map[string]any{
-		"Port": httpPort, "Frontends": frontends, "FrontendPort": frontendPort,
-		"StatisticsPath": statisticsPath, "StatisticsUser": statisticsUser, "StatisticsPassword": password,
-	})
-	return text.String(), err
+	for _, node := range nodes {
+		options.Frontends = append(options.Frontends, wayin.Frontend{Name: node.Name, Address: fmt.Sprintf("%s:%d", node.Address, frontendPort)})
+	}
+	return wayin.Configuration(options)
 }
 
 // statisticsPassword derives the password from the voter key, so that nobody has to choose one more secret. It does not reveal the

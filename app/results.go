@@ -1,6 +1,9 @@
 package app
 
 import (
+	"strconv"
+	"strings"
+
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"swarm-scale/app/programs"
@@ -19,6 +22,9 @@ func (a *App) newResults(ctx *pulumi.Context, nodes []*infra.Node) ([]*cluster.R
 			Environment: []cluster.Variable{
 				{Name: "OPTION_A", Value: a.settings.Ballot.OptionA},
 				{Name: "OPTION_B", Value: a.settings.Ballot.OptionB},
+				{Name: "CONNECTIONS_PER_ADDRESS", Value: strconv.Itoa(a.settings.Limits.Connections)},
+				{Name: "VIEWERS_PER_ADDRESS", Value: strconv.Itoa(a.settings.Limits.Viewers)},
+				{Name: "TRUSTED_PROXIES", Value: a.trustedProxies()},
 			},
 			Secrets:     []cluster.Secret{a.postgresPassword()},
 			Ports:       []cluster.Port{{Inside: httpPort, Outside: httpPort, Public: true}},
@@ -31,4 +37,13 @@ func (a *App) newResults(ctx *pulumi.Context, nodes []*infra.Node) ([]*cluster.R
 		pages = append(pages, page)
 	}
 	return pages, nil
+}
+
+// trustedProxies is the list of trusted proxies for a program's environment.
+func (a *App) trustedProxies() string {
+	var proxies []string
+	for _, proxy := range a.settings.TrustedProxies {
+		proxies = append(proxies, proxy.String())
+	}
+	return strings.Join(proxies, " ")
 }

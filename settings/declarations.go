@@ -34,6 +34,13 @@ const (
 	keyOptionA              = "optionA"
 	keyOptionB              = "optionB"
 	keyAppendFsync          = "redisAppendfsync"
+	keyVoteNames            = "voteNames"
+	keyTrustedProxies       = "trustedProxies"
+	keyConnections          = "connectionsPerAddress"
+	keyVotes                = "votesPerAddress"
+	keyNewVoters            = "newVotersPerAddress"
+	keyViewers              = "viewersPerAddress"
+	keyLogAddresses         = "logAddresses"
 	keyPostgresPassword     = "postgresPassword"
 	keyVoterKey             = "voterKey"
 	keyRedisImage           = "redisImage"
@@ -68,6 +75,9 @@ func InstanceTypeKeys() map[topology.Role]string { return maps.Clone(instanceTyp
 // defaults maps every setting to its default. An empty text means that there is none: the setting is optional, or Load reports
 // that it is missing.
 //
+// The limits of an address leave room for thousands of subscribers of a carrier, or for a campus, who share one IPv4 address. Five
+// thousand voters who vote within ten minutes are 500 new voters and as many votes in a minute.
+//
 // Sizes, ranges and the region are the walk-through's. The images are pinned, so that a stack runs another one only when
 // somebody changes its settings.
 var defaults = map[string]string{
@@ -96,6 +106,13 @@ var defaults = map[string]string{
 	keyOptionA:              "Cats",
 	keyOptionB:              "Dogs",
 	keyAppendFsync:          "always",
+	keyVoteNames:            "",
+	keyTrustedProxies:       "",
+	keyConnections:          "1000",
+	keyVotes:                "1200",
+	keyNewVoters:            "600",
+	keyViewers:              "500",
+	keyLogAddresses:         "false",
 	keyPostgresPassword:     "",
 	keyVoterKey:             "",
 	keyRedisImage:           "redis:7.2.16",

@@ -34,6 +34,15 @@ func Load(source Source) (Settings, error) {
 			HAProxy:   r.image(keyHAProxyImage),
 			Interlock: r.image(keyInterlockImage),
 		},
+		VoteNames:      r.voteNames(),
+		TrustedProxies: r.trustedProxies(),
+		Limits: Limits{
+			Connections: r.number(keyConnections, 1, mostPerAddress),
+			Votes:       r.number(keyVotes, 1, mostPerAddress),
+			NewVoters:   r.number(keyNewVoters, 1, mostPerAddress),
+			Viewers:     r.number(keyViewers, 1, mostPerAddress),
+		},
+		LogAddresses:     r.boolean(keyLogAddresses),
 		PostgresPassword: r.postgresPassword(),
 		VoterKey:         r.voterKey(),
 	}

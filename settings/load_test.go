@@ -93,6 +93,21 @@ func TestDefaultsAreTheWalkThrough(t *testing.T) {
 	}
 }
 
+func TestWayIn(t *testing.T) {
+	values := onAWS()
+	values["voteNames"], values["trustedProxies"] = " Vote.Example.ORG., vote2.example.org\n", "10.1.2.3/8,192.0.2.7\t2001:db8::1"
+	s, err := load(values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(s.VoteNames, s.TrustedProxies); got != "[vote.example.org vote2.example.org] [10.0.0.0/8 192.0.2.7/32 2001:db8::1/128]" {
+		t.Errorf("names and proxies are %s", got)
+	}
+	if s.Limits != (settings.Limits{Connections: 1000, Votes: 1200, NewVoters: 600, Viewers: 500}) || s.LogAddresses {
+		t.Errorf("the limits are %+v, addresses in the log %v", s.Limits, s.LogAddresses)
+	}
+}
+
 // count returns the number of nodes of each role.
 func count(s settings.Settings) map[topology.Role]int {
 	of := map[topology.Role]int{}
@@ -227,6 +242,17 @@ func TestMistakesAreReported(t *testing.T) {
 		"one option twice":                      {onAWS, map[string]string{"optionA": "Cats", "optionB": "cats"}, nil, "optionB", settings.Malformed},
 		"an essay on the ballot":                {onAWS, map[string]string{"optionA": strings.Repeat("cat ", 20)}, nil, "optionA", settings.Malformed},
 		"a line break on the ballot":            {onAWS, map[string]string{"optionA": "Cats\nand dogs"}, nil, "optionA", settings.Malformed},
+		"a name with a scheme":                  {onAWS, map[string]string{"voteNames": "https://vote.example.org"}, nil, "voteNames", settings.Malformed},
+		"a name with a port":                    {onAWS, map[string]string{"voteNames": "vote.example.org:80"}, nil, "voteNames", settings.Malformed},
+		"an address as a name":                  {onAWS, map[string]string{"voteNames": "192.0.2.7"}, nil, "voteNames", settings.Malformed},
+		"a name that would be configuration":    {onAWS, map[string]string{"voteNames": "vote\"quoted"}, nil, "voteNames", settings.Malformed},
+		"a proxy by name":                       {onAWS, map[string]string{"trustedProxies": "proxy.example.org"}, nil, "trustedProxies", settings.Malformed},
+		"everybody a proxy":                     {onAWS, map[string]string{"trustedProxies": "::/0"}, nil, "trustedProxies", settings.Insecure},
+		"no connection":                         {onAWS, map[string]string{"connectionsPerAddress": "0"}, nil, "connectionsPerAddress", settings.OutOfRange},
+		"no vote":                               {onAWS, map[string]string{"votesPerAddress": "0"}, nil, "votesPerAddress", settings.OutOfRange},
+		"new voters without end":                {onAWS, map[string]string{"newVotersPerAddress": "unlimited"}, nil, "newVotersPerAddress", settings.OutOfRange},
+		"half a viewer":                         {onAWS, map[string]string{"viewersPerAddress": "0.5"}, nil, "viewersPerAddress", settings.OutOfRange},
+		"addresses in the log, perhaps":         {onAWS, map[string]string{"logAddresses": "perhaps"}, nil, "logAddresses", settings.Unknown},
 		"unknown appendfsync":                   {onAWS, map[string]string{"redisAppendfsync": "no"}, nil, "redisAppendfsync", settings.Unknown},
 		"no password":                           {onAWS, map[string]string{"postgresPassword": "-"}, nil, "postgresPassword", settings.Missing},
 		"a short password":                      {onAWS, map[string]string{"postgresPassword": "hunter2"}, nil, "postgresPassword", settings.OutOfRange},

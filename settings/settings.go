@@ -57,9 +57,23 @@ type Settings struct {
 	Ballot       Ballot
 	// AppendFsync is Redis's appendfsync. In a power cut "always" loses no acknowledged vote, and "everysec" up to two seconds of
 	// them (Redis's documentation on persistence).
-	AppendFsync      string
+	AppendFsync string
+	// VoteNames are the host names under which the vote page is served, besides votingapp.local, in lower case.
+	VoteNames []string
+	// TrustedProxies are believed when they say in X-Forwarded-For whom a request comes from.
+	TrustedProxies   []netip.Prefix
+	Limits           Limits
+	LogAddresses     bool // the load balancer's log has the voters' addresses
 	PostgresPassword Secret
 	VoterKey         Secret // base64 of at least 32 random bytes; signs the voters' cookies
+}
+
+// Limits bound what one address may do: an IPv4 address, or the /64 of an IPv6 address.
+type Limits struct {
+	Connections int // open at once, with the vote page and with the results page
+	Votes       int // in a minute
+	NewVoters   int // in a minute
+	Viewers     int // who are sent each change of the results
 }
 
 // AWSSettings are the settings of platform aws.

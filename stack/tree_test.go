@@ -113,7 +113,8 @@ func TestContainersAreTheWalkThroughs(t *testing.T) {
 				"pg": {"sha256:pulled", "swarm", []string{"constraint:node==store", "PGDATA=/var/lib/postgresql/data", "POSTGRES_PASSWORD=" + password}, "192.168.33.250:5432→5432",
 					map[resource.PropertyKey]string{"volumes": `[{"containerPath":"/var/lib/postgresql/data","volumeName":"pg-data"}]`}},
 				"worker01": {"sha256:built", "swarm", []string{"constraint:node==worker01", "WORKER_NUMBER=01", "REDIS_ADDRESSES_FILE=/etc/vote-worker/queues", "POSTGRES_PASSWORD=" + password}, "", nil},
-				"results-app": {"sha256:built", "swarm", []string{"constraint:node==store", "OPTION_A=Cats", "OPTION_B=Dogs", "POSTGRES_PASSWORD=" + password},
+				"results-app": {"sha256:built", "swarm", []string{"constraint:node==store", "OPTION_A=Cats", "OPTION_B=Dogs",
+					"CONNECTIONS_PER_ADDRESS=1000", "VIEWERS_PER_ADDRESS=500", "TRUSTED_PROXIES=", "POSTGRES_PASSWORD=" + password},
 					"192.168.33.250:80→80", nil},
 			} {
 				c := find(t, resources, "docker:index/container:Container", name)

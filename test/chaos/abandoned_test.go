@@ -1,23 +1,17 @@
 package chaos
 
 import (
-	"encoding/csv"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"strings"
 	"testing"
-	"text/template"
 	"time"
 
+	"swarm-scale/app/wayin"
 	"swarm-scale/poll"
 	"swarm-scale/test/eventually"
+	"swarm-scale/test/haproxytest"
 	"swarm-scale/test/programtest"
-	"swarm-scale/test/testprocess"
 	"swarm-scale/test/voters"
 )
 
@@ -86,65 +80,25 @@ func testAbandonedVote(t *testing.T, newWay func(testing.TB, *programtest.Progra
 // startHAProxy starts HAProxy with the cluster's configuration in front of one frontend.
 func startHAProxy(t testing.TB, frontend *programtest.Program) *way {
 	t.Helper()
-	if _, err := exec.LookPath("haproxy"); err != nil {
-		t.Skip("haproxy is not installed: on Debian, apt-get install haproxy")
-	}
-	text, err := template.ParseFiles("../../app/haproxy.cfg.tmpl")
-	if err != nil {
-		t.Fatal(err)
-	}
-	host, port, err := net.SplitHostPort(strings.TrimPrefix(frontend.URL, "http://"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	type server struct{ Name, Address string }
-	var configuration strings.Builder
-	if err := text.Execute(&configuration, map[string]any{"StatisticsPath": "/haproxy", "StatisticsUser": "stats",
-		"StatisticsPassword": "not-a-secret", "Port": 80, "FrontendPort": port, "Frontends": []server{{"frontend01", host}}}); err != nil {
-		t.Fatal(err)
-	}
-	address := programtest.FreeAddress(t)
-	here := strings.Replace(configuration.String(), "bind :80\n", "bind "+address+"\n", 1)
-	file := filepath.Join(t.TempDir(), "haproxy.cfg")
-	if err := os.WriteFile(file, []byte(here), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	log := &programtest.Log{}
-	command := exec.Command("haproxy", "-db", "-f", file)
-	command.Stdout, command.Stderr = log, log
-	process, err := testprocess.Start(command)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(process.Kill)
+	balancer := haproxytest.Start(t, wayin.Options{
+		Frontends: []wayin.Frontend{haproxytest.Frontend("frontend01", frontend.URL)},
+		Limits:    wayin.Limits{ConnectionsPerAddress: 1000, VotesPerAddress: 1000, NewVotersPerAddress: 1000},
+	})
 	eventually.Succeeds(t, patience, "the load balancer answers", func() error {
-		status, body, err := ask(t, "http://"+address)
+		status, body, err := ask(t, balancer.URL)
 		if err == nil && status != http.StatusOK {
-			err = errors.New(body + log.String())
+			err = errors.New(body + balancer.Log.String())
 		}
 		return err
 	})
-	return &way{"http://" + address, func() error { return noSessions("http://stats:not-a-secret@" + address + "/haproxy;csv") }}
+	return &way{balancer.URL, func() error { return noSessions(balancer) }}
 }
 
 // noSessions returns nil if the load balancer, by its statistics, has no session with a frontend.
-func noSessions(statistics string) error {
-	response, err := http.Get(statistics)
-	if err != nil {
-		return err
+func noSessions(balancer *haproxytest.Balancer) error {
+	row, err := balancer.Row("frontends", "BACKEND")
+	if err == nil && (row["qcur"] != "0" || row["scur"] != "0") {
+		err = fmt.Errorf("it has %s sessions and %s requests in its queue", row["scur"], row["qcur"])
 	}
-	defer response.Body.Close()
-	lines, err := csv.NewReader(response.Body).ReadAll()
-	if err != nil {
-		return err
-	}
-	for _, line := range lines {
-		if line[0] == "frontends" && line[1] == "BACKEND" { // pxname, svname, qcur, qmax, scur
-			if line[2] != "0" || line[4] != "0" {
-				return fmt.Errorf("it has %s sessions and %s requests in its queue", line[4], line[2])
-			}
-			return nil
-		}
-	}
-	return fmt.Errorf("the statistics lack the backend frontends: %v", lines)
+	return err
 }

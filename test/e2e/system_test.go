@@ -121,6 +121,8 @@ func (s *system) open(t *testing.T) {
 	t.Helper()
 	config := s.lab.Config()
 	config["loadBalancer"] = s.balancer
+	// All of the test's voters come from one address.
+	config["votesPerAddress"], config["newVotersPerAddress"] = "1000000", "1000000"
 	s.pulumi = harness.Test(t, harness.Options{
 		Program: stack.Deploy, Project: filepath.Join(s.source, "Pulumi.yaml"), Stack: "lab",
 		Config: config, Secrets: map[string]string{"postgresPassword": postgresPassword, "voterKey": voterKey},
