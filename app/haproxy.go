@@ -29,8 +29,11 @@ func (a *App) haproxy(fronts []front, password string) (cluster.Workload, error)
 		return cluster.Workload{}, err
 	}
 	return cluster.Workload{
-		Name:  "haproxy",
-		Image: cluster.Image{Name: "haproxy", Reference: a.settings.Images.HAProxy},
+		Name:     "haproxy",
+		ReadOnly: true,
+		// A connection takes up to 33 KB, and two files. The template has the number of connections.
+		Limits: cluster.Limits{Memory: 768, Files: 40_960},
+		Image:  cluster.Image{Name: "haproxy", Reference: a.settings.Images.HAProxy},
 		Config: &cluster.Configuration{
 			Path:    "/usr/local/etc/haproxy/haproxy.cfg",
 			Content: pulumi.ToSecret(pulumi.String(configuration)).(pulumi.StringOutput),

@@ -29,14 +29,18 @@ type database struct {
 // newPostgres runs the database on the first of the nodes, with its data on a volume. No other node has a copy.
 func (a *App) newPostgres(ctx *pulumi.Context, nodes []*infra.Node) (*database, error) {
 	running, err := a.run(ctx, cluster.Workload{
-		Name:        postgresHost,
-		Node:        nodes[0],
-		Image:       cluster.Image{Name: "postgres", Reference: a.settings.Images.Postgres},
-		Environment: []cluster.Variable{{Name: "PGDATA", Value: postgresData}},
-		Secrets:     []cluster.Secret{a.postgresPassword()},
-		Ports:       []cluster.Port{{Inside: postgresPort, Outside: postgresPort}},
-		Volume:      &cluster.Volume{Name: postgresHost + "-data", Path: postgresData},
-		HealthCheck: []string{"pg_isready", "--quiet", "--host", "127.0.0.1", "--username", "postgres"},
+		Name:         postgresHost,
+		Node:         nodes[0],
+		Image:        cluster.Image{Name: "postgres", Reference: a.settings.Images.Postgres},
+		Environment:  []cluster.Variable{{Name: "PGDATA", Value: postgresData}},
+		Secrets:      []cluster.Secret{a.postgresPassword()},
+		Ports:        []cluster.Port{{Inside: postgresPort, Outside: postgresPort}},
+		Volume:       &cluster.Volume{Name: postgresHost + "-data", Path: postgresData},
+		ReadOnly:     true,
+		Scratch:      []string{"/tmp", "/var/run/postgresql"},
+		Limits:       cluster.Limits{Memory: 1024, Files: 4096},
+		Capabilities: startsAsRoot,
+		HealthCheck:  []string{"pg_isready", "--quiet", "--host", "127.0.0.1", "--username", "postgres"},
 	})
 	if err != nil {
 		return nil, err

@@ -30,6 +30,7 @@ func (a *App) newResults(ctx *pulumi.Context, nodes []*infra.Node) ([]*cluster.R
 			Ports:       []cluster.Port{{Inside: httpPort, Outside: httpPort, Public: true}},
 			HealthCheck: []string{"/" + programs.ResultsApp, "healthcheck"},
 			ReadOnly:    true,
+			Limits:      cluster.Limits{Memory: 512, Files: 24_576},
 		})
 		if err != nil {
 			return nil, err

@@ -36,6 +36,7 @@ func (a *App) newWorkers(ctx *pulumi.Context, nodes, frontends []*infra.Node) ([
 			Config:      &cluster.Configuration{Path: queuesFile, Content: pulumi.String(strings.Join(queues, "\n") + "\n")},
 			HealthCheck: []string{"/" + programs.VoteWorker, "healthcheck"},
 			ReadOnly:    true,
+			Limits:      cluster.Limits{Memory: 512, Files: 4096},
 		})
 		if err != nil {
 			return nil, err

@@ -45,7 +45,17 @@ type Workload struct {
 	HealthCheck []string       // a command that succeeds in the workload while it works
 	Host        HostName       // empty: chosen by the engine
 	ReadOnly    bool           // its root file system is read-only
-	Update      Update
+	Scratch     []string       // folders in memory that it may write to nevertheless
+	Limits      Limits
+	// Capabilities are the Linux capabilities that it may have, without "CAP_". It has no other one.
+	Capabilities []string
+	Update       Update
+}
+
+// Limits are what a workload may use of its node. They keep one that goes wild, or is attacked, from taking the node with it.
+type Limits struct {
+	Memory int // MiB; the node's swap is not limited. On a cluster that reserves it, the node must have as much for all its workloads
+	Files  int // open at once, by each of its processes
 }
 
 // Image is the image of a workload: a stock image with a Reference, or one that is built from a Context.

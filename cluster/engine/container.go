@@ -85,6 +85,7 @@ func Arguments(w cluster.Workload, needs Needs) *docker.ContainerArgs {
 	if w.ReadOnly {
 		arguments.ReadOnly = pulumi.Bool(true)
 	}
+	confine(w, arguments)
 	if len(w.HealthCheck) > 0 {
 		// A check starts a process in the container, which costs the engine a fifth of a CPU second on a small machine. Every two
 		// seconds, that alone was more than a t2.micro's share of a core for two containers.

@@ -300,9 +300,15 @@ func TestUnchangedContainerKeepsRunning(t *testing.T) {
 		}
 		return asked()
 	}
-	if first := join("create", "swarm:1.2.9"); !strings.Contains(first, "run --detach --restart unless-stopped --name swarm-agent") ||
+	first := join("create", "swarm:1.2.9")
+	if !strings.Contains(first, "run --detach --restart unless-stopped --name swarm-agent") ||
 		!strings.Contains(first, "swarm:1.2.9 join --heartbeat 3s --ttl 30s --advertise 192.168.33.20:2375 consul://192.168.33.11:8500/") {
 		t.Errorf("the first run asks\n%s", first)
+	}
+	for _, confined := range []string{"--memory 48m", "--pids-limit 512", "--ulimit nofile=", "--security-opt no-new-privileges", "--cap-drop ALL", "--read-only"} {
+		if !strings.Contains(first, confined) {
+			t.Errorf("the agent runs without %s", confined)
+		}
 	}
 	if deletions.Load() != 1 {
 		t.Errorf("a new agent removes the address from the list %d times, want once", deletions.Load())

@@ -19,7 +19,9 @@ fi
 # call at once. Behind a published port the call would time out, and Consul would need a minute to return.
 own volume create --label swarm-scale consul-data >/dev/null
 # 1 is the multiplier for production. With the default, a single server needs 5 s to elect itself.
-keep_container consul "$CONSUL_IMAGE" --hostname consul --network host \
+# Its image starts as root, gives its data to the user of Consul, and goes on as that user.
+keep_container consul "$CONSUL_IMAGE" 384m --hostname consul --network host \
+	--cap-add CHOWN --cap-add DAC_OVERRIDE --cap-add FOWNER --cap-add SETGID --cap-add SETUID \
 	--volume consul-data:/consul/data "$CONSUL_IMAGE" \
 	agent -server -bootstrap -bind 127.0.0.1 -client "$PRIVATE_ADDRESS" -data-dir /consul/data \
 	-hcl 'disable_update_check = true' -hcl 'performance { raft_multiplier = 1 }'

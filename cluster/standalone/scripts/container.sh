@@ -11,11 +11,14 @@ have_image() {
 	}
 }
 
-# keep_container NAME IMAGE ARGUMENT… runs a container with these arguments of docker run, which include the image. It leaves a
-# container alone that was started with the same arguments.
+# keep_container NAME IMAGE MEMORY ARGUMENT… runs a container with these arguments of docker run, which include the image. It leaves
+# a container alone that was started with the same arguments. The container may use so much memory (64m), and may do no more than an
+# ordinary user.
 keep_container() {
-	local name=$1 image=$2 wanted
-	shift 2
+	local name=$1 image=$2 memory=$3 wanted
+	shift 3
+	set -- --memory "$memory" --pids-limit 512 --ulimit nofile=16384:16384 --security-opt no-new-privileges --cap-drop ALL \
+		--read-only --tmpfs /tmp "$@"
 	have_image "$name" "$image"
 	wanted=$(printf '%s\n' "$image" "$@" | sha256sum | cut -d ' ' -f 1)
 	if [ "$(own inspect --format '{{index .Config.Labels "swarm-scale.command"}}' "$name" 2>/dev/null || true)" != "$wanted" ]; then

@@ -30,6 +30,6 @@ if ! own inspect swarm-agent >/dev/null 2>&1; then
 fi
 # The agent announces its node every 3 s. It retries for ever, so it may start before Consul. A node that is silent for 30 s leaves
 # the list.
-keep_container swarm-agent "$SWARM_IMAGE" "$SWARM_IMAGE" \
+keep_container swarm-agent "$SWARM_IMAGE" 48m "$SWARM_IMAGE" \
 	join --heartbeat 3s --ttl 30s --advertise "$PRIVATE_ADDRESS:$ENGINE_PORT" "$DISCOVERY"
 echo "swarm-join: $NODE_NAME announces $PRIVATE_ADDRESS:$ENGINE_PORT"

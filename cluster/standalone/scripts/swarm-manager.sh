@@ -24,7 +24,7 @@ fi
 
 follow_consul "$GENERATION" "$NOTES"
 # The manager looks for Consul once a heartbeat, which is a minute by default.
-keep_container swarm-manager "$SWARM_IMAGE" --publish "$PRIVATE_ADDRESS:$MANAGER_PORT:2375" "$SWARM_IMAGE" \
+keep_container swarm-manager "$SWARM_IMAGE" 384m --publish "$PRIVATE_ADDRESS:$MANAGER_PORT:2375" "$SWARM_IMAGE" \
 	manage --strategy spread --heartbeat 2s "$DISCOVERY"
 
 # With this context, docker in a login shell or through SSH talks to the Swarm manager.
