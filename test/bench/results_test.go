@@ -90,7 +90,9 @@ func newPoll(t *testing.T, server *postgrestest.Server, votes int) *storedPoll {
 	if _, err := p.connection.Exec(t.Context(), "VACUUM ANALYZE"); err != nil {
 		t.Fatal(err)
 	}
-	p.results = programtest.Start(t, programtest.ResultsApp, databaseVariables(server, name)...)
+	// All viewers have the address of this machine. One more connection reads the page.
+	p.results = programtest.Start(t, programtest.ResultsApp, append(databaseVariables(server, name),
+		fmt.Sprintf("VIEWERS_PER_ADDRESS=%d", viewers), fmt.Sprintf("CONNECTIONS_PER_ADDRESS=%d", viewers+1))...)
 	return p
 }
 
