@@ -57,12 +57,9 @@ chain: pulumi ## How long `pulumi up` takes for 2, 10 and 50 frontends, against 
 	go test ./test/rehearsal -v -run '^$$' -bench Up -benchtime 1x -timeout 40m
 
 .PHONY: images
-images: .env ## The programs and their image contexts for compose.yaml, as `pulumi up` makes them
+images: ## The programs and their image contexts for compose.yaml, as `pulumi up` makes them
+	@tools/compose/secrets.sh .secrets .env
 	go run ./cmd/images
-
-# The secrets of the application on one engine. They stay the same: its data knows them.
-.env:
-	@umask 077 && printf 'POSTGRES_PASSWORD=%s\nVOTER_KEY=%s\n' "$$(openssl rand -hex 16)" "$$(openssl rand -base64 32)" >.env
 
 .PHONY: chaos
 chaos: packages ## Everything is killed and paused while votes come in; the tally must be the voters' books. EVENTS=100 SEED=0

@@ -54,7 +54,8 @@ func (a *App) newWeb(ctx *pulumi.Context, node *infra.Node, before []*cluster.Ru
 			{Name: "OPTION_A", Value: a.settings.Ballot.OptionA},
 			{Name: "OPTION_B", Value: a.settings.Ballot.OptionB},
 		},
-		Secrets:     []cluster.Secret{{Name: "VOTER_KEY", Value: a.settings.VoterKey}},
+		Secrets:     []cluster.Secret{a.secret("voter-key", "VOTER_KEY_FILE", a.settings.VoterKey)},
+		User:        programs.User,
 		Ports:       []cluster.Port{{Inside: httpPort, Outside: frontendPort}},
 		HealthCheck: []string{"/" + programs.WebVoteApp, "healthcheck"},
 		// Interlock looks at both host and domain name. A container with the host name "votingapp.local" and no domain name is no

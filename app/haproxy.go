@@ -16,6 +16,9 @@ import (
 	"swarm-scale/settings"
 )
 
+// haproxyUser is the user of the official image, since release 2.4.
+const haproxyUser = 99
+
 // haproxy describes the load balancer HAProxy. Its configuration lists the frontends. A changed one is reloaded without dropping a
 // connection.
 func (a *App) haproxy(fronts []front, password string) (cluster.Workload, error) {
@@ -31,6 +34,7 @@ func (a *App) haproxy(fronts []front, password string) (cluster.Workload, error)
 	return cluster.Workload{
 		Name:     "haproxy",
 		ReadOnly: true,
+		User:     haproxyUser,
 		// A connection takes up to 33 KB, and two files. The template has the number of connections.
 		Limits: cluster.Limits{Memory: 768, Files: 40_960},
 		Image:  cluster.Image{Name: "haproxy", Reference: a.settings.Images.HAProxy},

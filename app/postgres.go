@@ -33,7 +33,7 @@ func (a *App) newPostgres(ctx *pulumi.Context, nodes []*infra.Node) (*database, 
 		Node:         nodes[0],
 		Image:        cluster.Image{Name: "postgres", Reference: a.settings.Images.Postgres},
 		Environment:  []cluster.Variable{{Name: "PGDATA", Value: postgresData}},
-		Secrets:      []cluster.Secret{a.postgresPassword()},
+		Secrets:      []cluster.Secret{a.serverPassword()},
 		Ports:        []cluster.Port{{Inside: postgresPort, Outside: postgresPort}},
 		Volume:       &cluster.Volume{Name: postgresHost + "-data", Path: postgresData},
 		ReadOnly:     true,
@@ -56,7 +56,15 @@ func (a *App) newPostgres(ctx *pulumi.Context, nodes []*infra.Node) (*database, 
 	return &database{workload: running, login: login}, err
 }
 
-// postgresPassword is the variable with the password, for PostgreSQL and for its clients.
-func (a *App) postgresPassword() cluster.Secret {
-	return cluster.Secret{Name: "POSTGRES_PASSWORD", Value: a.settings.PostgresPassword}
+// serverPassword is the file with the password for PostgreSQL. The server reads it when it makes its data. Later the password is
+// set in the database.
+func (a *App) serverPassword() cluster.Secret {
+	secret := a.clientPassword()
+	secret.Version = ""
+	return secret
+}
+
+// clientPassword is the file with the password for PostgreSQL's clients.
+func (a *App) clientPassword() cluster.Secret {
+	return a.secret("postgres-password", "POSTGRES_PASSWORD_FILE", a.settings.PostgresPassword)
 }

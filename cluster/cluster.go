@@ -39,6 +39,7 @@ type Workload struct {
 	Command     []string // empty: the image's
 	Environment []Variable
 	Secrets     []Secret
+	User        int // ID of the user that its program starts as; on the node, its files belong to that user
 	Ports       []Port
 	Volume      *Volume        // nil: it keeps no data
 	Config      *Configuration // nil: it has no configuration file
@@ -69,11 +70,21 @@ type Image struct {
 // Variable is an environment variable.
 type Variable struct{ Name, Value string }
 
-// Secret is an environment variable with a secret value.
+// SecretsFolder is the folder of a workload's secrets, in the workload.
+const SecretsFolder = "/run/secrets"
+
+// Secret is a file with a secret text. The workload's user alone can read it.
 type Secret struct {
-	Name  string
-	Value settings.Secret
+	File     string // its name in SecretsFolder
+	Variable string // the environment variable with the file's path; empty: none
+	Content  settings.Secret
+	// Version changes with the content and does not reveal it: it is in Pulumi's state in plain text. A changed one replaces the
+	// workload. Empty: a changed content does not.
+	Version string
 }
+
+// Path returns the file's path in the workload.
+func (s Secret) Path() string { return SecretsFolder + "/" + s.File }
 
 // Port is a port of the workload that its node publishes.
 type Port struct {
@@ -87,7 +98,7 @@ type Volume struct {
 	Path string // in the workload
 }
 
-// Configuration is a file that may change while the workload runs.
+// Configuration is a file that may change while the workload runs. The workload's user alone can read it.
 type Configuration struct {
 	Path    string // in the workload, alone in its folder; the file is replaced atomically
 	Content pulumi.StringInput

@@ -229,19 +229,19 @@ func testReplacedMachineGetsEverythingAgain(t *testing.T, deployed *harness.Stac
 		},
 		"frontend01": {
 			created: []string{"frontend01", "frontend01-disk-attachment", "redis-image-frontend01", "redis01", "redis01-data", "swarm-image-frontend01", "web-vote-app-frontend01"},
-			updated: []string{"check", "frontend01-disk-mount", "frontend01-engine", "frontend01-healthy", "frontend01-join", "frontend01-ready", "swarm-members"},
+			updated: []string{"check", "frontend01-disk-mount", "frontend01-engine", "frontend01-healthy", "frontend01-join", "frontend01-ready", "frontend01-secrets", "swarm-members"},
 			order: []string{"delete frontend01", "create frontend01", "create frontend01-disk-attachment", "update frontend01-ready", "update frontend01-disk-mount", "update frontend01-engine",
 				"update frontend01-join", "update swarm-members", "create frontend01"},
 		},
 		"worker01": {
 			created: []string{"swarm-image-worker01", "vote-worker-worker01", "worker01"},
-			updated: []string{"check", "swarm-members", "worker01-configuration", "worker01-engine", "worker01-join", "worker01-ready"},
+			updated: []string{"check", "swarm-members", "worker01-configuration", "worker01-engine", "worker01-join", "worker01-ready", "worker01-secrets"},
 			order: []string{"delete worker01", "create worker01", "update worker01-ready", "update worker01-engine",
 				"create vote-worker-worker01", "create worker01"},
 		},
 		"store": {
 			created: []string{"pg", "pg-data", "postgres-image-store", "results-app", "results-app-store", "store-disk-attachment", "swarm-image-store"},
-			updated: []string{"check", "pg-password", "store-disk-mount", "store-engine", "store-join", "store-ready", "swarm-members"},
+			updated: []string{"check", "pg-password", "pg-secrets", "results-app-secrets", "store-disk-mount", "store-engine", "store-join", "store-ready", "swarm-members"},
 			order: []string{"delete store", "create store", "create store-disk-attachment", "update store-ready", "update store-disk-mount", "update store-engine",
 				"create pg-data", "create pg"},
 		},

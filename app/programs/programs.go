@@ -21,6 +21,9 @@ const (
 	ResultsApp = "results-app"
 )
 
+// User is the ID of the user that the programs run as, in their Dockerfiles.
+const User = 65532
+
 // buildFolder is the folder of the image contexts, relative to the folder of Pulumi.yaml.
 const buildFolder = ".build"
 

@@ -5,6 +5,7 @@
 # Variables: DATABASE  the database's workload
 #            PASSWORD  the password
 set -euo pipefail
+export -n PASSWORD
 
 end=$((SECONDS + 120))
 # By TCP: while the image initialises its data, it runs a temporary server that listens only on a Unix socket.

@@ -3,6 +3,7 @@ package engine
 import (
 	_ "embed"
 	"path"
+	"strconv"
 
 	"al.essio.dev/pkg/shellescape"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -11,8 +12,12 @@ import (
 	"swarm-scale/infra"
 )
 
-//go:embed scripts/configuration.sh
-var configurationScript string
+var (
+	//go:embed scripts/files.sh
+	filesScript string
+	//go:embed scripts/configuration.sh
+	configurationScript string
+)
 
 // folder returns the folder of a workload's configuration on its node. The folder is mounted, not the file, because a mounted
 // file keeps its old content when it is replaced.
@@ -21,10 +26,11 @@ func folder(w cluster.Workload) string { return "/etc/swarm-scale/" + w.Name }
 // configure writes the workload's configuration on its node. A running workload then reads it.
 func (e Engine) configure(ctx *pulumi.Context, w cluster.Workload, parent pulumi.ResourceOption) (pulumi.Resource, error) {
 	return w.Node.Run(ctx, w.Name+"-configuration", infra.Script{
-		Text: configurationScript,
+		Text: filesScript + configurationScript,
 		Variables: map[string]pulumi.StringInput{
 			"CONTAINER": pulumi.String(w.Name),
 			"FOLDER":    pulumi.String(folder(w)),
+			"OWNER":     pulumi.String(strconv.Itoa(w.User)),
 			"FILE":      pulumi.String(path.Base(w.Config.Path)),
 			"INSIDE":    pulumi.String(path.Dir(w.Config.Path)),
 			"CONTENT":   w.Config.Content,

@@ -29,6 +29,9 @@ func (e Engine) Run(ctx *pulumi.Context, w cluster.Workload, parent pulumi.Resou
 
 // Start makes a workload's container.
 func Start(ctx *pulumi.Context, w cluster.Workload, arguments *docker.ContainerArgs, needs Needs, options ...pulumi.ResourceOption) (*cluster.Running, error) {
+	if version := secretsVersion(w); version != "" {
+		options = append(options, pulumi.ReplacementTrigger(pulumi.String(version)))
+	}
 	container, err := docker.NewContainer(ctx, w.ResourceName(), arguments, append(options,
 		pulumi.DependsOn(slices.Concat(needs.After, cluster.Containers(w.Update.After))),
 		// Two containers cannot have one name or one port.
@@ -76,6 +79,13 @@ func Arguments(w cluster.Workload, needs Needs) *docker.ContainerArgs {
 			ReadOnly:      pulumi.Bool(true),
 		})
 	}
+	if len(w.Secrets) > 0 {
+		volumes = append(volumes, docker.ContainerVolumeArgs{
+			HostPath:      pulumi.String(secretsFolder(w)),
+			ContainerPath: pulumi.String(cluster.SecretsFolder),
+			ReadOnly:      pulumi.Bool(true),
+		})
+	}
 	if len(volumes) > 0 {
 		arguments.Volumes = volumes
 	}
@@ -100,14 +110,16 @@ func Arguments(w cluster.Workload, needs Needs) *docker.ContainerArgs {
 	return arguments
 }
 
-// Environment returns the workload's environment, secrets last.
+// Environment returns the workload's environment, the paths of secrets last.
 func Environment(w cluster.Workload) pulumi.StringArray {
 	environment := pulumi.StringArray{}
 	for _, variable := range w.Environment {
 		environment = append(environment, pulumi.String(variable.Name+"="+variable.Value))
 	}
 	for _, secret := range w.Secrets {
-		environment = append(environment, pulumi.ToSecret(pulumi.String(secret.Name+"="+secret.Value.Reveal())).(pulumi.StringOutput))
+		if secret.Variable != "" {
+			environment = append(environment, pulumi.String(secret.Variable+"="+secret.Path()))
+		}
 	}
 	return environment
 }

@@ -57,6 +57,13 @@ func (e Engine) Prepare(ctx *pulumi.Context, w cluster.Workload, parent pulumi.R
 			return needs, err
 		}
 	}
+	if len(w.Secrets) > 0 {
+		written, err := e.writeSecrets(ctx, w, parent)
+		if err != nil {
+			return needs, err
+		}
+		needs.After = append(needs.After, written)
+	}
 	if w.Config != nil {
 		written, err := e.configure(ctx, w, parent)
 		if err != nil {

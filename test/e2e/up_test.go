@@ -95,7 +95,7 @@ func (s *step) container(address, node, name string, got container) {
 		want.env = append(want.env, "WORKER_NUMBER="+number, "REDIS_ADDRESSES_FILE=/etc/vote-worker/queues")
 	case name == "pg":
 		want.ports = map[string]string{"5432/tcp": "5432"}
-		want.env = append(want.env, "POSTGRES_PASSWORD="+postgresPassword)
+		want.env = append(want.env, "POSTGRES_PASSWORD_FILE=/run/secrets/postgres-password")
 	case name == "results-app":
 		want.ports = map[string]string{"80/tcp": "80"}
 	}
@@ -119,6 +119,11 @@ func (s *step) container(address, node, name string, got container) {
 	for _, variable := range want.env {
 		if !slices.Contains(got.Config.Env, variable) {
 			s.Errorf("%s lacks %s in its environment", name, variable)
+		}
+	}
+	for _, variable := range got.Config.Env {
+		if strings.Contains(variable, postgresPassword) || strings.HasPrefix(variable, "VOTER_KEY=") {
+			s.Errorf("%s has a secret in its environment", name)
 		}
 	}
 	if want.network != "" {

@@ -4,12 +4,15 @@
 #
 # Variables: CONTAINER  the workload's container
 #            FOLDER     the file's folder on the node
+#            OWNER      the ID of the workload's user
 #            INSIDE     that folder in the container
 #            FILE       the file's name
 #            CONTENT    its text
 #            CHECK      a command in the container that checks the file named as last argument, quoted for the shell; empty: none
 #            RELOAD     a command in the container that makes it read the file, quoted for the shell; empty: none
+# Functions: make_folder, write_file
 set -euo pipefail
+export -n CONTENT
 export DOCKER_HOST=unix:///var/run/docker.sock
 
 if [ "$1" = delete ]; then
@@ -20,10 +23,9 @@ fi
 
 in_container() { docker exec "$CONTAINER" "$@"; }
 
-mkdir -p "$FOLDER"
+make_folder "$FOLDER" "$OWNER"
 # A new file, then a rename: the workload never sees half a file.
-printf '%s' "$CONTENT" >"$FOLDER/$FILE.new"
-chmod 0644 "$FOLDER/$FILE.new"
+printf '%s' "$CONTENT" | write_file "$FOLDER/$FILE.new" "$OWNER"
 running=$(docker ps --quiet --filter "name=^$CONTAINER\$")
 if [ -n "$running" ] && [ -n "$CHECK" ]; then
 	eval "in_container $CHECK \"\$INSIDE/\$FILE.new\"" || {
