@@ -54,7 +54,7 @@ func (a *App) newWeb(ctx *pulumi.Context, node *infra.Node, before []*cluster.Ru
 			{Name: "OPTION_A", Value: a.settings.Ballot.OptionA},
 			{Name: "OPTION_B", Value: a.settings.Ballot.OptionB},
 		},
-		Secrets:     []cluster.Secret{a.secret("voter-key", "VOTER_KEY_FILE", a.settings.VoterKey)},
+		Secrets:     []cluster.Secret{a.secret("voter-key", "VOTER_KEY_FILE", a.settings.VoterKey), a.redisClientPassword()},
 		User:        programs.User,
 		Ports:       []cluster.Port{{Inside: httpPort, Outside: frontendPort}},
 		HealthCheck: []string{"/" + programs.WebVoteApp, "healthcheck"},

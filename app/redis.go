@@ -7,8 +7,12 @@ import (
 
 	"swarm-scale/cluster"
 	"swarm-scale/infra"
+	"swarm-scale/settings"
 	"swarm-scale/topology"
 )
+
+// redisPort is the port of every queue. No node publishes it: web containers and workers are on the cluster's network.
+const redisPort = 6379
 
 // redisMemory is the memory of a queue, out of a frontend's 1 GiB. A full Redis refuses further votes, and the voters see an error.
 // It evicts no accepted vote.
@@ -18,6 +22,9 @@ const redisMemory = "512mb"
 // as that user.
 var startsAsRoot = []string{"CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"}
 
+// redisUser is the user that the official image's server runs as.
+const redisUser = 999
+
 // redisName returns the name of a frontend's Redis.
 func redisName(node *infra.Node) string { return "redis" + topology.Suffix(node.Number) }
 
@@ -26,20 +33,47 @@ func queueAddress(node *infra.Node) string { return fmt.Sprintf("%s:%d", redisNa
 
 // newRedis runs the queue of one frontend, on the frontend's own node. Its append-only file is on a volume.
 func (a *App) newRedis(ctx *pulumi.Context, node *infra.Node) (*cluster.Running, error) {
-	name := redisName(node)
+	name, configuration := redisName(node), a.redisConfiguration()
 	return a.run(ctx, cluster.Workload{
-		Name:  name,
-		Node:  node,
-		Image: cluster.Image{Name: "redis", Reference: a.settings.Images.Redis},
-		Command: []string{"redis-server", "--appendonly", "yes", "--appendfsync", a.settings.AppendFsync,
-			"--maxmemory", redisMemory, "--maxmemory-policy", "noeviction"},
-		Ports:    []cluster.Port{{Inside: redisPort, Outside: redisPort}},
+		Name:     name,
+		Node:     node,
+		Image:    cluster.Image{Name: "redis", Reference: a.settings.Images.Redis},
+		Command:  redisCommand(configuration.Path(), a.settings.AppendFsync),
+		Secrets:  []cluster.Secret{configuration},
+		User:     redisUser,
 		ReadOnly: true,
 		// Beyond redisMemory, for its buffers and for what changes while it rewrites its file. It takes 10,000 clients.
 		Limits:       cluster.Limits{Memory: 656, Files: 10_240},
 		Capabilities: startsAsRoot,
 		Volume:       &cluster.Volume{Name: name + "-data", Path: "/data"},
-		// While Redis loads its file it answers with an error. redis-cli then still exits with 0.
-		HealthCheck: []string{"sh", "-c", "[ \"$(redis-cli ping)\" = PONG ]"},
+		// While Redis loads its file it answers with an error. redis-cli then still exits with 0. It logs in by its standard input,
+		// so that neither its arguments nor its environment have the password.
+		HealthCheck: []string{"sh", "-c", redisHealthCheck(configuration.Path())},
 	})
+}
+
+// redisCommand returns the command that starts Redis. The file at path is its configuration.
+func redisCommand(path, appendFsync string) []string {
+	return []string{"redis-server", path, "--appendonly", "yes", "--appendfsync", appendFsync,
+		"--maxmemory", redisMemory, "--maxmemory-policy", "noeviction"}
+}
+
+// redisConfiguration is the file with Redis's password. Redis takes no snapshots, which are of no use beside the append-only file. It
+// would take them without this setting, and when one fails, for want of memory for instance, refuse every write until one succeeds. The
+// setting is here because the docker provider refuses an empty argument.
+func (a *App) redisConfiguration() cluster.Secret {
+	return a.secret("redis.conf", "", "requirepass "+a.redisPassword()+"\nsave \"\"\n")
+}
+
+// redisPassword derives the password of every queue from the voter key. The web containers know both, and nobody else the key.
+func (a *App) redisPassword() settings.Secret { return derive("redis", a.settings.VoterKey) }
+
+// redisClientPassword is the file with the password for programs that use the queues.
+func (a *App) redisClientPassword() cluster.Secret {
+	return a.secret("redis-password", "REDIS_PASSWORD_FILE", a.redisPassword())
+}
+
+// redisHealthCheck is a command for the shell that succeeds if Redis answers a PING. The file at path has its password.
+func redisHealthCheck(path string) string {
+	return `[ "$( (sed -n 's/^requirepass /AUTH /p' ` + path + `; echo PING) | redis-cli | tail -n 1)" = PONG ]`
 }

@@ -9,8 +9,6 @@ import (
 const (
 	httpPort     = 80   // the vote page on load balancers, the results page on stores
 	frontendPort = 5000 // the web container on frontends
-	redisPort    = 6379
-	postgresPort = 5432
 )
 
 // Traffic returns the rules for traffic to the application's workloads from other nodes and from outside. Workloads on the

@@ -229,7 +229,7 @@ func testReplacedMachineGetsEverythingAgain(t *testing.T, deployed *harness.Stac
 		},
 		"frontend01": {
 			created: []string{"frontend01", "frontend01-disk-attachment", "redis-image-frontend01", "redis01", "redis01-data", "swarm-image-frontend01", "web-vote-app-frontend01"},
-			updated: []string{"check", "frontend01-disk-mount", "frontend01-engine", "frontend01-healthy", "frontend01-join", "frontend01-ready", "frontend01-secrets", "swarm-members"},
+			updated: []string{"check", "frontend01-disk-mount", "frontend01-engine", "frontend01-healthy", "frontend01-join", "frontend01-ready", "frontend01-secrets", "redis01-secrets", "swarm-members"},
 			order: []string{"delete frontend01", "create frontend01", "create frontend01-disk-attachment", "update frontend01-ready", "update frontend01-disk-mount", "update frontend01-engine",
 				"update frontend01-join", "update swarm-members", "create frontend01"},
 		},

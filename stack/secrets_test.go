@@ -68,9 +68,10 @@ func TestSecretFilesAreTheUsersAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	for workload, want := range map[string]struct{ owner, files, variables string }{
-		"frontend01":  {"65532", "voter-key", "VOTER_KEY_FILE=/run/secrets/voter-key"},
-		"worker01":    {"65532", "postgres-password", "POSTGRES_PASSWORD_FILE=/run/secrets/postgres-password"},
+		"frontend01":  {"65532", "'voter-key redis-password'", "VOTER_KEY_FILE=/run/secrets/voter-key"},
+		"worker01":    {"65532", "'postgres-password redis-password'", "POSTGRES_PASSWORD_FILE=/run/secrets/postgres-password"},
 		"results-app": {"65532", "postgres-password", "POSTGRES_PASSWORD_FILE=/run/secrets/postgres-password"},
+		"redis01":     {"999", "redis.conf", ""},
 		"pg":          {"0", "postgres-password", "POSTGRES_PASSWORD_FILE=/run/secrets/postgres-password"},
 	} {
 		input := plain(find(t, resources, "command:remote:Command", workload+"-secrets").inputs["stdin"]).StringValue()
@@ -101,8 +102,8 @@ func TestChangedSecretReachesItsContainers(t *testing.T) {
 	}{
 		{map[string]string{"postgresPassword": "another horse, another battery"}, []string{"results-app", "worker01"},
 			[]string{"check", "pg-password", "pg-secrets", "results-app-secrets", "worker01-secrets"}},
-		{map[string]string{"voterKey": "OTk5OTk5OTlhYmNkZWYwMTIzNDU2Nzg5YWJjZGVmMDE="}, []string{"frontend01", "frontend02", "results-app", "worker01"},
-			[]string{"check", "frontend01-healthy", "frontend01-secrets", "frontend02-healthy", "frontend02-secrets"}},
+		{map[string]string{"voterKey": "OTk5OTk5OTlhYmNkZWYwMTIzNDU2Nzg5YWJjZGVmMDE="}, []string{"frontend01", "frontend02", "redis01", "redis02", "results-app", "worker01"},
+			[]string{"check", "frontend01-healthy", "frontend01-secrets", "frontend02-healthy", "frontend02-secrets", "redis01-secrets", "redis02-secrets", "worker01-secrets"}},
 	} {
 		if err := e.SetSecrets(t.Context(), change.secrets); err != nil {
 			t.Fatal(err)

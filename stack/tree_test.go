@@ -74,7 +74,7 @@ func TestTreeOfTheDevStack(t *testing.T) {
 		appType + " > docker:index/remoteImage:RemoteImage":                           4,
 		appType + " > docker:index/volume:Volume":                                     3,
 		appType + " > docker:index/container:Container":                               8,
-		appType + " > command:remote:Command":                                         2 + 2 + 1 + 5 + 1 + 1, // web containers awaited, retirements, the worker's queues, secrets, the password, the check
+		appType + " > command:remote:Command":                                         2 + 2 + 1 + 7 + 1 + 1, // web containers awaited, retirements, the worker's queues, secrets, the password, the check
 	}
 	for _, key := range slices.Sorted(maps.Keys(want)) {
 		if got[key] != want[key] {
@@ -101,19 +101,19 @@ func TestContainersAreTheWalkThroughs(t *testing.T) {
 				ports           string
 				inputs          map[resource.PropertyKey]string // further inputs, as JSON
 			}{
-				"redis01": {"sha256:pulled", "swarm", []string{"constraint:node==frontend01"}, "192.168.33.20:6379→6379", nil},
-				"redis02": {"sha256:pulled", "swarm", []string{"constraint:node==frontend02"}, "192.168.33.21:6379→6379", map[resource.PropertyKey]string{
-					"command": `["redis-server","--appendonly","yes","--appendfsync","always","--maxmemory","512mb","--maxmemory-policy","noeviction"]`,
-					"volumes": `[{"containerPath":"/data","volumeName":"redis02-data"}]`,
+				"redis01": {"sha256:pulled", "swarm", []string{"constraint:node==frontend01"}, "", nil},
+				"redis02": {"sha256:pulled", "swarm", []string{"constraint:node==frontend02"}, "", map[resource.PropertyKey]string{
+					"command": `["redis-server","/run/secrets/redis.conf","--appendonly","yes","--appendfsync","always","--maxmemory","512mb","--maxmemory-policy","noeviction"]`,
+					"volumes": `[{"containerPath":"/data","volumeName":"redis02-data"},{"containerPath":"/run/secrets","hostPath":"/etc/swarm-scale/redis02.secrets","readOnly":true}]`,
 				}},
-				"frontend01": {"sha256:built", "swarm", []string{"constraint:node==frontend01", "WEB_VOTE_NUMBER=01", "REDIS_ADDRESS=redis01:6379", "OPTION_A=Cats", "OPTION_B=Dogs", "VOTER_KEY_FILE=/run/secrets/voter-key"},
+				"frontend01": {"sha256:built", "swarm", []string{"constraint:node==frontend01", "WEB_VOTE_NUMBER=01", "REDIS_ADDRESS=redis01:6379", "OPTION_A=Cats", "OPTION_B=Dogs", "VOTER_KEY_FILE=/run/secrets/voter-key", "REDIS_PASSWORD_FILE=/run/secrets/redis-password"},
 					"192.168.33.20:5000→80", map[resource.PropertyKey]string{"hostname": `"votingapp"`, "domainname": `"local"`}},
-				"frontend02": {"sha256:built", "swarm", []string{"constraint:node==frontend02", "WEB_VOTE_NUMBER=02", "REDIS_ADDRESS=redis02:6379", "OPTION_A=Cats", "OPTION_B=Dogs", "VOTER_KEY_FILE=/run/secrets/voter-key"},
+				"frontend02": {"sha256:built", "swarm", []string{"constraint:node==frontend02", "WEB_VOTE_NUMBER=02", "REDIS_ADDRESS=redis02:6379", "OPTION_A=Cats", "OPTION_B=Dogs", "VOTER_KEY_FILE=/run/secrets/voter-key", "REDIS_PASSWORD_FILE=/run/secrets/redis-password"},
 					"192.168.33.21:5000→80", nil},
-				"pg": {"sha256:pulled", "swarm", []string{"constraint:node==store", "PGDATA=/var/lib/postgresql/data", "POSTGRES_PASSWORD_FILE=/run/secrets/postgres-password"}, "192.168.33.250:5432→5432",
+				"pg": {"sha256:pulled", "swarm", []string{"constraint:node==store", "PGDATA=/var/lib/postgresql/data", "POSTGRES_PASSWORD_FILE=/run/secrets/postgres-password"}, "",
 					map[resource.PropertyKey]string{"volumes": `[{"containerPath":"/var/lib/postgresql/data","volumeName":"pg-data"},` +
 						`{"containerPath":"/run/secrets","hostPath":"/etc/swarm-scale/pg.secrets","readOnly":true}]`}},
-				"worker01": {"sha256:built", "swarm", []string{"constraint:node==worker01", "WORKER_NUMBER=01", "REDIS_ADDRESSES_FILE=/etc/vote-worker/queues", "POSTGRES_PASSWORD_FILE=/run/secrets/postgres-password"}, "", nil},
+				"worker01": {"sha256:built", "swarm", []string{"constraint:node==worker01", "WORKER_NUMBER=01", "REDIS_ADDRESSES_FILE=/etc/vote-worker/queues", "POSTGRES_PASSWORD_FILE=/run/secrets/postgres-password", "REDIS_PASSWORD_FILE=/run/secrets/redis-password"}, "", nil},
 				"results-app": {"sha256:built", "swarm", []string{"constraint:node==store", "OPTION_A=Cats", "OPTION_B=Dogs",
 					"CONNECTIONS_PER_ADDRESS=1000", "VIEWERS_PER_ADDRESS=500", "TRUSTED_PROXIES=", "POSTGRES_PASSWORD_FILE=/run/secrets/postgres-password"},
 					"192.168.33.250:80→80", nil},

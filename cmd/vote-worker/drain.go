@@ -13,7 +13,6 @@ import (
 
 	"swarm-scale/poll/drain"
 	"swarm-scale/poll/postgres"
-	"swarm-scale/poll/redis"
 	"swarm-scale/poll/service"
 )
 
@@ -70,7 +69,7 @@ func drainAll(ctx context.Context, settings settings, timeout time.Duration, log
 	for i, address := range settings.queues {
 		group.Go(func() {
 			// A consumer of its own: the standing worker's unfinished entries are not this one's.
-			backlog, err := redis.NewBacklog(address, settings.name()+"-drain")
+			backlog, err := settings.open(address, settings.name()+"-drain")
 			if err != nil {
 				faults[i] = err
 				return

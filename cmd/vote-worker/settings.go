@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"swarm-scale/poll/environment"
+	"swarm-scale/poll/redis"
 )
 
 const defaultMetrics = ":9090"
@@ -14,6 +15,7 @@ type settings struct {
 	// same variables: the name then has the host's name for a number.
 	worker   string               // worker01
 	queues   []string             // REDIS_ADDRESSES: host:port of each queue's Redis
+	password string               // REDIS_PASSWORD: the password of every queue's Redis; none if not set
 	list     queueList            // how to read REDIS_ADDRESSES again if it comes from a file; nil if not
 	database environment.Database // POSTGRES_HOST, _PORT, _DATABASE, _PASSWORD
 	metrics  string               // METRICS_ADDRESS: where Prometheus and the health pages are answered; :9090 if not set
@@ -42,6 +44,7 @@ func readSettings(env *environment.Reader) settings {
 func readCommon(env *environment.Reader) settings {
 	return settings{
 		worker:   env.Member("worker", "WORKER_NUMBER", "this worker"),
+		password: env.OptionalSecret("REDIS_PASSWORD"),
 		database: environment.ReadDatabase(env),
 	}
 }
@@ -55,6 +58,11 @@ func readQueues(env *environment.Reader) []string {
 		return nil
 	}
 	return env.Addresses(queuesKey, "the queues")
+}
+
+// open opens the queue at an address for a consumer.
+func (s settings) open(address, consumer string) (*redis.Backlog, error) {
+	return redis.NewBacklog(address, consumer, redis.WithPassword(s.password))
 }
 
 // name is how the queues know the worker: "worker01".

@@ -7,7 +7,6 @@ import (
 	"swarm-scale/poll"
 	"swarm-scale/poll/drain"
 	"swarm-scale/poll/postgres"
-	"swarm-scale/poll/redis"
 	"swarm-scale/poll/service"
 )
 
@@ -26,7 +25,7 @@ func work(ctx context.Context, settings settings, log *slog.Logger) error {
 	}
 	defer votes.Close()
 	registry := service.Registry()
-	open := func(address string) (poll.Backlog, error) { return redis.NewBacklog(address, settings.name()) }
+	open := func(address string) (poll.Backlog, error) { return settings.open(address, settings.name()) }
 	worker := drain.NewWorker(votes, open, drain.Options{Log: log, Metrics: drain.NewMetrics(registry)})
 
 	mux := service.MetricsHandler(registry)

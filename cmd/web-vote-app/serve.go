@@ -15,7 +15,7 @@ const memoryLimit = 60 << 20
 // serve ties the vote page to its queue and answers until ctx is done.
 func serve(ctx context.Context, settings settings, log *slog.Logger) error {
 	service.LimitMemory(memoryLimit)
-	queue, err := redis.NewQueue(settings.queue)
+	queue, err := redis.NewQueue(settings.queue, redis.WithPassword(settings.password))
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ type settings struct {
 	// with the same variables: the name then has the host's name for a number.
 	name     string      // frontend01, which the page shows
 	queue    string      // REDIS_ADDRESS: host:port of the Redis that has this frontend's queue
+	password string      // REDIS_PASSWORD: that Redis's password; none if not set
 	voterKey []byte      // VOTER_KEY: base64 of at least 32 bytes, the same on all frontends; signs voters' cookies
 	ballot   poll.Ballot // OPTION_A, OPTION_B: the labels; Cats and Dogs if not set
 	listen   string      // LISTEN_ADDRESS: where voters are answered; :80 if not set
@@ -28,6 +29,7 @@ func readSettings(env *environment.Reader) settings {
 	s := settings{
 		name:     env.Member("frontend", "WEB_VOTE_NUMBER", "this frontend"),
 		queue:    env.Address("REDIS_ADDRESS", "the redis that has this frontend's queue"),
+		password: env.OptionalSecret("REDIS_PASSWORD"),
 		voterKey: env.Key("VOTER_KEY", "the secret that signs voters' cookies, the same on all frontends", http.KeySize),
 		ballot:   environment.Ballot(env),
 		listen:   env.Listen("LISTEN_ADDRESS", defaultListen),

@@ -130,6 +130,9 @@ func (r *Reader) Secret(key, purpose string) string {
 	return v.value
 }
 
+// OptionalSecret is the variable's value as it is, or "" if it is not set. No message shows it.
+func (r *Reader) OptionalSecret(key string) string { return r.get(key).value }
+
 // Key is the variable's value decoded from standard base64. It must be set and have at least least bytes; purpose says for
 // what it is. No message shows it.
 func (r *Reader) Key(key, purpose string, least int) []byte {

@@ -41,8 +41,8 @@ var _ poll.Backlog = (*Backlog)(nil)
 // NewBacklog makes the backlog of the Redis at address ("host:port") for one consumer of the workers' group, for instance
 // "worker01". A consumer of the same name finds its unfinished entries again after a restart. Redis need not be up yet; the
 // error is about the address.
-func NewBacklog(address, consumer string) (*Backlog, error) {
-	client, err := connect(address, func(option *rueidis.ClientOption) {
+func NewBacklog(address, consumer string, options ...Option) (*Backlog, error) {
+	client, err := connect(address, options, func(option *rueidis.ClientOption) {
 		option.ClientName = consumer
 		option.PipelineMultiplex = -1
 		option.RingScaleEachConn = 8

@@ -44,8 +44,8 @@ type waiting struct {
 var _ poll.Queue = (*Queue)(nil)
 
 // NewQueue makes a queue in the Redis at address ("host:port"). Redis need not be up yet; the error is about the address.
-func NewQueue(address string) (*Queue, error) {
-	client, err := connect(address, func(option *rueidis.ClientOption) {
+func NewQueue(address string, options ...Option) (*Queue, error) {
+	client, err := connect(address, options, func(option *rueidis.ClientOption) {
 		option.ClientName = "web-vote-app"
 		option.PipelineMultiplex = -1 // one connection
 		option.RingScaleEachConn = 4  // a write at a time, and checks

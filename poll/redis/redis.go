@@ -39,9 +39,17 @@ const (
 	answerTimeout = 6 * time.Second
 )
 
+// Option says how to connect to Redis.
+type Option func(*rueidis.ClientOption)
+
+// WithPassword logs in with this password. An empty one logs in with none. A Redis that wants none takes any.
+func WithPassword(password string) Option {
+	return func(option *rueidis.ClientOption) { option.Password = password }
+}
+
 // connect makes a client that connects when it is used, and again when the connection is lost, so that Redis need not be up
 // yet. It does not repeat commands: the caller decides what to do about a failure.
-func connect(address string, adjust func(*rueidis.ClientOption)) (rueidis.Client, error) {
+func connect(address string, options []Option, adjust Option) (rueidis.Client, error) {
 	if _, _, err := net.SplitHostPort(address); err != nil {
 		return nil, fmt.Errorf("redis address %q: %w: write it as host:port, for instance redis01:6379", address, err)
 	}
@@ -53,7 +61,9 @@ func connect(address string, adjust func(*rueidis.ClientOption)) (rueidis.Client
 		Dialer:            net.Dialer{Timeout: dialTimeout, KeepAlive: 2 * time.Second},
 		ConnWriteTimeout:  answerTimeout,
 	}
-	adjust(&option)
+	for _, set := range append(options, adjust) {
+		set(&option)
+	}
 	client, err := rueidis.NewClient(option)
 	if client == nil {
 		return nil, fmt.Errorf("redis client for %s: %w", address, err)
@@ -104,6 +114,8 @@ func isTemporary(answer string) bool {
 		"NOGROUP",     // lost its data; Prepare makes the group again
 		"CLUSTERDOWN", // not whole
 		"TRYAGAIN",
+		"NOAUTH",    // it has got a password, and this program has not yet
+		"WRONGPASS", // it has got another password than this program
 		"ERR max number of clients reached",
 	} {
 		if strings.HasPrefix(answer, code) {

@@ -87,14 +87,12 @@ func (s *step) container(address, node, name string, got container) {
 	case name == "haproxy", name == "interlock":
 		want, address = wanted{ports: map[string]string{"80/tcp": "80"}}, ""
 	case strings.HasPrefix(name, "redis"):
-		want.ports = map[string]string{"6379/tcp": "6379"}
 	case strings.HasPrefix(name, "frontend"):
 		want.ports, want.hostName = map[string]string{"80/tcp": "5000"}, "votingapp.local"
 		want.env = append(want.env, "WEB_VOTE_NUMBER="+number, "REDIS_ADDRESS=redis"+number+":6379")
 	case strings.HasPrefix(name, "worker"):
 		want.env = append(want.env, "WORKER_NUMBER="+number, "REDIS_ADDRESSES_FILE=/etc/vote-worker/queues")
 	case name == "pg":
-		want.ports = map[string]string{"5432/tcp": "5432"}
 		want.env = append(want.env, "POSTGRES_PASSWORD_FILE=/run/secrets/postgres-password")
 	case name == "results-app":
 		want.ports = map[string]string{"80/tcp": "80"}
@@ -105,6 +103,9 @@ func (s *step) container(address, node, name string, got container) {
 	}
 	if policy := got.HostConfig.RestartPolicy.Name; policy != "unless-stopped" {
 		s.Errorf("%s restarts %q, want unless-stopped", name, policy)
+	}
+	if len(got.HostConfig.PortBindings) != len(want.ports) {
+		s.Errorf("%s publishes %v, want %v", name, got.HostConfig.PortBindings, want.ports)
 	}
 	for inside, outside := range want.ports {
 		bound := got.HostConfig.PortBindings[inside]

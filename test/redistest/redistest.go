@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -25,8 +26,11 @@ import (
 type Server struct {
 	// Address is host:port. It stays the same when the server is started again.
 	Address string
+	// Password is what Do and the wait for the server log in with; empty: nothing.
+	Password string
+	// Directory has the server's data.
+	Directory string
 
-	directory string
 	arguments []string
 	mu        sync.Mutex
 	process   *testprocess.Process
@@ -36,6 +40,15 @@ type Server struct {
 // redis-server on this machine the test is skipped.
 func Start(t testing.TB, settings ...string) *Server {
 	t.Helper()
+	return StartAs(t, &Server{}, append([]string{
+		"--save", "", "--appendonly", "yes", "--appendfsync", "everysec", "--maxmemory-policy", "noeviction",
+	}, settings...)...)
+}
+
+// StartAs starts a server with the password and the directory of s, or with a directory of the test, and with nothing but these
+// arguments and its address.
+func StartAs(t testing.TB, s *Server, arguments ...string) *Server {
+	t.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		t.Skip("redis-server is not installed: on Debian, apt-get install redis-server")
 	}
@@ -43,12 +56,11 @@ func Start(t testing.TB, settings ...string) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{Address: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), directory: t.TempDir()}
-	s.arguments = append([]string{
-		"--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--dir", s.directory,
-		"--save", "", "--appendonly", "yes", "--appendfsync", "everysec", "--daemonize", "no",
-		"--maxmemory-policy", "noeviction",
-	}, settings...)
+	s.Address = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	if s.Directory == "" {
+		s.Directory = t.TempDir()
+	}
+	s.arguments = append(slices.Clone(arguments), "--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--dir", s.Directory, "--daemonize", "no")
 	t.Cleanup(s.Kill)
 	if err := s.start(); err != nil {
 		t.Fatal(err)
@@ -66,6 +78,13 @@ func (s *Server) Kill() {
 	}
 }
 
+// Ended reports whether the server has ended by itself, or was killed.
+func (s *Server) Ended() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.process == nil || s.process.Ended()
+}
+
 // Restart starts a killed server again, on the same address and with the same data.
 func (s *Server) Restart(t testing.TB) {
 	t.Helper()
@@ -73,6 +92,9 @@ func (s *Server) Restart(t testing.TB) {
 		t.Fatal(err)
 	}
 }
+
+// TryRestart is Restart for a server that may not be able to start.
+func (s *Server) TryRestart() error { return s.start() }
 
 // Pause stops the server without ending it, as a machine that hangs does; Resume lets it go on.
 func (s *Server) Pause(t testing.TB) { s.signal(t, (*testprocess.Process).Pause) }
@@ -106,7 +128,7 @@ func (s *Server) start() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	command := exec.Command("redis-server", s.arguments...)
-	log, err := os.OpenFile(filepath.Join(s.directory, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	log, err := os.OpenFile(filepath.Join(s.Directory, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
@@ -117,7 +139,7 @@ func (s *Server) start() error {
 	}
 	deadline := time.Now().Add(20 * time.Second)
 	for time.Now().Before(deadline) {
-		if answer, err := do(s.Address, "PING"); err == nil && answer == "PONG" {
+		if answer, err := do(s.Address, s.Password, "PING"); err == nil && answer == "PONG" {
 			return nil
 		}
 		if s.process.Ended() {
@@ -133,7 +155,7 @@ func (s *Server) start() error {
 // them. It fails the test if the server cannot be reached or answers with an error.
 func (s *Server) Do(t testing.TB, arguments ...string) string {
 	t.Helper()
-	answer, err := do(s.Address, arguments...)
+	answer, err := do(s.Address, s.Password, arguments...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,8 +166,8 @@ func (s *Server) Do(t testing.TB, arguments ...string) string {
 const answerTimeout = 5 * time.Second
 
 // do sends one command to the Redis at address, over a connection of its own, and returns its answer as text.
-func do(address string, arguments ...string) (string, error) {
-	client, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{address}, ForceSingleClient: true, DisableCache: true,
+func do(address, password string, arguments ...string) (string, error) {
+	client, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{address}, Password: password, ForceSingleClient: true, DisableCache: true,
 		DisableRetry: true, PipelineMultiplex: -1, RingScaleEachConn: 1, Dialer: net.Dialer{Timeout: time.Second}, ConnWriteTimeout: answerTimeout})
 	if err != nil {
 		return "", err
@@ -169,7 +191,7 @@ return votes`
 
 // Votes is how many votes wait in a stream of the Redis at address.
 func Votes(address, stream string) (int, error) {
-	answer, err := do(address, "EVAL", countVotes, "1", stream)
+	answer, err := do(address, "", "EVAL", countVotes, "1", stream)
 	if err != nil {
 		return 0, err
 	}

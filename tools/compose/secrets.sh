@@ -25,6 +25,8 @@ secret() {
 
 secret postgres-password POSTGRES_PASSWORD openssl rand -hex 16
 secret voter-key VOTER_KEY openssl rand -base64 32
+secret redis-password "" openssl rand -hex 16
+secret redis.conf "" sed 's/^/requirepass /; a save ""' "$folder/redis-password"
 if [ -e "$variables" ]; then
 	sed -i.before -e '/^POSTGRES_PASSWORD=/d' -e '/^VOTER_KEY=/d' "$variables"
 	rm -f "$variables.before"
