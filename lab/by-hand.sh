@@ -96,7 +96,7 @@ configure_engine() {
 	END
 	until_true on "$1" sudo docker version
 }
-has_leader() { curl -fsS --max-time 2 "http://$manager:8500/v1/status/leader" | grep -q '"..*"'; }
+has_leader() { [[ $(curl -fsS --max-time 2 "http://$manager:8500/v1/status/leader") == '"'?*'"' ]]; }
 consul() {
 	on manager "sudo docker run --restart=unless-stopped -d -p 8500:8500 -h consul $(image consulImage) agent -server -bootstrap -client 0.0.0.0 -data-dir /consul/data"
 	until_true has_leader
@@ -124,7 +124,7 @@ step "manager: until all nodes are healthy" until_true all_healthy
 step "manager: have the engines find each other" announce_anew
 step "manager: create the network mynet" on manager "sudo docker -H $swarm network create --driver overlay mynet"
 for node in "${members[@]}"; do
-	step "$node: see mynet" until_true on "$node" "sudo docker network ls | grep -w mynet"
+	step "$node: see mynet" until_true on "$node" "sudo docker network inspect mynet"
 done
 step "manager: fetch the programs" copy_programs
 step "manager: build web-vote-app on frontend01" build web-vote-app frontend01
@@ -157,7 +157,8 @@ cast() {
 	curl -fsS --max-time 5 -c "$jar" -b "$jar" -H 'Host: votingapp.local' "http://$(address interlock)/" -o /dev/null &&
 		curl -fsS --max-time 5 -c "$jar" -b "$jar" -H 'Host: votingapp.local' -d vote=a "http://$(address interlock)/" -o /dev/null
 }
-counted() { curl -fsS --max-time 5 "http://$(address store)/results.json" | grep -q '"total":1[,}]'; }
+one_vote='"total":1[,}]'
+counted() { [[ $(curl -fsS --max-time 5 "http://$(address store)/results.json") =~ $one_vote ]]; }
 step "cast a vote (not in the sum)" until_true cast
 # Nothing repairs the network between nodes that were set up by hand, and it may not work.
 patience=45

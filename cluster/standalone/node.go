@@ -15,6 +15,8 @@ import (
 const notes = "/etc/docker/.swarm-scale"
 
 var (
+	//go:embed scripts/machine.sh
+	machineScript string
 	//go:embed scripts/ready.sh
 	readyScript string
 	//go:embed scripts/disk.sh
@@ -38,7 +40,7 @@ func (c *swarm) newEngine(ctx *pulumi.Context, node *infra.Node) (engine.Engine,
 		architecture = "" // only members run the programs
 	}
 	ready, err := node.Run(ctx, node.Name+"-ready", infra.Script{
-		Text: readyScript,
+		Text: machineScript + readyScript,
 		Variables: map[string]pulumi.StringInput{
 			"NODE_NAME":       pulumi.String(node.Name),
 			"PRIVATE_ADDRESS": pulumi.String(node.Address.String()),
@@ -66,7 +68,7 @@ func (c *swarm) newEngine(ctx *pulumi.Context, node *infra.Node) (engine.Engine,
 		before = append(before, mounted)
 	}
 	configured, err := node.Run(ctx, node.Name+"-engine", infra.Script{
-		Text: ports() + restartScript + install.Functions + engineScript,
+		Text: ports() + machineScript + restartScript + install.Functions + engineScript,
 		Variables: map[string]pulumi.StringInput{
 			"NODE_NAME":       pulumi.String(node.Name),
 			"PRIVATE_ADDRESS": pulumi.String(node.Address.String()),

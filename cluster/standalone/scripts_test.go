@@ -25,7 +25,7 @@ func run(t *testing.T, script, action, fakes string, variables ...string) (strin
 			t.Skipf("%s is not installed: the scripts need it", program)
 		}
 	}
-	command := exec.Command("bash", "-c", script, "script", action)
+	command := exec.Command("bash", "-c", "set -euo pipefail\n"+script, "script", action)
 	command.Env = append(append(os.Environ(), variables...), "PATH="+fakes+":"+os.Getenv("PATH"))
 	output, err := command.CombinedOutput()
 	return string(output), err
@@ -354,7 +354,7 @@ func TestMachineOfAnotherArchitectureIsRefused(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		output, err := run(t, readyScript, "create", fakes, "NODE_NAME=store", "PRIVATE_ADDRESS=10.0.0.1", "ARCHITECTURE="+test.architecture)
+		output, err := run(t, machineScript+readyScript, "create", fakes, "NODE_NAME=store", "PRIVATE_ADDRESS=10.0.0.1", "ARCHITECTURE="+test.architecture)
 		if refused := strings.Contains(output, "programs are built for"); err == nil || refused != (test.refusal != "") || !strings.Contains(output, test.refusal) {
 			t.Errorf("%s for programs of %q: %v\n%s", test.machine, test.architecture, err, output)
 		}
@@ -501,5 +501,72 @@ echo "systemctl $*" >>"$ROOT/calls"`,
 				t.Errorf("a second time it calls\n%s", again)
 			}
 		})
+	}
+}
+
+// TestMachineIsAskedForWholeNames runs the questions to the machine. One answer is longer than a pipe holds, so that whoever stops
+// reading early breaks it. Others have the name that is asked for as a part of a longer one.
+func TestMachineIsAskedForWholeNames(t *testing.T) {
+	var addresses strings.Builder
+	fmt.Fprintln(&addresses, "2: eth0    inet 192.168.33.20/24 brd 192.168.33.255 scope global eth0\\       valid_lft forever preferred_lft forever")
+	fmt.Fprintln(&addresses, "3: tun0    inet 10.8.0.1 peer 10.8.0.2/32 scope global tun0\\       valid_lft forever preferred_lft forever")
+	for i := range 2000 {
+		fmt.Fprintf(&addresses, "2: eth0    inet 10.%d.%d.117/32 scope global eth0\\       valid_lft forever preferred_lft forever\n", i/250, i%250)
+	}
+	fakes := t.TempDir()
+	for name, text := range map[string]string{
+		"addresses": addresses.String(),
+		"ip":        "#!/bin/sh\n[ \"$*\" = '-o -4 address show' ] && cat " + fakes + "/addresses\n",
+		"id":        "#!/bin/sh\ncase \"$*\" in\n'-nG in') echo users docker adm ;;\n'-nG out') echo docker-users my.docker ;;\nesac\n",
+		"hosts":     "127.0.0.1 localhost store.example.com\n192.168.33.9 old-store other\n# 192.168.33.250 store\n",
+		"unended":   "127.0.0.1 localhost",
+		"known":     "192.168.33.250\tshop store # ours\n",
+	} {
+		if err := os.WriteFile(filepath.Join(fakes, name), []byte(text), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for question, want := range map[string]string{
+		"has_address 192.168.33.20": "yes",
+		"has_address 10.7.249.117":  "yes",
+		"has_address 10.8.0.1":      "yes",
+		"has_address 10.8.0.2":      "no", // the other end's
+		"has_address 192.168.33.2":  "no",
+		"has_address 0.0.0.117":     "no",
+		"member_of docker in":       "yes",
+		"member_of docker out":      "no",
+	} {
+		// Many times, because what is wrong with pipes is a matter of luck.
+		output, err := run(t, machineScript+"for _ in $(seq 25); do if "+question+"; then echo yes; else echo no; fi; done", "create", fakes)
+		if err != nil || output != strings.Repeat(want+"\n", 25) {
+			t.Errorf("%s: %v\n%swant %q 25 times", question, err, output, want)
+		}
+	}
+	for file, want := range map[string]string{
+		"hosts":   "127.0.0.1 localhost store.example.com\n192.168.33.9 old-store other\n# 192.168.33.250 store\n127.0.1.1 store\n",
+		"unended": "127.0.0.1 localhost\n127.0.1.1 store\n",
+		"known":   "192.168.33.250\tshop store # ours\n",
+		"absent":  "127.0.1.1 store\n",
+	} {
+		path := filepath.Join(fakes, file)
+		if output, err := run(t, machineScript+"name_host store "+path+"\nname_host store "+path, "create", fakes); err != nil {
+			t.Errorf("%s: %v\n%s", file, err, output)
+		}
+		if got, err := os.ReadFile(path); err != nil || string(got) != want {
+			t.Errorf("%s: %v\n%s\nwant\n%s", file, err, got, want)
+		}
+	}
+}
+
+// TestLongAnswersAreAwaited holds that a good answer counts also when it is longer than a pipe holds.
+func TestLongAnswersAreAwaited(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, "swarm\n"+strings.Repeat("more of it\n", 100_000))
+	}))
+	defer server.Close()
+	fakes, _ := fakeDocker(t)
+	script := "sleep() { SECONDS=60; }\n" + containerScript + "await swarm-manager " + server.URL + " swarm"
+	if output, err := run(t, script, "create", fakes); err != nil {
+		t.Errorf("%v\n%s", err, output)
 	}
 }

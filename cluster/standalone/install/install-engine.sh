@@ -47,7 +47,7 @@ install_engine() {
 		>/etc/apt/sources.list.d/docker.list
 	apt_get update
 	local version
-	version=$(apt-cache madison docker-ce | awk -v wanted=":$ENGINE_VERSION~" 'index($3, wanted) { print $3; exit }')
+	version=$(apt-cache madison docker-ce | awk -v wanted=":$ENGINE_VERSION~" 'index($3, wanted) && !found++ { print $3 }')
 	[ -n "$version" ] ||
 		fail "Docker's repository has no Docker Engine $ENGINE_VERSION for $PRETTY_NAME: use Ubuntu 22.04"
 	apt_get install "docker-ce=$version" "docker-ce-cli=$version" containerd.io

@@ -30,8 +30,8 @@ keep_container() {
 
 # await NAME URL PATTERN waits for an answer that matches, for at most a minute.
 await() {
-	local name=$1 url=$2 pattern=$3 end=$((SECONDS + 60))
-	until curl -fsS --max-time 2 "$url" 2>/dev/null | grep -q "$pattern"; do
+	local name=$1 url=$2 pattern=$3 end=$((SECONDS + 60)) answer
+	until answer=$(curl -fsS --max-time 2 "$url" 2>/dev/null) && grep -q "$pattern" <<<"$answer"; do
 		if [ "$SECONDS" -ge "$end" ]; then
 			own logs --tail 20 "$name" >&2
 			echo "$name: no good answer from $url after 60 s (the end of its log is above)" >&2

@@ -82,7 +82,7 @@ fi
 touch "$ours"
 
 # Docker over SSH runs as this user.
-if [ "$LOGIN_USER" != root ] && ! id -nG "$LOGIN_USER" | grep -qw docker; then
+if [ "$LOGIN_USER" != root ] && ! member_of docker "$LOGIN_USER"; then
 	groupadd -f docker
 	gpasswd --add "$LOGIN_USER" docker >/dev/null # knows users of a directory, which usermod does not
 fi

@@ -20,7 +20,7 @@ fi
 # Overlay networks need the VXLAN of this kernel.
 oldest=3.16
 kernel=$(uname -r)
-if [ "$(printf '%s\n%s\n' "$oldest" "${kernel%%-*}" | sort -V | head -n 1)" != "$oldest" ]; then
+if ! sort -VC <<<"$oldest"$'\n'"${kernel%%-*}"; then
 	fail "$NODE_NAME has kernel $kernel: overlay networks need $oldest or newer, so upgrade the kernel"
 fi
 
@@ -32,7 +32,7 @@ esac
 [ "${ARCHITECTURE:-$machine}" = "$machine" ] ||
 	fail "$NODE_NAME is $machine, and the programs are built for $ARCHITECTURE: set the architecture of the machines (pulumi config set architecture $machine), or take another machine"
 
-ip -o -4 address show | grep -qF " $PRIVATE_ADDRESS/" ||
+has_address "$PRIVATE_ADDRESS" ||
 	fail "$NODE_NAME does not have the address $PRIVATE_ADDRESS but $(ip -o -4 address show scope global | awk '{ printf "%s%s", sep, $4; sep = ", " }'): correct its privateAddress"
 
 # Swarm knows a node by its host name.
@@ -41,7 +41,7 @@ if [ "$(hostname)" != "$NODE_NAME" ]; then
 	hostname "$NODE_NAME"
 	echo "ready: named the machine $NODE_NAME"
 fi
-grep -qw "$NODE_NAME" /etc/hosts || printf '127.0.1.1 %s\n' "$NODE_NAME" >>/etc/hosts
+name_host "$NODE_NAME" /etc/hosts
 
 # Docker over SSH opens a connection for every call. With its defaults, sshd drops some of many that come at once.
 limits=/etc/ssh/sshd_config.d/10-swarm-scale.conf

@@ -13,7 +13,7 @@ end=$((SECONDS + WAIT))
 
 # The manager remembers replaced machines until it restarts.
 known=$NOTES-machines
-if [ -e "$known" ] && grep -vxFf <(printf '%s\n' "$MACHINES") "$known" | grep -q .; then
+if [ -e "$known" ] && grep -qvxFf <(printf '%s\n' "$MACHINES") "$known"; then
 	docker restart swarm-manager >/dev/null
 	echo "swarm-members: restarted the manager, because a machine was replaced"
 fi

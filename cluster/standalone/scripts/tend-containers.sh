@@ -105,7 +105,7 @@ does_not_run() {
 mend_ways() {
 	local namespace container
 	for namespace in "${NAMESPACES:-/var/run/docker/netns}"/*-*; do
-		if nsenter --net="$namespace" bridge -d link show dev vxlan0 2>/dev/null | grep -q ' learning on '; then
+		if grep -q ' learning on ' <<<"$(nsenter --net="$namespace" bridge -d link show dev vxlan0 2>/dev/null)"; then
 			nsenter --net="$namespace" ip link set dev vxlan0 type bridge_slave learning off fdb_flush
 		fi
 		for container in $(nsenter --net="$namespace" bridge fdb show dev vxlan0 2>/dev/null |
@@ -130,8 +130,7 @@ help_out() {
 		docker restart "$1" >/dev/null
 		;;
 	unhealthy:*)
-		# Not grep -q: it ends at the first match, and the writer of the pipe then fails.
-		if engine_log | grep 'timed out resolving peer' >/dev/null && [ -z "$(find /run/swarm-scale-rejoined -mmin -10 2>/dev/null)" ]; then
+		if grep -q 'timed out resolving peer' <<<"$(engine_log)" && [ -z "$(find /run/swarm-scale-rejoined -mmin -10 2>/dev/null)" ]; then
 			touch /run/swarm-scale-rejoined
 			echo "tend-containers: restarting the engine, which has not joined all others"
 			# This service stops with the engine, and this line with it. So systemd does both in the background.
