@@ -79,7 +79,7 @@ func (c *swarm) newEngine(ctx *pulumi.Context, node *infra.Node) (engine.Engine,
 			"LOG_FILES":       pulumi.String(engine.LogFiles),
 			"NOTES":           pulumi.String(notes),
 
-			"TEND_CONTAINERS": pulumi.String("#!/usr/bin/env bash\n" + ports() + restartScript + discoveryScript + tendContainersScript),
+			"TEND_CONTAINERS": pulumi.String(infra.Head + ports() + restartScript + discoveryScript + tendContainersScript),
 		},
 	}, c.inside, pulumi.DependsOn(before))
 	if err != nil {

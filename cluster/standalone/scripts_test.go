@@ -301,7 +301,7 @@ func TestUnchangedContainerKeepsRunning(t *testing.T) {
 		return asked()
 	}
 	first := join("create", "swarm:1.2.9")
-	if !strings.Contains(first, "run --detach --restart unless-stopped --name swarm-agent") ||
+	if !strings.Contains(first, "run --detach --restart unless-stopped --env NO_PROXY=* --env no_proxy=* --name swarm-agent") ||
 		!strings.Contains(first, "swarm:1.2.9 join --heartbeat 3s --ttl 30s --advertise 192.168.33.20:2375 consul://192.168.33.11:8500/") {
 		t.Errorf("the first run asks\n%s", first)
 	}
@@ -568,5 +568,50 @@ func TestLongAnswersAreAwaited(t *testing.T) {
 	script := "sleep() { SECONDS=60; }\n" + containerScript + "await swarm-manager " + server.URL + " swarm"
 	if output, err := run(t, script, "create", fakes); err != nil {
 		t.Errorf("%v\n%s", err, output)
+	}
+}
+
+// TestEngineReachesConsulWithoutTheProxy holds how the unit starts an engine: as before, unless a proxy is set for it. The shell that a
+// unit with a proxy starts is run, too.
+func TestEngineReachesConsulWithoutTheProxy(t *testing.T) {
+	fakes := t.TempDir()
+	plain := filepath.Join(fakes, "dockerd") + " --containerd=/run/containerd/containerd.sock"
+	if err := os.WriteFile(filepath.Join(fakes, "dockerd"), []byte("#!/bin/sh\necho \"$NO_PROXY $*\"\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		manager, unit string // what systemd prints
+		proxied       bool
+		environment   []string // the unit's
+		direct        string   // NO_PROXY of the engine
+	}{
+		"no proxy":               {"LANG=C", "Environment=", false, nil, ""},
+		"a proxy for https only": {"LANG=C", "Environment=HTTPS_PROXY=http://proxy:3128", false, nil, ""},
+		"the unit's proxy":       {"LANG=C", "Environment=HTTP_PROXY=http://proxy:3128", true, nil, ",192.168.33.11"},
+		"with exceptions":        {"LANG=C", "Environment=http_proxy=http://proxy:3128 no_proxy=a,b", true, []string{"no_proxy=a,b"}, "a,b,192.168.33.11"},
+		"systemd's proxy":        {"HTTP_PROXY=http://proxy:3128", "Environment=", true, []string{"NO_PROXY=c", "no_proxy=a"}, "c,192.168.33.11"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			systemctl := "#!/bin/sh\ncase \"$*\" in\nshow-environment) echo '" + test.manager + "' ;;\n*) echo '" + test.unit + "' ;;\nesac\n"
+			if err := os.WriteFile(filepath.Join(fakes, "systemctl"), []byte(systemctl), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			line, err := run(t, restartScript+"engine_command consul://192.168.33.11:8500", "create", fakes)
+			if err != nil {
+				t.Fatal(err, line)
+			}
+			if !test.proxied {
+				if line != plain+"\n" {
+					t.Errorf("the unit starts %q, want %q", line, plain)
+				}
+				return
+			}
+			command := exec.Command("sh", "-c", strings.ReplaceAll(line, "$$", "$")) // as systemd reads it
+			command.Env = append(test.environment, "PATH="+os.Getenv("PATH"))
+			output, err := command.CombinedOutput()
+			if want := test.direct + " --containerd=/run/containerd/containerd.sock\n"; err != nil || string(output) != want {
+				t.Errorf("%v: %s runs the engine with %q, want %q", err, line, output, want)
+			}
+		})
 	}
 }

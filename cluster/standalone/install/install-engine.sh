@@ -10,9 +10,37 @@ fail() {
 	exit 1
 }
 
+# An installation has package sources of its own, in /run: the machine's, without those of Docker's repository, and one of it. The
+# machine may have such a source, or get one later, and two that name different keys make apt fail. So its own are left alone.
+docker_repository=https://download.docker.com/linux
+sources=/run/swarm-scale-sources
+
+# copy_sources copies the machine's package sources.
+copy_sources() {
+	local list='' parts='' file
+	eval "$(apt-config shell list Dir::Etc::sourcelist/f parts Dir::Etc::sourceparts/d)"
+	install -d -m 0755 "$sources" "$sources/parts" # apt checks signatures as another user
+	for file in "$list" "${parts%/}"/*.list; do
+		# Each line is a source.
+		if [ -e "$file" ]; then awk '!/:\/\/download\.docker\.com\//' "$file" >>"$sources/sources.list"; fi
+	done
+	for file in "${parts%/}"/*.sources; do
+		# Each paragraph is a source. Empty lines may have spaces.
+		if [ -e "$file" ]; then
+			sed 's/^[[:space:]]*$//' "$file" | awk -v RS= -v ORS='\n\n' '!/:\/\/download\.docker\.com\//' >"$sources/parts/${file##*/}"
+		fi
+	done
+}
+
+# with_sources COMMAND… runs a command of apt with these sources.
+with_sources() {
+	[ -d "$sources" ] || copy_sources
+	"$@" -o "Dir::Etc::SourceList=$sources/sources.list" -o "Dir::Etc::SourceParts=$sources/parts" -o APT::Get::List-Cleanup=false
+}
+
 apt_get() {
 	local log=/var/log/swarm-scale-apt.log
-	if ! outside apt-get -q -y -o DPkg::Lock::Timeout=300 -o Acquire::Retries=5 "$@" >"$log" 2>&1; then
+	if ! with_sources outside apt-get -q -y -o DPkg::Lock::Timeout=300 -o Acquire::Retries=5 "$@" >"$log" 2>&1; then
 		tail -n 20 "$log" >&2
 		fail "apt-get $1 failed on $NODE_NAME (the whole log is in $log there)"
 	fi
@@ -40,14 +68,14 @@ install_engine() {
 	echo "engine: installing Docker Engine $ENGINE_VERSION"
 	apt_get update
 	apt_get install ca-certificates
-	install -d -m 0755 /etc/apt/keyrings
-	outside curl -fsSL --retry 5 "https://download.docker.com/linux/$ID/gpg" -o /etc/apt/keyrings/docker.asc ||
-		fail "$NODE_NAME cannot reach download.docker.com: check its route to the internet"
-	echo "deb [arch=$(dpkg --print-architecture) signed-by=/etc/apt/keyrings/docker.asc] https://download.docker.com/linux/$ID $VERSION_CODENAME stable" \
-		>/etc/apt/sources.list.d/docker.list
+	outside curl -fsSL --retry 5 "$docker_repository/$ID/gpg" -o "$sources/docker.asc" ||
+		fail "$NODE_NAME cannot reach download.docker.com: check its route to the internet, or the proxy in its environment"
+	chmod 0644 "$sources/docker.asc"
+	echo "deb [arch=$(dpkg --print-architecture) signed-by=$sources/docker.asc] $docker_repository/$ID $VERSION_CODENAME stable" \
+		>>"$sources/sources.list"
 	apt_get update
 	local version
-	version=$(apt-cache madison docker-ce | awk -v wanted=":$ENGINE_VERSION~" 'index($3, wanted) && !found++ { print $3 }')
+	version=$(with_sources apt-cache madison docker-ce | awk -v wanted=":$ENGINE_VERSION~" 'index($3, wanted) && !found++ { print $3 }')
 	[ -n "$version" ] ||
 		fail "Docker's repository has no Docker Engine $ENGINE_VERSION for $PRETTY_NAME: use Ubuntu 22.04"
 	apt_get install "docker-ce=$version" "docker-ce-cli=$version" containerd.io
@@ -55,12 +83,14 @@ install_engine() {
 
 # have_engine installs an engine unless there is one that fits. It keeps unattended upgrades from replacing it.
 have_engine() {
-	if ! command -v curl >/dev/null; then
+	rm -rf "$sources" # of a run that failed
+	if ! type -P curl >/dev/null; then
 		apt_get update
 		apt_get install curl
 	fi
 	engine_fits || install_engine
 	engine_fits || fail "the engine installed on $NODE_NAME has no --cluster-store with Consul"
+	rm -rf "$sources"
 	if dpkg -s docker-ce >/dev/null 2>&1; then
 		apt-mark hold docker-ce docker-ce-cli containerd.io >/dev/null
 	fi

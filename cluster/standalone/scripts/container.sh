@@ -23,7 +23,8 @@ keep_container() {
 	wanted=$(printf '%s\n' "$image" "$@" | sha256sum | cut -d ' ' -f 1)
 	if [ "$(own inspect --format '{{index .Config.Labels "swarm-scale.command"}}' "$name" 2>/dev/null || true)" != "$wanted" ]; then
 		own rm --force --volumes "$name" >/dev/null 2>&1 || true
-		own run --detach --restart unless-stopped --name "$name" --label swarm-scale --label "swarm-scale.command=$wanted" "$@" >/dev/null
+		# The client passes a proxy of its own configuration on. It does not lead to the other nodes.
+		own run --detach --restart unless-stopped --env NO_PROXY='*' --env no_proxy='*' --name "$name" --label swarm-scale --label "swarm-scale.command=$wanted" "$@" >/dev/null
 	fi
 	own start "$name" >/dev/null
 }

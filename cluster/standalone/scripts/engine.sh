@@ -55,7 +55,7 @@ if [ -d /run/systemd/system ]; then
 	if changed /etc/systemd/system/docker.service.d/swarm-scale.conf <<END; then restart=yes; fi
 [Service]
 ExecStart=
-ExecStart=$(command -v dockerd) --containerd=/run/containerd/containerd.sock
+ExecStart=$(engine_command "$CLUSTER_STORE")
 END
 	if changed /etc/systemd/system/swarm-scale-containers.service <<END; then restart=yes; fi
 [Unit]

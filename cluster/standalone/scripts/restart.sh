@@ -19,6 +19,22 @@ restart_engine() {
 	start_engine
 }
 
+# engine_command STORE prints the command that a systemd unit starts the engine with. STORE is Consul's URL. A proxy of the unit's is
+# for registries, so Consul is added to what is reached without it.
+engine_command() {
+	local environment address command
+	command="$(type -P dockerd) --containerd=/run/containerd/containerd.sock"
+	environment=$(systemctl show-environment && systemctl show --property Environment docker)
+	case ${environment,,} in
+	*http_proxy=*)
+		address=${1#*://}
+		# In a unit $$ is a dollar.
+		command="/bin/sh -c 'NO_PROXY=\"\$\${NO_PROXY:-\$\$no_proxy},${address%:*}\" exec $command'"
+		;;
+	esac
+	printf '%s\n' "$command"
+}
+
 # await_engine waits until the engine answers, for at most a minute.
 await_engine() {
 	for _ in $(seq 120); do
