@@ -47,11 +47,20 @@ func TestLeavingMachineIsGivenBack(t *testing.T) {
 		fails bool
 		says  string
 	}{
-		"it answers":       {"cat >/dev/null; echo given back; echo keeps an image >&2", false, "keeps an image"},
-		"no answer":        {"echo 'connect to host: Connection timed out' >&2; exit 255", false, "leave: frontend01 does not answer as the machine it was, so what ran there is left there: connect to host"},
-		"another machine":  {"echo 'Host key verification failed.' >&2; exit 255", false, "does not answer as the machine it was"},
-		"login refused":    {"echo 'ubuntu@192.0.2.20: Permission denied (publickey).' >&2; exit 255", true, "frontend01 does not let this machine log in: ubuntu@192.0.2.20: Permission denied (publickey).\nIt has to know"},
-		"the script fails": {"echo no space left >&2; exit 1", true, "no space left"},
+		"it answers":      {"cat >/dev/null; echo given back; echo keeps an image >&2", false, "keeps an image"},
+		"no answer":       {"echo 'connect to host: Connection timed out' >&2; exit 255", false, "leave: frontend01 does not answer as the machine it was, so what ran there is left there: connect to host"},
+		"another machine": {"echo 'Host key verification failed.' >&2; exit 255", false, "does not answer as the machine it was"},
+		"login refused": {"echo 'ubuntu@192.0.2.20: Permission denied (publickey).' >&2; exit 255", true,
+			"ssh could not log in on frontend01. It said:\nubuntu@192.0.2.20: Permission denied (publickey).\nThe machine has to know"},
+		"a key that others may read": {"echo 'Load key \"k\": bad permissions' >&2; echo 'ubuntu@192.0.2.20: Permission denied (publickey).' >&2; exit 255", true,
+			"Load key \"k\": bad permissions\nubuntu@192.0.2.20: Permission denied (publickey).\nOthers may read"},
+		"a key that ssh does not read": {"echo 'Load key \"k\": error in libcrypto' >&2; echo 'Permission denied (publickey).' >&2; exit 255", true, "ssh does not read the key's file"},
+		"no key file":                  {"echo 'Warning: Identity file k not accessible: No such file' >&2; echo 'Permission denied (publickey).' >&2; exit 255", true, "has to name the private key's file"},
+		"no key file, and no answer":   {"echo 'Warning: Identity file k not accessible: No such file' >&2; echo 'connect to host: Connection refused' >&2; exit 255", false, "does not answer as the machine it was"},
+		"eight keys in the agent":      {"echo 'Received disconnect from 192.0.2.20 port 22:2: Too many authentication failures' >&2; exit 255", true, "The machine hangs up after a few keys"},
+		"an agent that asks":           {"echo 'sign_and_send_pubkey: signing failed for ED25519 \"k\" from agent: agent refused operation' >&2; echo 'Permission denied (publickey).' >&2; exit 255", true, "The SSH agent does not sign"},
+		"an old ssh":                   {"echo 'command-line: line 0: Bad configuration option: knownhostscommand' >&2; exit 255", true, "install OpenSSH's client, version 8.5"},
+		"the script fails":             {"echo no space left >&2; exit 1", true, "no space left"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			folder := t.TempDir()

@@ -2,6 +2,7 @@ package settings
 
 import (
 	"errors"
+	"io/fs"
 
 	"swarm-scale/topology"
 )
@@ -14,6 +15,8 @@ type Source struct {
 	IsSecret func(key string) bool
 	// ReadFile returns the content of a file on the machine on which Pulumi runs, as os.ReadFile does.
 	ReadFile func(path string) ([]byte, error)
+	// Mode returns the mode of a private key's file, or 0 if ssh does not look at it. nil: it is not checked.
+	Mode func(path string) (fs.FileMode, error)
 }
 
 // Load reads every setting, fills in the defaults and checks the result. The error joins all faults, each of type Fault. Settings

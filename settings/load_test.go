@@ -2,6 +2,7 @@ package settings_test
 
 import (
 	"crypto/ed25519"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
 	"errors"
@@ -21,6 +22,9 @@ import (
 // hostKey is the public half of a key pair made for this test.
 const hostKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMuyBIm7eNAyRfwLSNeFczlzv95kfT+lCFwmMnTNCaBn"
 
+// rsaHostKey is a public key of 1024 bits made for this test.
+const rsaHostKey = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAgQC35o6Rs0b8GyrYM9JcPQZSCPI38/6YwFcceGCkI5hImfnLCGWYfuGHz5xhbMDNVFoq4l9hyK/n5NYU6Od0FztmZ3Wuz8Khu93W5gdgJbkxBt9UIolX0tUIV5JaRbJ5qP6ITiJjQFJVl38E/6XbQyu5L0jjmqClhkitiQzVfIyAow=="
+
 var voterKey = base64.StdEncoding.EncodeToString([]byte("0123456789abcdef0123456789abcdef"))
 
 // testKey is the same key pair in every run.
@@ -31,6 +35,18 @@ func privateKey(block *pem.Block, err error) ([]byte, error) {
 		return nil, err
 	}
 	return pem.EncodeToMemory(block), nil
+}
+
+// changedKey returns the test's key in OpenSSH's format, changed.
+func changedKey(change func(key string) string) ([]byte, error) {
+	key, err := privateKey(ssh.MarshalPrivateKey(testKey, ""))
+	return []byte(change(string(key))), err
+}
+
+// pemKey returns the test's key as PKCS #8.
+func pemKey() (*pem.Block, error) {
+	key, err := x509.MarshalPKCS8PrivateKey(testKey)
+	return &pem.Block{Type: "PRIVATE KEY", Bytes: key}, err
 }
 
 // onAWS returns the settings that a stack on AWS cannot do without.
@@ -68,10 +84,28 @@ func load(values map[string]string, plain ...string) (settings.Settings, error) 
 				return privateKey(ssh.MarshalPrivateKeyWithPassphrase(testKey, "", []byte("a passphrase")))
 			case "/keys/text":
 				return []byte("not a key\n"), nil
-			case "/keys/good":
+			case "/keys/good", "/keys/open", "/keys/of-group":
 				return privateKey(ssh.MarshalPrivateKey(testKey, ""))
+			case "/keys/windows":
+				return changedKey(func(key string) string { return strings.ReplaceAll(key, "\n", "\r\n") })
+			case "/keys/unended":
+				return changedKey(func(key string) string { return strings.TrimSuffix(key, "\n") })
+			case "/keys/commented":
+				return changedKey(func(key string) string { return "# mine\n" + key })
+			case "/keys/pem-windows":
+				text, err := privateKey(pemKey())
+				return []byte(strings.TrimSuffix(strings.ReplaceAll(string(text), "\n", "\r\n"), "\r\n")), err
 			}
 			return nil, fs.ErrNotExist
+		},
+		Mode: func(path string) (fs.FileMode, error) {
+			switch path {
+			case "/keys/open":
+				return 0o644, nil
+			case "/keys/of-group":
+				return 0o640, nil
+			}
+			return 0o600, nil
 		},
 	})
 }
@@ -182,6 +216,15 @@ func TestSecretsAreNotFormatted(t *testing.T) {
 	}
 }
 
+// TestKeysThatSSHReadsAreAccepted holds that what ssh reads is no fault: it is not strict about PEM.
+func TestKeysThatSSHReadsAreAccepted(t *testing.T) {
+	for _, path := range []string{"/keys/good", "/keys/pem-windows"} {
+		if s, err := load(broken(onAWS(), map[string]string{"sshPrivateKeyFile": path})); err != nil || s.SSH.PrivateKey == "" {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}
+
 // TestMistakesAreReported holds the key and the kind of the fault for each mistake that people make.
 func TestMistakesAreReported(t *testing.T) {
 	for name, test := range map[string]struct {
@@ -236,6 +279,12 @@ func TestMistakesAreReported(t *testing.T) {
 		"SSH user that is too long":             {onAWS, map[string]string{"sshUser": strings.Repeat("a", 257)}, nil, "sshUser", settings.Malformed},
 		"key file that is not there":            {onAWS, map[string]string{"sshPrivateKeyFile": "/keys/none"}, nil, "sshPrivateKeyFile", settings.Unknown},
 		"key file that is no key":               {onAWS, map[string]string{"sshPrivateKeyFile": "/keys/text"}, nil, "sshPrivateKeyFile", settings.Malformed},
+		"key file of Windows":                   {onAWS, map[string]string{"sshPrivateKeyFile": "/keys/windows"}, nil, "sshPrivateKeyFile", settings.Malformed},
+		"key file without a last line end":      {onAWS, map[string]string{"sshPrivateKeyFile": "/keys/unended"}, nil, "sshPrivateKeyFile", settings.Malformed},
+		"key file with a comment":               {onAWS, map[string]string{"sshPrivateKeyFile": "/keys/commented"}, nil, "sshPrivateKeyFile", settings.Malformed},
+		"key file that everybody reads":         {onAWS, map[string]string{"sshPrivateKeyFile": "/keys/open"}, nil, "sshPrivateKeyFile", settings.Insecure},
+		"key file that a group reads":           {onAWS, map[string]string{"sshPrivateKeyFile": "/keys/of-group"}, nil, "sshPrivateKeyFile", settings.Insecure},
+		"an RSA host key":                       {onHosts, map[string]string{"hosts": strings.Replace(onHosts()["hosts"], hostKey, rsaHostKey, 1)}, nil, "hosts[0].hostKey", settings.Unknown},
 		"key file with a passphrase":            {onAWS, map[string]string{"sshPrivateKeyFile": "/keys/locked"}, nil, "sshPrivateKeyFile", settings.Malformed},
 		"unknown load balancer":                 {onAWS, map[string]string{"loadBalancer": "nginx"}, nil, "loadBalancer", settings.Unknown},
 		"the walk-through's load balancer":      {onAWS, map[string]string{"loadBalancer": "interlock"}, nil, "loadBalancer", settings.Insecure},

@@ -45,7 +45,10 @@ func (r *reader) ssh() SSHSettings {
 			remedy = "a deployment cannot ask for its passphrase: leave the setting out, and load the key into the SSH agent with ssh-add"
 		}
 		r.fault(keySSHPrivateKeyFile, path, Malformed, "holds no usable private key ("+err.Error()+")", "%s", remedy)
+	} else {
+		r.keyFormat(path, content)
 	}
+	r.keyMode(absolute)
 	s.PrivateKey = Secret(content)
 	return s
 }

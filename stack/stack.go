@@ -53,6 +53,7 @@ func readSettings(ctx *pulumi.Context) (settings.Settings, error) {
 		},
 		IsSecret: func(key string) bool { return ctx.IsConfigSecret(settings.Namespace + ":" + key) },
 		ReadFile: os.ReadFile,
+		Mode:     keyMode,
 	})
 	if err != nil {
 		return s, fmt.Errorf("the settings of stack %s have to be mended first; nothing was changed:\n%w", ctx.Stack(), err)

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Runs a script on a machine by SSH. The script is the standard input. Runs where Pulumi runs.
 #
-# A machine that does not answer, or that is another one by now, is skipped. So a dead machine can leave the stack.
+# A machine that does not answer, or that is another one by now, is skipped. So a dead machine can leave the stack. A login that fails
+# for another reason is an error, which says what ssh said.
 #
 # Argument:  the whole ssh command, quoted for the shell
 # Variables: NODE_NAME  the node's name
@@ -10,17 +11,33 @@ eval "set -- $1"
 complaint=$("$@" 3>&1 1>&2 2>&3) # standard error
 status=$?
 case $status,$complaint in
-255,*"Permission denied"* | 255,*"Too many authentication failures"*)
-	cat >&2 <<-END
-		$NODE_NAME does not let this machine log in: $(echo "$complaint" | tail -n 1)
-		It has to know the public key of swarm-scale:sshPrivateKeyFile or, if that is not set, of a key that "ssh-add -l" lists.
-	END
-	exit 1
+127,*) remedy="Install OpenSSH's client, version 8.5 or newer, where Pulumi runs." ;;
+255,*"Bad configuration option"*) remedy="ssh is older than the option: install OpenSSH's client, version 8.5 or newer, where Pulumi runs." ;;
+255,*"Too many authentication failures"*)
+	remedy="The machine hangs up after a few keys, and the SSH agent has more. Set swarm-scale:sshPrivateKeyFile to the right one."
+	;;
+255,*"Permission denied"*)
+	# If ssh did not use the key, it says why before the machine denies the login.
+	case $complaint in
+	*"bad permissions"*) remedy="Others may read the key's file, so ssh does not use it: chmod 600 FILE" ;;
+	*"Load key "*) remedy="ssh does not read the key's file. \"ssh-keygen -y -f FILE\" has to print the public key." ;;
+	*"not accessible"*) remedy="swarm-scale:sshPrivateKeyFile has to name the private key's file." ;;
+	*"agent refused"* | *"communication with agent failed"*) remedy="The SSH agent does not sign. Look at \"ssh-add -l\", or set swarm-scale:sshPrivateKeyFile." ;;
+	*) remedy="The machine has to know the public key of swarm-scale:sshPrivateKeyFile or, if that is not set, of a key that \"ssh-add -l\" lists." ;;
+	esac
 	;;
 255,*)
-	echo "leave: $NODE_NAME does not answer as the machine it was, so what ran there is left there: $(echo "$complaint" | tail -n 1)" >&2
+	echo "leave: $NODE_NAME does not answer as the machine it was, so what ran there is left there: $complaint" >&2
 	exit 0
 	;;
+*)
+	[ -z "$complaint" ] || echo "$complaint" >&2
+	exit "$status"
+	;;
 esac
-echo "$complaint" >&2
-exit "$status"
+cat >&2 <<END
+ssh could not log in on $NODE_NAME. It said:
+$complaint
+$remedy
+END
+exit 1
