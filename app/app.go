@@ -71,7 +71,7 @@ func New(ctx *pulumi.Context, s settings.Settings, machines *infra.Machines, clu
 	for _, front := range fronts {
 		members = append(members, front.queue, front.web)
 	}
-	if err := app.newCheck(ctx, members, balancers, database.login); err != nil {
+	if err := app.newCheck(ctx, members, balancers, database.roles); err != nil {
 		return nil, err
 	}
 	return app, ctx.RegisterResourceOutputs(app, pulumi.Map{"statisticsUrl": app.StatisticsURL})

@@ -7,6 +7,7 @@ import (
 
 	"swarm-scale/cluster"
 	"swarm-scale/infra"
+	"swarm-scale/settings"
 )
 
 const (
@@ -17,13 +18,23 @@ const (
 	postgresData = "/var/lib/postgresql/data"
 )
 
-//go:embed scripts/password.sh
-var passwordScript string
+// Roles of the database, as roles.sql makes them. The worker's owns the votes, the results page's reads the tally.
+const (
+	workerRole  = "vote_worker"
+	resultsRole = "results_app"
+)
+
+var (
+	//go:embed scripts/roles.sh
+	rolesScript string
+	//go:embed scripts/roles.sql
+	rolesSQL string
+)
 
 // database is PostgreSQL.
 type database struct {
 	workload *cluster.Running
-	login    pulumi.Resource // exists once the password of the settings works
+	roles    pulumi.Resource // exists once the roles can log in
 }
 
 // newPostgres runs the database on the first of the nodes, with its data on a volume. No other node has a copy.
@@ -44,26 +55,40 @@ func (a *App) newPostgres(ctx *pulumi.Context, nodes []*infra.Node) (*database, 
 	if err != nil {
 		return nil, err
 	}
-	login, err := a.cluster.Script(ctx, postgresHost+"-password", running, infra.Script{
-		Text: passwordScript,
+	roles, err := a.cluster.Script(ctx, postgresHost+"-roles", running, infra.Script{
+		Text: rolesScript,
 		Variables: map[string]pulumi.StringInput{
-			"DATABASE":    pulumi.String(postgresHost),
-			"DATABASE_ID": running.ID, // a new container may have older data, with another password
-			"PASSWORD":    pulumi.ToSecret(pulumi.String(a.settings.PostgresPassword.Reveal())).(pulumi.StringOutput),
+			"DATABASE":          pulumi.String(postgresHost),
+			"DATABASE_ID":       running.ID, // a new container may have older data, with other passwords
+			"POSTGRES_PASSWORD": asSecret(a.settings.PostgresPassword),
+			"WORKER_PASSWORD":   asSecret(a.rolePassword(workerRole)),
+			"RESULTS_PASSWORD":  asSecret(a.rolePassword(resultsRole)),
+			"ROLES":             pulumi.String(rolesSQL),
 		},
 	}, a.inside())
-	return &database{workload: running, login: login}, err
+	return &database{workload: running, roles: roles}, err
 }
 
-// serverPassword is the file with the password for PostgreSQL. The server reads it when it makes its data. Later the password is
-// set in the database.
+// serverPassword is the file with the superuser's password. Only PostgreSQL has it, and reads it when it makes its data. Later the
+// password is set in the database, so a changed one does not replace the container.
 func (a *App) serverPassword() cluster.Secret {
-	secret := a.clientPassword()
+	secret := a.secret("postgres-password", "POSTGRES_PASSWORD_FILE", a.settings.PostgresPassword)
 	secret.Version = ""
 	return secret
 }
 
-// clientPassword is the file with the password for PostgreSQL's clients.
-func (a *App) clientPassword() cluster.Secret {
-	return a.secret("postgres-password", "POSTGRES_PASSWORD_FILE", a.settings.PostgresPassword)
+// clientPassword is the file with the password of the role that a program logs in as.
+func (a *App) clientPassword(role string) cluster.Secret {
+	return a.secret("postgres-password", "POSTGRES_PASSWORD_FILE", a.rolePassword(role))
+}
+
+// rolePassword derives a role's password from both secrets of the settings. A web container knows one of them, a database's client
+// none.
+func (a *App) rolePassword(role string) settings.Secret {
+	return derive("postgres "+role, a.settings.PostgresPassword, a.settings.VoterKey)
+}
+
+// asSecret returns a secret as an input that Pulumi encrypts.
+func asSecret(secret settings.Secret) pulumi.StringOutput {
+	return pulumi.ToSecret(pulumi.String(secret.Reveal())).(pulumi.StringOutput)
 }

@@ -100,6 +100,28 @@ func TestQueueWantsItsPassword(t *testing.T) {
 	}
 }
 
+// TestQueueOfTheVersionBeforeIsTakenOver holds that the votes of a Redis without a password, that took snapshots, are all there.
+func TestQueueOfTheVersionBeforeIsTakenOver(t *testing.T) {
+	before := redistest.StartAs(t, &redistest.Server{}, "--appendonly", "yes", "--appendfsync", "always")
+	queue := openQueue(t, before, "")
+	for range 10 {
+		if err := vote(t, queue); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if before.Do(t, "SAVE") != "OK" {
+		t.Error("it has no snapshot")
+	}
+	before.Kill()
+	server := startRedis(t, before.Directory)
+	if got := server.Do(t, "XLEN", redis.Stream); got != "10" {
+		t.Errorf("%s votes are left, want 10", got)
+	}
+	if err := vote(t, openQueue(t, server, server.Password)); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestDerivedSecretsDiffer holds that a derived secret depends on its purpose and on all that it is derived from, in their order.
 func TestDerivedSecretsDiffer(t *testing.T) {
 	seen := map[string]bool{}

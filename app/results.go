@@ -26,7 +26,7 @@ func (a *App) newResults(ctx *pulumi.Context, nodes []*infra.Node) ([]*cluster.R
 				{Name: "VIEWERS_PER_ADDRESS", Value: strconv.Itoa(a.settings.Limits.Viewers)},
 				{Name: "TRUSTED_PROXIES", Value: a.trustedProxies()},
 			},
-			Secrets:     []cluster.Secret{a.clientPassword()},
+			Secrets:     []cluster.Secret{a.clientPassword(resultsRole)},
 			Ports:       []cluster.Port{{Inside: httpPort, Outside: httpPort, Public: true}},
 			User:        programs.User,
 			HealthCheck: []string{"/" + programs.ResultsApp, "healthcheck"},

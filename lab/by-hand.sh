@@ -146,8 +146,8 @@ for number in 01 02; do
 done
 step "manager: start pg" run store "--name pg -e POSTGRES_PASSWORD=$password -p 5432:5432 $(image postgresImage)"
 step "manager: start worker01" run worker01 \
-	"-e WORKER_NUMBER=01 -e REDIS_ADDRESSES=redis01:6379,redis02:6379 -e POSTGRES_PASSWORD=$password --name worker01 vote-worker"
-step "manager: start results-app" run store "-p 80:80 -e POSTGRES_PASSWORD=$password --name results-app results-app"
+	"-e WORKER_NUMBER=01 -e REDIS_ADDRESSES=redis01:6379,redis02:6379 -e POSTGRES_USER=postgres -e POSTGRES_PASSWORD=$password --name worker01 vote-worker"
+step "manager: start results-app" run store "-p 80:80 -e POSTGRES_USER=postgres -e POSTGRES_PASSWORD=$password --name results-app results-app"
 step "until the vote page answers" until_true answers
 sum=$(seconds "$begun")
 

@@ -217,7 +217,7 @@ func testReplacedMachineGetsEverythingAgain(t *testing.T, deployed *harness.Stac
 			created: []string{"frontend01", "frontend02", "mynet", "pg", "redis01", "redis02", "results-app", "swarm-image-manager", "worker01"},
 			// The members' joins make their engines follow the new Consul.
 			updated: []string{"check", "consul", "frontend01-healthy", "frontend01-join", "frontend01-retirement", "frontend02-healthy", "frontend02-join", "frontend02-retirement",
-				"manager-engine", "manager-ready", "pg-password", "store-join", "swarm-manager", "swarm-members", "worker01-join"},
+				"manager-engine", "manager-ready", "pg-roles", "store-join", "swarm-manager", "swarm-members", "worker01-join"},
 			order: []string{"delete manager", "create manager", "update manager-ready", "update manager-engine", "update swarm-manager",
 				"update swarm-members", "create mynet", "create frontend01", "create frontend02"},
 		},
@@ -241,7 +241,7 @@ func testReplacedMachineGetsEverythingAgain(t *testing.T, deployed *harness.Stac
 		},
 		"store": {
 			created: []string{"pg", "pg-data", "postgres-image-store", "results-app", "results-app-store", "store-disk-attachment", "swarm-image-store"},
-			updated: []string{"check", "pg-password", "pg-secrets", "results-app-secrets", "store-disk-mount", "store-engine", "store-join", "store-ready", "swarm-members"},
+			updated: []string{"check", "pg-roles", "pg-secrets", "results-app-secrets", "store-disk-mount", "store-engine", "store-join", "store-ready", "swarm-members"},
 			order: []string{"delete store", "create store", "create store-disk-attachment", "update store-ready", "update store-disk-mount", "update store-engine",
 				"create pg-data", "create pg"},
 		},

@@ -26,7 +26,7 @@ type settings struct {
 // readSettings reads and checks all of them.
 func readSettings(env *environment.Reader) settings {
 	s := settings{
-		database: environment.ReadDatabase(env),
+		database: environment.ReadDatabase(env, environment.ResultsRole),
 		ballot:   environment.Ballot(env),
 		listen:   env.Listen("LISTEN_ADDRESS", defaultListen),
 		metrics:  env.Listen("METRICS_ADDRESS", defaultMetrics),

@@ -40,8 +40,8 @@ func TestValuesAndStandards(t *testing.T) {
 	if got := r.Addresses("MANY", "x"); !slices.Equal(got, []string{"a:1", "b:2", "c:3"}) {
 		t.Errorf("the addresses are %q", got)
 	}
-	database := environment.ReadDatabase(reader(map[string]string{"POSTGRES_PASSWORD": " with spaces "}))
-	if want := (environment.Database{Host: "pg", Port: 5432, User: "postgres", Database: "postgres",
+	database := environment.ReadDatabase(reader(map[string]string{"POSTGRES_PASSWORD": " with spaces "}), environment.WorkerRole)
+	if want := (environment.Database{Host: "pg", Port: 5432, User: "vote_worker", Database: "postgres",
 		Password: " with spaces "}); database != want {
 		t.Errorf("the database is %+v, want %+v", database, want)
 	}

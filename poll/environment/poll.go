@@ -21,19 +21,26 @@ func Ballot(r *Reader) poll.Ballot {
 type Database struct {
 	Host     string // POSTGRES_HOST: pg if not set
 	Port     int    // POSTGRES_PORT: 5432 if not set
-	User     string // postgres, the user that the official image makes
+	User     string // POSTGRES_USER: the program's own role if not set
 	Database string // POSTGRES_DATABASE: postgres if not set
-	Password string // POSTGRES_PASSWORD: required
+	Password string // POSTGRES_PASSWORD: required, the user's
 }
 
-// ReadDatabase reads the POSTGRES_ variables.
-func ReadDatabase(r *Reader) Database {
+// Roles of the database.
+const (
+	WorkerRole  = "vote_worker" // owns what the poll keeps, and writes it
+	ResultsRole = "results_app" // reads the tally
+)
+
+// ReadDatabase reads the POSTGRES_ variables of a program that has this role.
+func ReadDatabase(r *Reader, role string) Database {
+	user := r.Text("POSTGRES_USER", role)
 	return Database{
 		Host:     r.Host("POSTGRES_HOST", "pg"),
 		Port:     r.Number("POSTGRES_PORT", 5432, 1, 65535),
-		User:     "postgres",
+		User:     user,
 		Database: r.Text("POSTGRES_DATABASE", "postgres"),
-		Password: r.Secret("POSTGRES_PASSWORD", "the password of the database's user postgres"),
+		Password: r.Secret("POSTGRES_PASSWORD", "the password of the database's user "+user),
 	}
 }
 

@@ -23,7 +23,7 @@ func TestComposeRunsWhatTheClusterRuns(t *testing.T) {
 		Services map[string]struct{ Image, Build string }
 	}
 	readYAML(t, "../../compose.yaml", &compose)
-	for service, setting := range map[string]string{"redis": "redisImage", "pg": "postgresImage", "loadbalancer": "haproxyImage"} {
+	for service, setting := range map[string]string{"redis": "redisImage", "pg": "postgresImage", "roles": "postgresImage", "loadbalancer": "haproxyImage"} {
 		want := project.Config[setting].Default
 		if got := compose.Services[service].Image; got == "" || got != want {
 			t.Errorf("service %s has the image %q, want the cluster's %v", service, got, want)

@@ -53,7 +53,8 @@ func startWithoutWorker(t testing.TB, variables ...string) *system {
 	s := &system{postgres: postgrestest.Shared(t)}
 	s.dbName = s.postgres.NewDatabase(t)
 	s.database = []string{"POSTGRES_HOST=127.0.0.1", "POSTGRES_PORT=" + strconv.Itoa(s.postgres.Port),
-		"POSTGRES_DATABASE=" + s.dbName, "POSTGRES_PASSWORD=" + postgrestest.Password}
+		"POSTGRES_DATABASE=" + s.dbName, "POSTGRES_PASSWORD=" + postgrestest.RolePassword}
+	s.postgres.SetRoles(t, s.dbName, "../../app/scripts/roles.sql") // each program logs in as its own role
 	for i := 1; i <= 2; i++ {
 		redis := redistest.Start(t)
 		s.redis = append(s.redis, redis)

@@ -84,7 +84,7 @@ func startFrontend(t testing.TB, redis *redistest.Server) *programtest.Program {
 // databaseVariables are the environment variables for a database.
 func databaseVariables(server *postgrestest.Server, database string) []string {
 	return []string{"POSTGRES_HOST=127.0.0.1", "POSTGRES_PORT=" + strconv.Itoa(server.Port),
-		"POSTGRES_DATABASE=" + database, "POSTGRES_PASSWORD=" + postgrestest.Password}
+		"POSTGRES_DATABASE=" + database, "POSTGRES_USER=postgres", "POSTGRES_PASSWORD=" + postgrestest.Password}
 }
 
 // host is where the program listens, host:port.

@@ -83,7 +83,7 @@ func (s *system) addResults(t testing.TB) {
 
 // variables are the environment variables for the database at this port.
 func (s *system) variables(port int) []string {
-	return []string{"POSTGRES_HOST=127.0.0.1", "POSTGRES_PORT=" + strconv.Itoa(port), "POSTGRES_PASSWORD=" + postgrestest.Password,
+	return []string{"POSTGRES_HOST=127.0.0.1", "POSTGRES_PORT=" + strconv.Itoa(port), "POSTGRES_USER=postgres", "POSTGRES_PASSWORD=" + postgrestest.Password,
 		"POSTGRES_DATABASE=" + s.database}
 }
 

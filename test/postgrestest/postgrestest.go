@@ -23,8 +23,12 @@ import (
 	"swarm-scale/test/testprocess"
 )
 
-// Password is that of the user postgres.
-const Password = "not-a-secret"
+const (
+	// Password is that of the user postgres.
+	Password = "not-a-secret"
+	// RolePassword is that of the programs' roles, where a test has them set.
+	RolePassword = "not-a-secret-either"
+)
 
 // Server is a PostgreSQL server with durable settings on 127.0.0.1. Setting one up takes a second or two, so the tests of a
 // package share one ([Main]) and each has a database of its own ([Server.NewDatabase]).
@@ -105,6 +109,23 @@ func (s *Server) NewDatabase(t testing.TB) string {
 		t.Fatal(err)
 	}
 	return name
+}
+
+// SetRoles gives a database the programs' roles, by the file roles.sql of the deployment. Without psql on this machine the test is
+// skipped.
+func (s *Server) SetRoles(t testing.TB, database, file string) {
+	t.Helper()
+	psql, err := exec.LookPath("psql")
+	if err != nil {
+		t.Skip("psql is not installed: on Debian, apt-get install postgresql-client")
+	}
+	command := exec.CommandContext(t.Context(), psql, "--quiet", "--no-psqlrc", "--host", "127.0.0.1", "--port", strconv.Itoa(s.Port), "--username", "postgres",
+		"--dbname", database, "--set", "ON_ERROR_STOP=1", "--set", "postgres_password="+Password, "--set", "worker_password="+RolePassword,
+		"--set", "results_password="+RolePassword, "--file", file)
+	command.Env = append(os.Environ(), "PGPASSWORD="+Password)
+	if output, err := command.CombinedOutput(); err != nil {
+		t.Fatalf("psql: %v\n%s", err, output)
+	}
 }
 
 // Connect opens a connection to a database for the length of the test.

@@ -45,7 +45,7 @@ func World(scale float64) *simulation.World {
 		"*-retirement":  time.Second,
 		"swarm-manager": 8 * time.Second,
 		"swarm-members": 15 * time.Second,
-		"pg-password":   6 * time.Second, // the database makes its data first
+		"pg-roles":      6 * time.Second, // the database makes its data first
 		"check":         3 * time.Second,
 	} {
 		w.CommandTakes(pattern, took)

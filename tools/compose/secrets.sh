@@ -25,6 +25,8 @@ secret() {
 
 secret postgres-password POSTGRES_PASSWORD openssl rand -hex 16
 secret voter-key VOTER_KEY openssl rand -base64 32
+secret worker-password "" openssl rand -hex 16
+secret results-password "" openssl rand -hex 16
 secret redis-password "" openssl rand -hex 16
 secret redis.conf "" sed 's/^/requirepass /; a save ""' "$folder/redis-password"
 if [ -e "$variables" ]; then
