@@ -102,7 +102,7 @@ func (r *reader) host(key string, host *Host, user string, publicHosts bool) top
 	} else {
 		host.HostKey = strings.TrimSpace(string(ssh.MarshalAuthorizedKey(public)))
 		// pulumi-command asks for the signature that has the key's name. For these it is SHA-1, which OpenSSH 8.8 and newer refuse.
-		if public.Type() == ssh.KeyAlgoRSA || public.Type() == ssh.InsecureKeyAlgoDSA {
+		if public.Type() == ssh.KeyAlgoRSA || public.Type() == "ssh-dss" {
 			r.fault(key+".hostKey", public.Type(), Unknown, "is not a kind of host key by which the login can be verified", "use the machine's Ed25519 key: ssh-keyscan -t ed25519 %s", host.Address)
 		}
 	}
