@@ -570,10 +570,9 @@ func TestQueueReportsFailure(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	b.append(5, poll.A)
-	broken := failing{b.votes}
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	drained, err := drain.Queue(ctx, broken, b.backlog("worker01-drain"), quick())
+	drained, err := drain.Queue(ctx, &givingUp{failing: failing{b.votes}, cancel: cancel}, b.backlog("worker01-drain"), quick())
 	if err == nil || drained.Votes != 0 || !strings.Contains(err.Error(), "the disk is full") {
 		t.Errorf("it did %+v and said %v, want that the disk is full", drained, err)
 	}
@@ -591,4 +590,18 @@ type failing struct{ poll.Votes }
 
 func (failing) Save(context.Context, []poll.Vote) (int64, error) {
 	return 0, fmt.Errorf("the disk is full: %w", poll.ErrUnavailable)
+}
+
+// givingUp fails too, and ends the context when it fails for the second time.
+type givingUp struct {
+	failing
+	cancel   context.CancelFunc
+	failures int
+}
+
+func (g *givingUp) Save(ctx context.Context, votes []poll.Vote) (int64, error) {
+	if g.failures++; g.failures == 2 {
+		g.cancel()
+	}
+	return g.failing.Save(ctx, votes)
 }
