@@ -35,8 +35,9 @@ race: packages $(BIN)/gotestsum ## The programs' tests under the race detector (
 	else echo "skipped: the race detector needs a C compiler: apt-get install gcc libc6-dev"; fi
 
 .PHONY: docs
-docs: ## docs/settings.md anew from Pulumi.yaml
+docs: ## docs/settings.md anew from Pulumi.yaml, and the table of ports in docs/hosts.md
 	go test ./settings -count 1 -run TestSettingsDocument -args -update
+	go test ./stack -count 1 -run TestPortsDocument -args -update
 
 .PHONY: recording
 recording: pulumi ## docs/pictures/demo.svg anew: what make demo shows

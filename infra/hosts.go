@@ -34,7 +34,7 @@ func newHosts(ctx *pulumi.Context, s settings.Settings, giveBack func(*Node) Scr
 			keyFile:          s.SSH.PrivateKeyFile,
 			commands:         commands,
 		}
-		if err := node.takeOver(ctx, giveBack(node), parent); err != nil {
+		if err := node.takeOver(ctx, withFilterRemoved(giveBack(node)), parent); err != nil {
 			return nil, err
 		}
 		nodes = append(nodes, node)

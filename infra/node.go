@@ -30,7 +30,7 @@ type Node struct {
 	Presence pulumi.Resource
 	// Disk is for the node's data; nil: that is on the machine's own disk.
 	Disk *Disk
-	// Reachable are the resources that SSH needs first, such as the route to the internet.
+	// Reachable are the resources that scripts need first: the route to the internet, and the packet filters.
 	Reachable []pulumi.Resource
 
 	ownPublicAddress bool
@@ -52,7 +52,7 @@ type Machines struct {
 
 // Demands is what the layers above need of the machines.
 type Demands struct {
-	// Traffic has to reach the nodes.
+	// Traffic has to reach the nodes. Security groups and packet filters are made of it.
 	Traffic []Rule
 	// KeepsData are the roles whose nodes have data that must outlive a machine.
 	KeepsData []topology.Role
@@ -64,6 +64,9 @@ type Demands struct {
 
 // New makes or takes the machines of the settings.
 func New(ctx *pulumi.Context, s settings.Settings, demands Demands) (*Machines, error) {
+	if err := sshStaysOpen(s, demands.Traffic); err != nil {
+		return nil, err
+	}
 	machines := &Machines{}
 	if err := ctx.RegisterComponentResource("swarm-scale:infra:Machines", "machines", machines); err != nil {
 		return nil, err
@@ -79,6 +82,9 @@ func New(ctx *pulumi.Context, s settings.Settings, demands Demands) (*Machines, 
 		machines.Nodes, err = newHosts(ctx, s, demands.GiveBack, commands, inside)
 	}
 	if err != nil {
+		return nil, err
+	}
+	if err := newPacketFilters(ctx, machines.Nodes, demands.Traffic, commands, inside); err != nil {
 		return nil, err
 	}
 	addresses := pulumi.StringMap{}

@@ -6,7 +6,7 @@ import (
 	"swarm-scale/topology"
 )
 
-// Group is a set of nodes that the same traffic reaches. On AWS it is a security group.
+// Group is a set of nodes that the same traffic reaches. On AWS it is a security group, in a packet filter a set of addresses.
 type Group struct {
 	Name        string          // unique; also the resource's name
 	Description string          // a changed one replaces the security group
@@ -32,12 +32,16 @@ const (
 	UDP Protocol = "udp"
 )
 
-// Rule lets one kind of traffic in. The package whose workload listens at the port makes the rule. Other traffic is kept out.
+// Rule lets one kind of traffic in. The package whose workload listens at the port makes the rule. Security groups keep all other
+// traffic out. Packet filters keep others away from the ports of rules with a From.
 type Rule struct {
-	Name     string // unique; part of the resource's name
-	To       Group
-	From     *Group // the To of another rule, or AllNodes; nil: anywhere
-	Protocol Protocol
-	Port     int
-	Why      string // the rule's description on AWS
+	Name string // unique; part of the resource's name
+	To   Group
+	From *Group // the To of another rule, or AllNodes; nil: anywhere
+	// Containers are the nodes whose containers may send it, too: those on the default network of the node's engine, on which no
+	// workload of the cluster's members is. nil: only the nodes themselves.
+	Containers *Group
+	Protocol   Protocol
+	Port       int
+	Why        string // the rule's description on AWS
 }

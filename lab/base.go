@@ -24,7 +24,7 @@ var hostContext embed.FS
 // complete is a script that runs in an image. It prints "complete" if hosts need nothing else installed, or "incomplete".
 const complete = `(set -e
 	grep -aqF docker/libkv/store/consul "$(command -v dockerd)"
-	for program in sshd sudo ip iptables curl pkill; do command -v "$program"; done
+	for program in sshd sudo ip iptables nft curl pkill; do command -v "$program"; done
 ) >/dev/null 2>&1
 if [ $? -eq 0 ]; then echo complete; else echo incomplete; fi`
 

@@ -96,15 +96,16 @@ configure_engine() {
 	END
 	until_true on "$1" sudo docker version
 }
-has_leader() { [[ $(curl -fsS --max-time 2 "http://$manager:8500/v1/status/leader") == '"'?*'"' ]]; }
+# Consul and the Swarm manager are asked on the manager: other machines need not reach them.
+has_leader() { [[ $(on manager "curl -fsS --max-time 2 http://$manager:8500/v1/status/leader") == '"'?*'"' ]]; }
 consul() {
 	on manager "sudo docker run --restart=unless-stopped -d -p 8500:8500 -h consul $(image consulImage) agent -server -bootstrap -client 0.0.0.0 -data-dir /consul/data"
 	until_true has_leader
 }
 # Engines that start together may not join each other, and then some votes are never counted. An engine that is removed from Consul's
 # list announces itself again, and those that have joined nobody join it.
-announce_anew() { curl -fsS --max-time 5 -X DELETE "http://$manager:8500/v1/kv/docker/nodes/$manager:2375"; }
-all_healthy() { [ "$(curl -fsS --max-time 2 "http://$manager:3375/info" | grep -o '"Healthy"' | wc -l)" -eq "${#members[@]}" ]; }
+announce_anew() { on manager "curl -fsS --max-time 5 -X DELETE http://$manager:8500/v1/kv/docker/nodes/$manager:2375"; }
+all_healthy() { [ "$(on manager "curl -fsS --max-time 2 http://$manager:3375/info" | grep -o '"Healthy"' | wc -l)" -eq "${#members[@]}" ]; }
 copy_programs() { tar -C "$programs" -c . | on manager 'mkdir -p programs && tar -C programs -x'; }
 build() { on manager "cd programs && sudo docker -H tcp://$(address "$2"):2375 build -t $1 ./$1"; }
 pull() { on manager "sudo docker -H tcp://$(address "$2"):2375 pull $(image "$1")"; }

@@ -217,32 +217,32 @@ func testReplacedMachineGetsEverythingAgain(t *testing.T, deployed *harness.Stac
 			created: []string{"frontend01", "frontend02", "mynet", "pg", "redis01", "redis02", "results-app", "swarm-image-manager", "worker01"},
 			// The members' joins make their engines follow the new Consul.
 			updated: []string{"check", "consul", "frontend01-healthy", "frontend01-join", "frontend01-retirement", "frontend02-healthy", "frontend02-join", "frontend02-retirement",
-				"manager-engine", "manager-ready", "pg-roles", "store-join", "swarm-manager", "swarm-members", "worker01-join"},
-			order: []string{"delete manager", "create manager", "update manager-ready", "update manager-engine", "update swarm-manager",
+				"manager-engine", "manager-packet-filter", "manager-ready", "pg-roles", "store-join", "swarm-manager", "swarm-members", "worker01-join"},
+			order: []string{"delete manager", "create manager", "update manager-packet-filter", "update manager-ready", "update manager-engine", "update swarm-manager",
 				"update swarm-members", "create mynet", "create frontend01", "create frontend02"},
 		},
 		"interlock": {
 			created: []string{"interlock-image-interlock", "load-balancer"},
-			updated: []string{"check", "interlock-engine", "interlock-ready"},
-			order: []string{"delete interlock", "create interlock", "update interlock-ready", "update interlock-engine",
+			updated: []string{"check", "interlock-engine", "interlock-packet-filter", "interlock-ready"},
+			order: []string{"delete interlock", "create interlock", "update interlock-packet-filter", "update interlock-ready", "update interlock-engine",
 				"create interlock-image-interlock", "create load-balancer"},
 		},
 		"frontend01": {
 			created: []string{"frontend01", "frontend01-disk-attachment", "redis-image-frontend01", "redis01", "redis01-data", "swarm-image-frontend01", "web-vote-app-frontend01"},
-			updated: []string{"check", "frontend01-disk-mount", "frontend01-engine", "frontend01-healthy", "frontend01-join", "frontend01-ready", "frontend01-secrets", "redis01-secrets", "swarm-members"},
-			order: []string{"delete frontend01", "create frontend01", "create frontend01-disk-attachment", "update frontend01-ready", "update frontend01-disk-mount", "update frontend01-engine",
+			updated: []string{"check", "frontend01-disk-mount", "frontend01-engine", "frontend01-healthy", "frontend01-join", "frontend01-packet-filter", "frontend01-ready", "frontend01-secrets", "redis01-secrets", "swarm-members"},
+			order: []string{"delete frontend01", "create frontend01", "create frontend01-disk-attachment", "update frontend01-packet-filter", "update frontend01-ready", "update frontend01-disk-mount", "update frontend01-engine",
 				"update frontend01-join", "update swarm-members", "create frontend01"},
 		},
 		"worker01": {
 			created: []string{"swarm-image-worker01", "vote-worker-worker01", "worker01"},
-			updated: []string{"check", "swarm-members", "worker01-configuration", "worker01-engine", "worker01-join", "worker01-ready", "worker01-secrets"},
-			order: []string{"delete worker01", "create worker01", "update worker01-ready", "update worker01-engine",
+			updated: []string{"check", "swarm-members", "worker01-configuration", "worker01-engine", "worker01-join", "worker01-packet-filter", "worker01-ready", "worker01-secrets"},
+			order: []string{"delete worker01", "create worker01", "update worker01-packet-filter", "update worker01-ready", "update worker01-engine",
 				"create vote-worker-worker01", "create worker01"},
 		},
 		"store": {
 			created: []string{"pg", "pg-data", "postgres-image-store", "results-app", "results-app-store", "store-disk-attachment", "swarm-image-store"},
-			updated: []string{"check", "pg-roles", "pg-secrets", "results-app-secrets", "store-disk-mount", "store-engine", "store-join", "store-ready", "swarm-members"},
-			order: []string{"delete store", "create store", "create store-disk-attachment", "update store-ready", "update store-disk-mount", "update store-engine",
+			updated: []string{"check", "pg-roles", "pg-secrets", "results-app-secrets", "store-disk-mount", "store-engine", "store-join", "store-packet-filter", "store-ready", "swarm-members"},
+			order: []string{"delete store", "create store", "create store-disk-attachment", "update store-packet-filter", "update store-ready", "update store-disk-mount", "update store-engine",
 				"create pg-data", "create pg"},
 		},
 	} {
@@ -350,6 +350,8 @@ func testScaleUpAndDown(t *testing.T, e *harness.Stack) {
 	if got := steps(grown)["update"]; !slices.Contains(got, "worker01-configuration") {
 		t.Errorf("growing updates %v, and does not tell the worker of more queues", got)
 	}
+	// Those that were there let the new ones in before these call.
+	inOrder(t, grown, "update frontend01-packet-filter", "create frontend10-ready")
 	unchanged(t, e)
 
 	var mutex sync.Mutex

@@ -24,7 +24,7 @@ func Deploy(ctx *pulumi.Context) error {
 		return err
 	}
 	machines, err := infra.New(ctx, s, infra.Demands{
-		Traffic:   slices.Concat(standalone.Traffic(), app.Traffic()),
+		Traffic:   slices.Concat(standalone.Traffic(s), app.Traffic()),
 		KeepsData: app.KeepsData(),
 		GiveBack:  standalone.GiveBack,
 	})

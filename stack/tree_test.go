@@ -9,6 +9,9 @@ import (
 	"testing"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+
+	"swarm-scale/infra"
+	"swarm-scale/settings"
 )
 
 // The components.
@@ -65,8 +68,9 @@ func TestTreeOfTheDevStack(t *testing.T) {
 		machinesType + " > aws:cloudwatch/logGroup:LogGroup":                          1,
 		machinesType + " > aws:iam/role:Role":                                         1,
 		machinesType + " > aws:iam/rolePolicy:RolePolicy":                             1,
-		machinesType + " > command:local:Command":                                     6 + 6, // host keys, presences
-		swarmType + " > pulumi:providers:docker":                                      7,     // every node's engine, and the Swarm
+		machinesType + " > command:local:Command":                                     6 + 6 + 1, // host keys, presences, all packet filters
+		machinesType + " > command:remote:Command":                                    6,         // packet filters
+		swarmType + " > pulumi:providers:docker":                                      7,         // every node's engine, and the Swarm
 		swarmType + " > command:remote:Command":                                       6 + 6 + 3 + 4 + 3,
 		swarmType + " > docker:index/network:Network":                                 1,
 		swarmType + " > docker:index/remoteImage:RemoteImage":                         5,
@@ -255,6 +259,75 @@ func TestFirewallsOpenOnlyTheTwoPages(t *testing.T) {
 	} {
 		if got := text(t, find(t, resources, "aws:ec2/instance:Instance", node).inputs["vpcSecurityGroupIds"]); got != want {
 			t.Errorf("%s is in %s, want %s", node, got, want)
+		}
+	}
+}
+
+// TestNothingRunsBeforeThePacketFilters holds that every node has a filter, and that all filters come before any other script and
+// any container.
+func TestNothingRunsBeforeThePacketFilters(t *testing.T) {
+	for name, values := range map[string]map[string]string{"aws": awsSettings(), "hosts": hostsSettings(t)} {
+		t.Run(name, func(t *testing.T) {
+			resources, err := deploy(t, values)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all := find(t, resources, "command:local:Command", "packet-filters")
+			for _, node := range []string{"manager", "interlock", "frontend01", "frontend02", "worker01", "store"} {
+				find(t, resources, "command:remote:Command", node+"-packet-filter")
+				if !slices.ContainsFunc(all.request.GetDependencies(), isURNOf(node+"-packet-filter")) {
+					t.Errorf("all filters are there before that of %s", node)
+				}
+			}
+			for _, r := range resources {
+				if r.token == "command:remote:Command" && !strings.HasSuffix(r.name, "-packet-filter") &&
+					!slices.ContainsFunc(r.request.GetDependencies(), isURNOf("packet-filters")) {
+					t.Errorf("%s does not wait for the packet filters", r.name)
+				}
+			}
+			for node, engine := range map[string]string{"frontend01": "redis01", "interlock": "load-balancer", "store": "pg"} {
+				if !after(resources, find(t, resources, "docker:index/container:Container", engine), node+"-engine") {
+					t.Errorf("%s does not wait for the engine of %s", engine, node)
+				}
+			}
+		})
+	}
+}
+
+// isURNOf returns whether a URN is of the resource with that name.
+func isURNOf(name string) func(string) bool {
+	return func(urn string) bool { return strings.HasSuffix(urn, "::"+name) }
+}
+
+// after reports whether a resource waits for the one with that name, maybe by way of others.
+func after(resources []registered, r registered, name string) bool {
+	return slices.ContainsFunc(r.request.GetDependencies(), func(urn string) bool {
+		if isURNOf(name)(urn) {
+			return true
+		}
+		at := slices.IndexFunc(resources, func(other registered) bool {
+			return isURNOf(other.name)(urn) && strings.Contains(urn, other.token)
+		})
+		return at >= 0 && after(resources, resources[at], name)
+	})
+}
+
+// TestPublishedPortsAreDescribed holds that every port which a container publishes is in the description of traffic, and so in the
+// security groups and the packet filters.
+func TestPublishedPortsAreDescribed(t *testing.T) {
+	resources, err := deploy(t, awsSettings())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range resources {
+		if r.token != "docker:index/container:Container" {
+			continue
+		}
+		for _, port := range plain(r.inputs["ports"]).ArrayValue() {
+			outside := int(port.ObjectValue()["external"].NumberValue())
+			if !slices.ContainsFunc(traffic(settings.Settings{}), func(rule infra.Rule) bool { return rule.Port == outside && rule.Protocol == infra.TCP }) {
+				t.Errorf("%s publishes %d, which no rule describes", r.name, outside)
+			}
 		}
 	}
 }

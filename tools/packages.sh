@@ -12,6 +12,8 @@ command -v shellcheck >/dev/null || missing+=(shellcheck)
 command -v ssh-keygen >/dev/null || missing+=(openssh-client)
 command -v haproxy >/dev/null || missing+=(haproxy)
 command -v curl >/dev/null || missing+=(curl)
+command -v nft >/dev/null || missing+=(nftables)
+command -v ip >/dev/null || missing+=(iproute2)
 command -v gcc >/dev/null || missing+=(gcc libc6-dev) # for the race detector
 [ "${#missing[@]}" -gt 0 ] || exit 0
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"swarm-scale/infra"
+	"swarm-scale/settings"
 	"swarm-scale/topology"
 )
 
@@ -22,15 +23,28 @@ func ports() string {
 }
 
 // Traffic returns the rules for traffic between the cluster's parts.
-func Traffic() []infra.Rule {
+//
+// Three kinds of containers call other nodes from their engine's default network: the Swarm manager calls engines and Consul, the
+// members' agents call Consul, and Interlock calls the Swarm manager. HAProxy, which everybody reaches, may call none of them.
+func Traffic(s settings.Settings) []infra.Rule {
 	nodes := infra.AllNodes()
 	manager := infra.Group{Name: "manager", Description: "Consul and Swarm manager, from the nodes", Roles: []topology.Role{topology.Manager}}
+	announcers := infra.Group{Roles: []topology.Role{topology.Manager}}
+	for _, spec := range topology.Roles() {
+		if isMember(spec.Role) {
+			announcers.Roles = append(announcers.Roles, spec.Role)
+		}
+	}
+	var watchers *infra.Group
+	if s.LoadBalancer == settings.Interlock {
+		watchers = &infra.Group{Roles: []topology.Role{topology.LoadBalancer}}
+	}
 	return []infra.Rule{
-		{Name: "engine", To: nodes, From: &nodes, Protocol: infra.TCP, Port: enginePort, Why: "Docker Engine, among the nodes"},
+		{Name: "engine", To: nodes, From: &nodes, Containers: &manager, Protocol: infra.TCP, Port: enginePort, Why: "Docker Engine, among the nodes"},
 		{Name: "overlay-control-tcp", To: nodes, From: &nodes, Protocol: infra.TCP, Port: gossipPort, Why: "overlay control plane, among the nodes"},
 		{Name: "overlay-control-udp", To: nodes, From: &nodes, Protocol: infra.UDP, Port: gossipPort, Why: "overlay control plane, among the nodes"},
 		{Name: "overlay-data", To: nodes, From: &nodes, Protocol: infra.UDP, Port: vxlanPort, Why: "overlay data plane (VXLAN), among the nodes"},
-		{Name: "swarm-manager", To: manager, From: &nodes, Protocol: infra.TCP, Port: managerPort, Why: "Swarm manager, from the nodes"},
-		{Name: "consul", To: manager, From: &nodes, Protocol: infra.TCP, Port: consulPort, Why: "Consul, from the nodes"},
+		{Name: "swarm-manager", To: manager, From: &nodes, Containers: watchers, Protocol: infra.TCP, Port: managerPort, Why: "Swarm manager, from the nodes"},
+		{Name: "consul", To: manager, From: &nodes, Containers: &announcers, Protocol: infra.TCP, Port: consulPort, Why: "Consul, from the nodes"},
 	}
 }

@@ -23,6 +23,10 @@ chown -R ubuntu: /home/ubuntu/.ssh
 chmod 0700 /home/ubuntu/.ssh
 /usr/sbin/sshd
 
+# In place of systemd: load the stack's packet filter before the engine listens.
+filter=/etc/swarm-scale-filter.nft
+if [ -e "$filter" ]; then nft -f "$filter"; fi
+
 # The engine starts with the machine, as with Docker's package, configured or not.
 service docker start
 # In place of systemd: run the stack's own service, and restart it when it ends.

@@ -11,7 +11,7 @@ outside() { "$@"; }
 . "$(dirname "${BASH_SOURCE[0]}")/install-engine.sh"
 
 missing=()
-for pair in sshd:openssh-server sudo:sudo ip:iproute2 iptables:iptables curl:curl pkill:procps; do
+for pair in sshd:openssh-server sudo:sudo ip:iproute2 iptables:iptables nft:nftables curl:curl pkill:procps; do
 	command -v "${pair%%:*}" >/dev/null || missing+=("${pair#*:}")
 done
 [ -e /lib/lsb/init-functions ] || missing+=(lsb-base) # init scripts use it

@@ -18,13 +18,15 @@ fi
 # It uses the host's network. The engine calls Consul before it starts any container. While Consul is down, the host refuses the
 # call at once. Behind a published port the call would time out, and Consul would need a minute to return.
 own volume create --label swarm-scale consul-data >/dev/null
+# Nobody asks Consul by DNS or gRPC, so it does not listen there.
 # 1 is the multiplier for production. With the default, a single server needs 5 s to elect itself.
 # Its image starts as root, gives its data to the user of Consul, and goes on as that user.
 keep_container consul "$CONSUL_IMAGE" 384m --hostname consul --network host \
 	--cap-add CHOWN --cap-add DAC_OVERRIDE --cap-add FOWNER --cap-add SETGID --cap-add SETUID \
 	--volume consul-data:/consul/data "$CONSUL_IMAGE" \
 	agent -server -bootstrap -bind 127.0.0.1 -client "$PRIVATE_ADDRESS" -data-dir /consul/data \
-	-hcl 'disable_update_check = true' -hcl 'performance { raft_multiplier = 1 }'
+	-hcl 'disable_update_check = true' -hcl 'performance { raft_multiplier = 1 }' \
+	-hcl 'ports { dns = -1 }' -hcl 'ports { grpc_tls = -1 }'
 # The answer is the leader's address in quotes. Without a leader the quotes are empty.
 await consul "http://$PRIVATE_ADDRESS:$CONSUL_PORT/v1/status/leader" '"..*"'
 echo "consul: $CONSUL_IMAGE serves at $PRIVATE_ADDRESS:$CONSUL_PORT"

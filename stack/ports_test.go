@@ -1,0 +1,82 @@
+package stack_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"swarm-scale/app"
+	"swarm-scale/cluster/standalone"
+	"swarm-scale/infra"
+	"swarm-scale/settings"
+	"swarm-scale/topology"
+)
+
+// update makes TestPortsDocumentIsUpToDate write the table before it compares.
+var update = flag.Bool("update", false, "write the table of ports in docs/hosts.md from the description of traffic")
+
+// traffic returns the description that the stack makes security groups and packet filters of.
+func traffic(s settings.Settings) []infra.Rule {
+	return slices.Concat(standalone.Traffic(s), app.Traffic())
+}
+
+// TestPortsDocumentIsUpToDate holds that the table in docs/hosts.md is the description of traffic.
+func TestPortsDocumentIsUpToDate(t *testing.T) {
+	const path, begin, end = "../docs/hosts.md", "<!-- ports: make docs -->\n", "<!-- end of ports -->\n"
+	document, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, rest, found := strings.Cut(string(document), begin)
+	_, tail, closed := strings.Cut(rest, end)
+	if !found || !closed {
+		t.Fatalf("%s has no table of ports between %q and %q", path, begin, end)
+	}
+	want := head + begin + portsTable() + end + tail
+	if *update {
+		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if string(document) != want {
+		t.Errorf("the table of ports is out of date: make docs writes this one\n%s", portsTable())
+	}
+}
+
+// portsTable returns the table in Markdown, by port. The list of containers is with Interlock, which needs most.
+func portsTable() string {
+	rules := traffic(settings.Settings{LoadBalancer: settings.Interlock})
+	slices.SortStableFunc(rules, func(a, b infra.Rule) int { return a.Port - b.Port })
+	table := "| port | on | let in | of containers there | for |\n|---|---|---|---|---|\n" +
+		"| 22/tcp | every node | on AWS `operatorCidr`, else as the machine has it |  | SSH |\n"
+	for _, rule := range rules {
+		from, containers := "everybody", ""
+		if rule.From != nil {
+			from, containers = group(*rule.From), "none"
+		}
+		if rule.Containers != nil {
+			containers = "on " + group(*rule.Containers)
+		}
+		table += fmt.Sprintf("| %d/%s | %s | %s | %s | %s |\n", rule.Port, rule.Protocol, group(rule.To), from, containers, rule.Why)
+	}
+	return table
+}
+
+// group names the nodes of a group.
+func group(g infra.Group) string {
+	if len(g.Roles) == 0 {
+		return "every node"
+	}
+	names := map[topology.Role]string{
+		topology.Manager: "managers", topology.LoadBalancer: "load balancers", topology.Frontend: "frontends", topology.Worker: "workers", topology.Store: "stores",
+	}
+	var list []string
+	for _, role := range g.Roles {
+		list = append(list, names[role])
+	}
+	return strings.Join(list, ", ")
+}
