@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the tests need and this machine lacks, from the packages of a Debian-like system: Redis, PostgreSQL, Chromium,
-# HAProxy, a C compiler and a few tools. Without apt-get, or without the right to use it, it says what is missing and ends
+# HAProxy, a C compiler, login shells and a few tools. Without apt-get, or without the right to use it, it says what is missing and ends
 # well: the tests that need it are skipped, and say so.
 set -euo pipefail
 
@@ -14,6 +14,9 @@ command -v haproxy >/dev/null || missing+=(haproxy)
 command -v curl >/dev/null || missing+=(curl)
 command -v nft >/dev/null || missing+=(nftables)
 command -v ip >/dev/null || missing+=(iproute2)
+for shell in zsh fish tcsh ksh; do # a login user may have one
+	command -v "$shell" >/dev/null || missing+=("$shell")
+done
 command -v gcc >/dev/null || missing+=(gcc libc6-dev) # for the race detector
 [ "${#missing[@]}" -gt 0 ] || exit 0
 
