@@ -34,6 +34,7 @@ const (
 	keyOptionA              = "optionA"
 	keyOptionB              = "optionB"
 	keyAppendFsync          = "redisAppendfsync"
+	keyOverlay              = "overlayCidr"
 	keyVoteNames            = "voteNames"
 	keyTrustedProxies       = "trustedProxies"
 	keyConnections          = "connectionsPerAddress"
@@ -106,6 +107,7 @@ var defaults = map[string]string{
 	keyOptionA:              "Cats",
 	keyOptionB:              "Dogs",
 	keyAppendFsync:          "always",
+	keyOverlay:              "",
 	keyVoteNames:            "",
 	keyTrustedProxies:       "",
 	keyConnections:          "1000",

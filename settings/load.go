@@ -59,6 +59,7 @@ func Load(source Source) (Settings, error) {
 		s.Hosts, s.Nodes = r.hosts(topology.Names(counts), s.SSH.User)
 		s.Architecture = r.architectureOfHosts()
 	}
+	s.Overlay = r.overlay(s)
 	return s, errors.Join(r.faults...)
 }
 

@@ -127,6 +127,21 @@ func TestDefaultsAreTheWalkThrough(t *testing.T) {
 	}
 }
 
+// TestOverlayIsFixedIfSet holds the range of a new network, and that the settings tell whether somebody has set it.
+func TestOverlayIsFixedIfSet(t *testing.T) {
+	for _, test := range []struct {
+		set  string
+		want string
+	}{{"", "{10.77.0.0/22 false}"}, {" ", "{10.77.0.0/22 false}"}, {"10.77.0.0/22", "{10.77.0.0/22 true}"}, {"100.64.8.0/24", "{100.64.8.0/24 true}"}} {
+		values := onAWS()
+		values["overlayCidr"] = test.set
+		s, err := load(values)
+		if got := fmt.Sprint(s.Overlay); err != nil || got != test.want {
+			t.Errorf("%q: %s (%v), want %s", test.set, got, err, test.want)
+		}
+	}
+}
+
 func TestWayIn(t *testing.T) {
 	values := onAWS()
 	values["voteNames"], values["trustedProxies"] = " Vote.Example.ORG., vote2.example.org\n", "10.1.2.3/8,192.0.2.7\t2001:db8::1"
@@ -328,6 +343,26 @@ func TestMistakesAreReported(t *testing.T) {
 		"a private address that stays at home":  {onHosts, map[string]string{"hosts": strings.Replace(onHosts()["hosts"], "10.0.0.1", "127.0.0.1", 1)}, nil, "hosts[0].privateAddress", settings.Malformed},
 		"a private address of many":             {onHosts, map[string]string{"hosts": strings.Replace(onHosts()["hosts"], "10.0.0.1", "224.0.0.1", 1)}, nil, "hosts[0].privateAddress", settings.Malformed},
 		"an address with a number too large":    {onHosts, map[string]string{"hosts": strings.Replace(onHosts()["hosts"], `"address":"10.0.0.1"`, `"address":"10.0.0.256","privateAddress":"10.0.0.1"`, 1)}, nil, "hosts[0].address", settings.Malformed},
+		"overlay that is no range":              {onAWS, map[string]string{"overlayCidr": "10.88.0.1"}, nil, "overlayCidr", settings.Malformed},
+		"overlay of IPv6":                       {onAWS, map[string]string{"overlayCidr": "fd00::/64"}, nil, "overlayCidr", settings.Malformed},
+		"overlay with IPv4 in IPv6":             {onAWS, map[string]string{"overlayCidr": "::ffff:10.88.0.0/118"}, nil, "overlayCidr", settings.Malformed},
+		"overlay with host bits":                {onAWS, map[string]string{"overlayCidr": "10.88.1.0/22"}, nil, "overlayCidr", settings.Malformed},
+		"overlay in the VPC":                    {onAWS, map[string]string{"overlayCidr": "192.168.100.0/24"}, nil, "overlayCidr", settings.Conflict},
+		"overlay around the VPC":                {onAWS, map[string]string{"vpcCidr": "10.4.0.0/16", "subnetCidr": "10.4.5.0/24", "overlayCidr": "10.0.0.0/8"}, nil, "overlayCidr", settings.Conflict},
+		"VPC around the default overlay":        {onAWS, map[string]string{"vpcCidr": "10.77.0.0/16", "subnetCidr": "10.77.5.0/24"}, nil, "overlayCidr", settings.Conflict},
+		"overlay with a machine":                {onHosts, map[string]string{"overlayCidr": "10.0.0.0/28", "hosts": strings.Replace(onHosts()["hosts"], `"address":"10.0.0.1"`, `"address":"10.0.1.1"`, 1)}, nil, "overlayCidr", settings.Conflict},
+		"overlay with a machine's SSH address":  {onHosts, map[string]string{"overlayCidr": "10.99.0.0/24", "hosts": strings.Replace(onHosts()["hosts"], `"address":"10.0.0.1"`, `"address":"10.99.0.7","privateAddress":"10.0.0.1"`, 1)}, nil, "overlayCidr", settings.Conflict},
+		"machine in the default overlay":        {onHosts, map[string]string{"hosts": strings.Replace(onHosts()["hosts"], "10.0.0.1", "10.77.3.255", 1)}, nil, "overlayCidr", settings.Conflict},
+		"overlay where docker0 is":              {onAWS, map[string]string{"overlayCidr": "172.17.0.0/16"}, nil, "overlayCidr", settings.Conflict},
+		"overlay where other bridges are":       {onAWS, map[string]string{"overlayCidr": "172.31.255.0/24"}, nil, "overlayCidr", settings.Conflict},
+		"overlay around the bridges":            {onAWS, map[string]string{"overlayCidr": "172.16.0.0/12"}, nil, "overlayCidr", settings.Conflict},
+		"overlay on the internet":               {onAWS, map[string]string{"overlayCidr": "11.0.0.0/24"}, nil, "overlayCidr", settings.Conflict},
+		"overlay partly on the internet":        {onAWS, map[string]string{"overlayCidr": "10.0.0.0/7"}, nil, "overlayCidr", settings.Conflict},
+		"overlay of everything":                 {onAWS, map[string]string{"overlayCidr": "0.0.0.0/0"}, nil, "overlayCidr", settings.Conflict},
+		"link-local overlay":                    {onAWS, map[string]string{"overlayCidr": "169.254.0.0/16"}, nil, "overlayCidr", settings.Conflict},
+		"overlay of multicast":                  {onAWS, map[string]string{"overlayCidr": "224.0.0.0/8"}, nil, "overlayCidr", settings.Conflict},
+		"overlay too small":                     {onAWS, map[string]string{"overlayCidr": "10.88.0.0/29"}, nil, "overlayCidr", settings.OutOfRange},
+		"overlay too small for the frontends":   {onAWS, map[string]string{"overlayCidr": "10.88.0.0/24", "frontends": "126"}, nil, "overlayCidr", settings.OutOfRange},
 		"public hosts in words":                 {onHosts, map[string]string{"allowPublicHosts": "perhaps"}, nil, "allowPublicHosts", settings.Unknown},
 		"a port out of range":                   {onHosts, map[string]string{"hosts": strings.Replace(onHosts()["hosts"], `"address":"10.0.0.1"`, `"address":"10.0.0.1","port":70000`, 1)}, nil, "hosts[0].port", settings.OutOfRange},
 	} {
@@ -376,7 +411,13 @@ func TestUnusualValuesAreAccepted(t *testing.T) {
 			{"hosts": strings.Replace(onHosts()["hosts"], `"address":"10.0.0.1"`, `"address":"my_host.example","privateAddress":"10.0.0.1"`, 1)},
 			{"hosts": strings.Replace(onHosts()["hosts"], `"address":"10.0.0.1"`, `"address":"3com.example","privateAddress":"10.0.0.1","user":"john.doe"`, 1)},
 		}},
-		"load balancers": {onAWS, []map[string]string{{"loadBalancer": "interlock", "allowInterlock": "true"}, {"allowInterlock": "true"}}},
+		"overlays": {onAWS, []map[string]string{
+			{"overlayCidr": " 10.88.0.0/28\n"}, {"overlayCidr": "10.88.0.0/24", "frontends": "124"}, {"overlayCidr": "172.16.0.0/16"}, {"overlayCidr": "100.64.0.0/10"},
+			{"overlayCidr": "198.18.0.0/24"}, {"overlayCidr": "10.0.0.0/8"}, {"frontends": "180", "workers": "50"},
+			{"vpcCidr": "10.77.0.0/16", "subnetCidr": "10.77.5.0/24", "overlayCidr": "192.168.0.0/24"},
+		}},
+		"overlays besides hosts": {onHosts, []map[string]string{{"overlayCidr": "10.0.0.16/28"}, {"overlayCidr": "192.168.33.0/24"}}},
+		"load balancers":         {onAWS, []map[string]string{{"loadBalancer": "interlock", "allowInterlock": "true"}, {"allowInterlock": "true"}}},
 		"images": {onAWS, []map[string]string{
 			{"consulImage": "hashicorp/consul:1.9"}, {"consulImage": "consul@sha256:" + strings.Repeat("0", 64)}, {"consulImage": "consul:stable"},
 			{"postgresImage": "postgres:18.6"}, {"postgresImage": "postgres@sha256:" + strings.Repeat("0", 64)}, {"postgresImage": "registry.example.org:5000/pg:mine"},

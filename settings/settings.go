@@ -51,6 +51,7 @@ type Settings struct {
 	// Nodes are the nodes of the cluster in the address plan's order. On platform hosts their addresses are the listed machines'.
 	Nodes []topology.Node
 
+	Overlay      Overlay
 	Architecture string // of the machines' processors, as Go names it: amd64 or arm64
 	Images       Images
 	LoadBalancer LoadBalancer
@@ -66,6 +67,12 @@ type Settings struct {
 	LogAddresses     bool // the load balancer's log has the voters' addresses
 	PostgresPassword Secret
 	VoterKey         Secret // base64 of at least 32 random bytes; signs the voters' cookies
+}
+
+// Overlay is the address range of the network on which the members' containers are.
+type Overlay struct {
+	Range netip.Prefix // IPv4
+	Fixed bool         // somebody has set the range. Otherwise a network that exists keeps its own.
 }
 
 // Limits bound what one address may do: an IPv4 address, or the /64 of an IPv6 address.
