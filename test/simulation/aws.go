@@ -28,7 +28,7 @@ var ec2Zones = map[string][]string{
 func AWS() *Package {
 	return &Package{
 		Name:    "aws",
-		Version: "6.83.2",
+		Version: "6.83.4",
 		Resources: []*Resource{
 			vpc(), subnet(), internetGateway(), routeTable(), route(), routeTableAssociation(),
 			securityGroup(), groupRule("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"),

@@ -11,7 +11,7 @@ import (
 type Package struct {
 	// Name is the provider's package name, such as "aws".
 	Name string
-	// Version is the version the provider reports, such as "6.83.2".
+	// Version is the version the provider reports, such as "6.83.4".
 	Version string
 	// Resources are the resource types it knows. Any other type is an error.
 	Resources []*Resource
