@@ -156,6 +156,7 @@ jar=$(mktemp)
 trap 'rm -f "$jar"' EXIT
 cast() {
 	curl -fsS --max-time 5 -c "$jar" -b "$jar" -H 'Host: votingapp.local' "http://$(address interlock)/" -o /dev/null &&
+		sleep 1.1 && # a ballot that is younger does not count
 		curl -fsS --max-time 5 -c "$jar" -b "$jar" -H 'Host: votingapp.local' -d vote=a "http://$(address interlock)/" -o /dev/null
 }
 one_vote='"total":1[,}]'

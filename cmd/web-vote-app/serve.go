@@ -25,6 +25,7 @@ func serve(ctx context.Context, settings settings, log *slog.Logger) error {
 		Ballot:    settings.ballot,
 		Queue:     queue,
 		Key:       settings.voterKey,
+		BallotAge: settings.ballotAge,
 		Container: settings.container(),
 		Log:       log,
 		Metrics:   http.NewVoteMetrics(registry),

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"time"
+
 	"swarm-scale/poll"
 	"swarm-scale/poll/environment"
 	"swarm-scale/poll/http"
@@ -20,20 +22,24 @@ type settings struct {
 	password string      // REDIS_PASSWORD: that Redis's password; none if not set
 	voterKey []byte      // VOTER_KEY: base64 of at least 32 bytes, the same on all frontends; signs voters' cookies
 	ballot   poll.Ballot // OPTION_A, OPTION_B: the labels; Cats and Dogs if not set
-	listen   string      // LISTEN_ADDRESS: where voters are answered; :80 if not set
-	metrics  string      // METRICS_ADDRESS: where Prometheus is answered; :9090 if not set
+	// BALLOT_AGE: how many seconds a voter has to have had the ballot before a vote is taken; 1 if not set. With 0 a vote needs no
+	// ballot, also none of today.
+	ballotAge time.Duration
+	listen    string // LISTEN_ADDRESS: where voters are answered; :80 if not set
+	metrics   string // METRICS_ADDRESS: where Prometheus is answered; :9090 if not set
 }
 
 // readSettings reads and checks all of them.
 func readSettings(env *environment.Reader) settings {
 	s := settings{
-		name:     env.Member("frontend", "WEB_VOTE_NUMBER", "this frontend"),
-		queue:    env.Address("REDIS_ADDRESS", "the redis that has this frontend's queue"),
-		password: env.OptionalSecret("REDIS_PASSWORD"),
-		voterKey: env.Key("VOTER_KEY", "the secret that signs voters' cookies, the same on all frontends", http.KeySize),
-		ballot:   environment.Ballot(env),
-		listen:   env.Listen("LISTEN_ADDRESS", defaultListen),
-		metrics:  env.Listen("METRICS_ADDRESS", defaultMetrics),
+		name:      env.Member("frontend", "WEB_VOTE_NUMBER", "this frontend"),
+		queue:     env.Address("REDIS_ADDRESS", "the redis that has this frontend's queue"),
+		password:  env.OptionalSecret("REDIS_PASSWORD"),
+		voterKey:  env.Key("VOTER_KEY", "the secret that signs voters' cookies, the same on all frontends", http.KeySize),
+		ballot:    environment.Ballot(env),
+		ballotAge: time.Duration(env.Number("BALLOT_AGE", 1, 0, 3600)) * time.Second,
+		listen:    env.Listen("LISTEN_ADDRESS", defaultListen),
+		metrics:   env.Listen("METRICS_ADDRESS", defaultMetrics),
 	}
 	environment.CheckListeners(env, s.listen, s.metrics)
 	return s

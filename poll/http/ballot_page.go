@@ -27,8 +27,13 @@ const (
 	noticeQueueDown
 	noticeBusy
 	noticeHungUp
+	noticeTooEarly
+	noticeStaleBallot
 	noticeCount
 )
+
+// asksAgain reports whether the notice names the choice that the voter is asked to make again.
+func (n notice) asksAgain() bool { return n == noticeTooEarly || n == noticeStaleBallot }
 
 // sentence is the notice in words, its HTTP status, and the reason by which metrics count the vote as refused.
 func (n notice) sentence() (text string, status int, reason string) {
@@ -62,6 +67,11 @@ func (n notice) sentence() (text string, status int, reason string) {
 	case noticeHungUp:
 		return "Sorry, your vote was not counted: your browser had hung up before we came to it. Please choose again.",
 			http.StatusServiceUnavailable, "hung_up"
+	case noticeTooEarly:
+		return "Your vote was not counted yet: it came sooner than anybody can read a ballot.", http.StatusConflict, "too_early"
+	case noticeStaleBallot:
+		return "Your vote was not counted yet: your ballot was more than a day old, or your browser did not send it. This is a fresh " +
+			"one. If this comes back, allow cookies for this site.", http.StatusConflict, "stale_ballot"
 	case noticeBusy:
 		return "Sorry, there are too many voters at this moment, and your vote was not counted. Please choose again in " +
 			"a few seconds.", http.StatusServiceUnavailable, "busy"
@@ -69,8 +79,8 @@ func (n notice) sentence() (text string, status int, reason string) {
 	return "", http.StatusOK, ""
 }
 
-// ballotPage is the vote page for a voter with this choice, under this notice.
-func ballotPage(options VoteOptions, choice poll.Choice, n notice, style string) g.Node {
+// ballotPage is the vote page for a voter in this state.
+func ballotPage(options VoteOptions, state ballotState, style string) g.Node {
 	ballot := options.Ballot
 	question := ballot.Label(poll.A) + " or " + ballot.Label(poll.B) + "?"
 	return layout(frame{
@@ -81,12 +91,12 @@ func ballotPage(options VoteOptions, choice poll.Choice, n notice, style string)
 		main: g.Group{
 			h.H1(g.Text(question)), newline,
 			h.P(h.Class("lead"), g.Text("You have one vote. Change it as often as you like: your latest choice counts.")), newline,
-			noticeBox(ballot, choice, n), newline,
+			noticeBox(ballot, state), newline,
 			h.Form(h.Class("ballot"), h.Method("post"), h.Action("/"), newline,
 				h.FieldSet(newline,
 					h.Legend(h.Class("unseen"), g.Text("Your choice")), newline,
-					optionButton(ballot, poll.A, choice), newline,
-					optionButton(ballot, poll.B, choice), newline,
+					optionButton(ballot, poll.A, state), newline,
+					optionButton(ballot, poll.B, state), newline,
 				), newline,
 			),
 		},
@@ -94,10 +104,13 @@ func ballotPage(options VoteOptions, choice poll.Choice, n notice, style string)
 }
 
 // noticeBox is what is said above the ballot, or nothing.
-func noticeBox(ballot poll.Ballot, choice poll.Choice, n notice) g.Node {
-	text, status, _ := n.sentence()
-	if n == noticeThanks {
-		text = fmt.Sprintf("Thank you! Your vote for %s is in.", ballot.Label(choice))
+func noticeBox(ballot poll.Ballot, page ballotState) g.Node {
+	text, status, _ := page.notice.sentence()
+	if page.notice == noticeThanks {
+		text = fmt.Sprintf("Thank you! Your vote for %s is in.", ballot.Label(page.choice))
+	}
+	if page.notice.asksAgain() {
+		text += fmt.Sprintf(" Please choose %s again.", ballot.Label(page.wanted))
 	}
 	if text == "" {
 		return nil
@@ -110,8 +123,8 @@ func noticeBox(ballot poll.Ballot, choice poll.Choice, n notice) g.Node {
 }
 
 // optionButton is one option, to be pressed.
-func optionButton(ballot poll.Ballot, option, chosen poll.Choice) g.Node {
-	state := "Vote"
+func optionButton(ballot poll.Ballot, option poll.Choice, page ballotState) g.Node {
+	state, chosen := "Vote", page.choice
 	switch {
 	case option == chosen:
 		state = "✓ Your choice"
@@ -120,6 +133,7 @@ func optionButton(ballot poll.Ballot, option, chosen poll.Choice) g.Node {
 	}
 	return h.Button(h.Class("option "+option.String()), h.Type("submit"), h.Name("vote"), h.Value(option.String()),
 		h.Aria("pressed", strconv.FormatBool(option == chosen)),
+		g.If(option == page.wanted, h.AutoFocus()), // the Enter key alone repeats the choice
 		h.Span(h.Class("label"), g.Text(ballot.Label(option))),
 		h.Span(h.Class("state"), g.Text(state)))
 }

@@ -152,13 +152,12 @@ var (
 )
 
 func cookieAttributes(secure bool) string {
-	empty := http.Cookie{
-		Name:     cookieName,
-		Path:     "/",
-		MaxAge:   int(cookieLife.Seconds()),
-		HttpOnly: true,
-		SameSite: http.SameSiteLaxMode,
-		Secure:   secure,
-	}
+	empty := ownCookie(cookieLife)
+	empty.Secure = secure
 	return strings.TrimPrefix(empty.String(), cookieName+"=")
+}
+
+// ownCookie is an empty cookie with the attributes that all of ours have.
+func ownCookie(life time.Duration) http.Cookie {
+	return http.Cookie{Name: cookieName, Path: "/", MaxAge: int(life.Seconds()), HttpOnly: true, SameSite: http.SameSiteLaxMode}
 }

@@ -39,6 +39,8 @@ type VoteOptions struct {
 	Container string
 	Log       *slog.Logger
 	Metrics   *VoteMetrics
+	// BallotAge is how long a voter has to have had the ballot before a vote is taken. If it is 0 or less, a vote needs no ballot.
+	BallotAge time.Duration
 	// Now is the clock; time.Now if nil.
 	Now func() time.Time
 }
@@ -61,9 +63,10 @@ type VoteApp struct {
 type ballotState struct {
 	choice poll.Choice
 	notice notice
+	wanted poll.Choice // that the voter is asked to choose again; poll.None for most notices
 }
 
-// NewVoteApp makes the vote page. There are few different pages (three choices times the notices), so all are rendered and
+// NewVoteApp makes the vote page. There are few different pages (three choices times the notices, some with the wanted choice), so all are rendered and
 // compressed here, once.
 func NewVoteApp(options VoteOptions) (*VoteApp, error) {
 	seal, err := newSeal(options.Key)
@@ -109,9 +112,15 @@ func (a *VoteApp) renderPages() error {
 	}
 	for _, choice := range []poll.Choice{poll.None, poll.A, poll.B} {
 		for n := range noticeCount {
-			a.ballots[ballotState{choice, n}], err = render(ballotPage(a.options, choice, n, style), style, "")
-			if err != nil {
-				return err
+			wanted := []poll.Choice{poll.None}
+			if n.asksAgain() {
+				wanted = []poll.Choice{poll.A, poll.B}
+			}
+			for _, want := range wanted {
+				state := ballotState{choice, n, want}
+				if a.ballots[state], err = render(ballotPage(a.options, state, style), style, ""); err != nil {
+					return err
+				}
 			}
 		}
 	}
@@ -139,8 +148,11 @@ func (a *VoteApp) serveBallot(w http.ResponseWriter, r *http.Request) {
 	if err != nil && !errors.Is(err, errDuplicateCookie) {
 		card = a.welcome(w, r)
 	}
+	if err == nil {
+		a.renew(w, r, card.voter)
+	}
 	a.options.Metrics.pages.Inc()
-	a.ballots[ballotState{card.choice, noticeNone}].send(w, r, http.StatusOK)
+	a.ballots[ballotState{choice: card.choice}].send(w, r, http.StatusOK)
 }
 
 // serveVote takes a vote: it answers with success only after the queue has it.
@@ -164,6 +176,10 @@ func (a *VoteApp) serveVote(w http.ResponseWriter, r *http.Request) {
 		// one.
 		a.welcome(w, r)
 		a.refuse(w, r, poll.None, noticeNoCookie)
+		return
+	}
+	if wrong := a.checkBallot(w, r, card.voter); wrong != noticeNone {
+		a.refuseWanted(w, r, ballotState{card.choice, wrong, choice})
 		return
 	}
 
@@ -199,7 +215,7 @@ func (a *VoteApp) serveVote(w http.ResponseWriter, r *http.Request) {
 	a.options.Metrics.accepted.Inc()
 	card.choice, card.last = vote.Choice, vote.CastAt
 	a.seal.setCard(w, r, card)
-	a.ballots[ballotState{card.choice, noticeThanks}].send(w, r, http.StatusOK)
+	a.ballots[ballotState{choice: card.choice, notice: noticeThanks}].send(w, r, http.StatusOK)
 }
 
 // welcome makes a new voter of a browser that has no cookie of ours.
@@ -208,6 +224,7 @@ func (a *VoteApp) welcome(w http.ResponseWriter, r *http.Request) voterCard {
 	a.options.Metrics.newVoters.Inc()
 	w.Header()[NewVoterHeader] = newVoterMark
 	a.seal.setCard(w, r, card)
+	a.handOut(w, r, card.voter)
 	return card
 }
 
@@ -215,12 +232,17 @@ var newVoterMark = []string{"1"}
 
 // refuse answers with the ballot and the sentence that says why the vote was not taken.
 func (a *VoteApp) refuse(w http.ResponseWriter, r *http.Request, choice poll.Choice, n notice) {
-	_, status, reason := n.sentence()
+	a.refuseWanted(w, r, ballotState{choice: choice, notice: n})
+}
+
+// refuseWanted is refuse for any page.
+func (a *VoteApp) refuseWanted(w http.ResponseWriter, r *http.Request, state ballotState) {
+	_, status, reason := state.notice.sentence()
 	a.options.Metrics.refused.WithLabelValues(reason).Inc()
 	if status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", strconv.Itoa(retryAfter))
 	}
-	a.ballots[ballotState{choice, n}].send(w, r, status)
+	a.ballots[state].send(w, r, status)
 }
 
 // serveHealth says whether this program works. Without its queue it does not, so Redis must take a write.

@@ -59,7 +59,7 @@ func startWithoutWorker(t testing.TB, variables ...string) *system {
 		redis := redistest.Start(t)
 		s.redis = append(s.redis, redis)
 		s.frontends = append(s.frontends, programtest.Start(t, programtest.WebVoteApp, append(variables,
-			fmt.Sprintf("WEB_VOTE_NUMBER=%02d", i), "REDIS_ADDRESS="+redis.Address, "VOTER_KEY="+programtest.VoterKey)...))
+			fmt.Sprintf("WEB_VOTE_NUMBER=%02d", i), "REDIS_ADDRESS="+redis.Address, "VOTER_KEY="+programtest.VoterKey, "BALLOT_AGE=0")...))
 	}
 	s.results = programtest.Start(t, programtest.ResultsApp, append(variables, s.database...)...)
 	return s

@@ -184,7 +184,8 @@ func TestWrongSettings(t *testing.T) {
 		{"vote app, nothing set", "web-vote-app", nil, nil, []string{
 			"WEB_VOTE_NUMBER is not set", "for instance 01", "REDIS_ADDRESS is not set", "VOTER_KEY is not set", "openssl rand -base64 32"}},
 		{"vote app, all wrong", "web-vote-app", nil, []string{"WEB_VOTE_NUMBER=1", "VOTER_KEY=c2hvcnQ=", "OPTION_A=Cats",
-			"OPTION_B=Cats", "LISTEN_ADDRESS=80", "METRICS_ADDRESS=:99999", "REDIS_ADDRESS=redis01"}, []string{
+			"OPTION_B=Cats", "LISTEN_ADDRESS=80", "METRICS_ADDRESS=:99999", "REDIS_ADDRESS=redis01", "BALLOT_AGE=1s"}, []string{
+			`BALLOT_AGE is "1s"`,
 			`WEB_VOTE_NUMBER is "1"`, "VOTER_KEY (not shown) has 5 bytes, want at least 32", `OPTION_B is "Cats", which is the same`,
 			`LISTEN_ADDRESS is "80"`, `METRICS_ADDRESS is ":99999"`, `REDIS_ADDRESS is "redis01"`}},
 		{"vote app, key not base64", "web-vote-app", nil, []string{"WEB_VOTE_NUMBER=01", "VOTER_KEY=hush-hush!"}, []string{

@@ -78,7 +78,7 @@ func parallelUnlessFull(t *testing.T) {
 func startFrontend(t testing.TB, redis *redistest.Server) *programtest.Program {
 	t.Helper()
 	return programtest.Start(t, programtest.WebVoteApp, "WEB_VOTE_NUMBER=01",
-		"REDIS_ADDRESS="+redis.Address, "VOTER_KEY="+programtest.VoterKey)
+		"REDIS_ADDRESS="+redis.Address, "VOTER_KEY="+programtest.VoterKey, "BALLOT_AGE=0")
 }
 
 // databaseVariables are the environment variables for a database.

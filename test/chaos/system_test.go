@@ -51,7 +51,7 @@ func (s *system) addFrontend(t testing.TB) *programtest.Program {
 	server := redistest.Start(t, "--appendfsync", "always")
 	s.redis = append(s.redis, server)
 	frontend := programtest.Start(t, programtest.WebVoteApp, fmt.Sprintf("WEB_VOTE_NUMBER=%02d", len(s.redis)),
-		"REDIS_ADDRESS="+server.Address, "VOTER_KEY="+programtest.VoterKey)
+		"REDIS_ADDRESS="+server.Address, "VOTER_KEY="+programtest.VoterKey, "BALLOT_AGE=0")
 	s.frontends = append(s.frontends, frontend)
 	return frontend
 }

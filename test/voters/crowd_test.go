@@ -82,12 +82,18 @@ func (q *queue) lose() {
 // startPoll serves the real vote page on a queue, and the queue's tally as results.
 func startPoll(t *testing.T) (*queue, Site) {
 	t.Helper()
+	return startPollWithBallots(t, 0)
+}
+
+// startPollWithBallots is startPoll with a vote page that takes no vote from a younger ballot.
+func startPollWithBallots(t *testing.T, age time.Duration) (*queue, Site) {
+	t.Helper()
 	ballot, err := poll.NewBallot("Cats", "Dogs")
 	if err != nil {
 		t.Fatal(err)
 	}
 	q := &queue{latest: map[poll.VoterID]poll.Vote{}}
-	app, err := pollhttp.NewVoteApp(pollhttp.VoteOptions{Ballot: ballot, Queue: q, Key: []byte(strings.Repeat("k", 32)), Container: "frontend01"})
+	app, err := pollhttp.NewVoteApp(pollhttp.VoteOptions{Ballot: ballot, Queue: q, Key: []byte(strings.Repeat("k", 32)), Container: "frontend01", BallotAge: age})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -217,6 +223,29 @@ func TestObservation(t *testing.T) {
 	}
 	if later := o.Since(begun.Add(5 * time.Second)); later.Good != 1 || later.Bad != 0 || later.Silence != time.Second {
 		t.Errorf("after 5 s: %s", later)
+	}
+}
+
+// TestVotersReadTheBallot holds that a voter waits for as long as the vote page wants, once, and that one who gives up has not voted.
+func TestVotersReadTheBallot(t *testing.T) {
+	_, site := startPollWithBallots(t, time.Second)
+	var books Books
+	v, err := books.NewVoter()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if answer := v.Look(t.Context(), site); answer.Err() != nil {
+		t.Fatal(answer.Err())
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if answer := v.Vote(gone, site, poll.A); answer.Kind != Unanswered || v.Possible() != Only(poll.None) {
+		t.Errorf("a voter who gives up: %v; possible are %s", answer.Err(), v.Possible())
+	}
+	for _, choice := range poll.Choices() {
+		if answer := v.Vote(t.Context(), site, choice); answer.Err() != nil {
+			t.Errorf("a vote for %s: %v", choice, answer.Err())
+		}
 	}
 }
 

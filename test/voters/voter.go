@@ -11,6 +11,7 @@ import (
 	"net/http/cookiejar"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -22,8 +23,12 @@ import (
 // Patience is how long a voter waits for an answer: longer than the vote page takes to say that it cannot take a vote.
 const Patience = 6 * time.Second
 
-// cookieName is the voter's cookie.
-const cookieName = "voter"
+const (
+	cookieName       = "voter"  // the voter's cookie
+	ballotCookieName = "ballot" // says when the voter got the ballot
+	// readingTime is how long a voter reads a new ballot. The vote page takes no vote within a second.
+	readingTime = 1100 * time.Millisecond
+)
 
 // Site is where a vote page is.
 type Site struct {
@@ -44,6 +49,7 @@ type Voter struct {
 	busy      sync.Mutex
 	jar       *cookiejar.Jar
 	cookie    *http.Cookie // the latest
+	reads     time.Time    // until then the voter reads the ballot
 }
 
 // NewVoter adds a voter with the default Patience to the books. The voter has not opened the vote page.
@@ -116,12 +122,28 @@ func (v *Voter) Look(ctx context.Context, site Site) Answer {
 func (v *Voter) Vote(ctx context.Context, site Site, choice poll.Choice) Answer {
 	v.busy.Lock()
 	defer v.busy.Unlock()
+	if err := v.read(ctx); err != nil {
+		now := time.Now()
+		return Answer{Request: "vote", Kind: Unanswered, Reason: reason(err), Begun: now, End: now}
+	}
 	v.Sent(choice)
 	answer := v.ask(ctx, site, choice)
 	if answer.Kind == Good {
 		v.Acknowledged(choice)
 	}
 	return answer
+}
+
+// read waits until the voter has read the ballot.
+func (v *Voter) read(ctx context.Context) error {
+	timer := time.NewTimer(time.Until(v.reads))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // containerLine is in the last line of the vote page.
@@ -184,6 +206,9 @@ func (v *Voter) exchange(ctx context.Context, site Site, choice poll.Choice, ans
 	}
 	defer func() { _ = response.Body.Close() }() // it was read to its end, or the connection is broken
 	v.jar.SetCookies(page, response.Cookies())
+	if slices.ContainsFunc(response.Cookies(), func(cookie *http.Cookie) bool { return cookie.Name == ballotCookieName }) {
+		v.reads = time.Now().Add(readingTime)
+	}
 	for _, cookie := range v.jar.Cookies(page) {
 		if cookie.Name == cookieName {
 			v.cookie = cookie
