@@ -69,29 +69,38 @@ func (n *Node) Run(ctx *pulumi.Context, name string, script Script, options ...p
 		[]pulumi.ResourceOption{pulumi.Provider(n.commands), pulumi.DependsOn(n.Reachable), pulumi.DeletedWith(n.Presence)}, options)...)
 }
 
-// standardInput returns what bash reads: head.sh, the variables, quoted for the shell and sorted by name, and the script. Braces
-// surround it. So bash reads everything before it runs anything. No command of the script reads the rest of the script as its own
-// input, and a script that is cut off does not run.
+// standardInput returns what bash reads.
 //
 // The machine's identity is one of the variables. So when a machine takes another one's place, the script runs again. That is an
 // update and no replacement, because nothing on the old machine is left to be deleted.
 func (s Script) standardInput(identity pulumi.StringInput) pulumi.StringOutput {
-	variables := maps.Clone(s.Variables)
-	if variables == nil {
-		variables = map[string]pulumi.StringInput{}
-	}
-	variables["SWARM_SCALE_MACHINE"] = identity
-	names := slices.Sorted(maps.Keys(variables))
-	values := pulumi.StringArray{}
+	names := slices.Sorted(maps.Keys(s.Variables))
+	values := pulumi.StringArray{identity}
 	for _, name := range names {
-		values = append(values, variables[name])
+		values = append(values, s.Variables[name])
 	}
 	return values.ToStringArrayOutput().ApplyT(func(values []string) string {
-		var text strings.Builder
-		text.WriteString("{\n" + Head)
+		variables := map[string]string{}
 		for i, name := range names {
-			text.WriteString("export " + name + "=" + shellescape.Quote(values[i]) + "\n")
+			variables[name] = values[i+1]
 		}
-		return text.String() + s.Text + "\n}\n"
+		return compose(s.Text, variables, values[0])
 	}).(pulumi.StringOutput)
+}
+
+// compose returns what bash reads: head.sh, the variables, quoted for the shell and sorted by name, and the script. Braces
+// surround it. So bash reads everything before it runs anything. No command of the script reads the rest of the script as its own
+// input, and a script that is cut off does not run.
+func compose(script string, variables map[string]string, identity string) string {
+	variables = maps.Clone(variables)
+	if variables == nil {
+		variables = map[string]string{}
+	}
+	variables["SWARM_SCALE_MACHINE"] = identity
+	var text strings.Builder
+	text.WriteString("{\n" + Head)
+	for _, name := range slices.Sorted(maps.Keys(variables)) {
+		text.WriteString("export " + name + "=" + shellescape.Quote(variables[name]) + "\n")
+	}
+	return text.String() + script + "\n}\n"
 }

@@ -41,6 +41,7 @@ type Node struct {
 	privateKey settings.Secret // empty: the SSH agent
 	keyFile    string          // empty: the SSH agent
 	commands   *command.Provider
+	shell      Shell
 }
 
 // Machines is the component of the nodes of a stack, and of the network that they are in.
@@ -60,6 +61,8 @@ type Demands struct {
 	// "delete" when the machine leaves the stack. With "create", when the machine joins, it refuses one on which another
 	// deployment left something.
 	GiveBack func(*Node) Script
+	// Shell runs the scripts of resource hooks.
+	Shell Shell
 }
 
 // New makes or takes the machines of the settings.
@@ -89,6 +92,7 @@ func New(ctx *pulumi.Context, s settings.Settings, demands Demands) (*Machines, 
 	}
 	addresses := pulumi.StringMap{}
 	for _, node := range machines.Nodes {
+		node.shell = demands.Shell
 		addresses[node.Name] = node.PublicAddress
 	}
 	return machines, ctx.RegisterResourceOutputs(machines, pulumi.Map{"publicAddresses": addresses})

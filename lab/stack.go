@@ -255,6 +255,7 @@ func (s *Stack) ask(ctx context.Context, folder string, input io.Reader, argumen
 // command returns a command that runs Pulumi with the lab's state and passphrase.
 func (s *Stack) command(ctx context.Context, folder string, arguments ...string) *exec.Cmd {
 	command := exec.CommandContext(ctx, "pulumi", arguments...)
+	endByItself(command, s.lab.say)
 	command.Dir = folder
 	// Pulumi prefers the passphrase in PULUMI_CONFIG_PASSPHRASE to the one in a file.
 	command.Env = append(slices.DeleteFunc(os.Environ(), func(variable string) bool {

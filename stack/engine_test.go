@@ -23,11 +23,18 @@ import (
 // stack's and the differing ones.
 func simulated(t testing.TB, differing map[string]any) *harness.Stack {
 	t.Helper()
+	return simulatedWith(t, differing, func(*harness.Options) {})
+}
+
+// simulatedWith is simulated with changed options.
+func simulatedWith(t testing.TB, differing map[string]any, change func(*harness.Options)) *harness.Stack {
+	t.Helper()
 	options, err := rehearsal.Options(rehearsal.World(0), t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
 	maps.Copy(options.Config, differing)
+	change(&options)
 	return harness.Test(t, options)
 }
 

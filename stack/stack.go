@@ -18,7 +18,14 @@ import (
 
 // Deploy describes a stack: settings, machines, cluster, application, outputs. If settings are invalid, it registers no resource, and
 // the error joins all faults.
-func Deploy(ctx *pulumi.Context) error {
+func Deploy(ctx *pulumi.Context) error { return Program(infra.SSH)(ctx) }
+
+// Program is Deploy with another way to run the scripts of resource hooks on nodes.
+func Program(shell infra.Shell) pulumi.RunFunc {
+	return func(ctx *pulumi.Context) error { return deploy(ctx, shell) }
+}
+
+func deploy(ctx *pulumi.Context, shell infra.Shell) error {
 	s, err := readSettings(ctx)
 	if err != nil {
 		return err
@@ -27,6 +34,7 @@ func Deploy(ctx *pulumi.Context) error {
 		Traffic:   slices.Concat(standalone.Traffic(s), app.Traffic()),
 		KeepsData: app.KeepsData(),
 		GiveBack:  standalone.GiveBack,
+		Shell:     shell,
 	})
 	if err != nil {
 		return err

@@ -24,7 +24,7 @@ func (e Engine) Run(ctx *pulumi.Context, w cluster.Workload, parent pulumi.Resou
 	for _, port := range w.Ports {
 		arguments.Ports = append(arguments.Ports.(docker.ContainerPortArray), docker.ContainerPortArgs{Internal: pulumi.Int(port.Inside), External: pulumi.Int(port.Outside)})
 	}
-	return Start(ctx, w, arguments, needs, e.on(w.Node, inside)...)
+	return Start(ctx, w, arguments, needs, e.on(w.Node, inside, pulumi.ResourceHooks(e.Hooks))...)
 }
 
 // Start makes a workload's container.

@@ -23,9 +23,13 @@ const (
 	LogFiles  = "3"
 )
 
+// OwnEndpoint is the DOCKER_HOST of a node's own engine, on the node.
+const OwnEndpoint = "unix:///var/run/docker.sock"
+
 // Engine is a node's own Docker Engine.
 type Engine struct {
 	Provider *docker.Provider
+	Hooks    *pulumi.ResourceHookBinding
 	Ready    []pulumi.Resource // must exist before the engine is used
 }
 

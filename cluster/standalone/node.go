@@ -89,7 +89,8 @@ func (c *swarm) newEngine(ctx *pulumi.Context, node *infra.Node) (engine.Engine,
 	if err != nil {
 		return engine.Engine{}, err
 	}
-	return engine.Engine{Provider: provider, Ready: []pulumi.Resource{configured}}, nil
+	hooks, err := engine.NewHooks(ctx, node.Name, node, engine.OwnEndpoint)
+	return engine.Engine{Provider: provider, Hooks: hooks, Ready: []pulumi.Resource{configured}}, err
 }
 
 // GiveBack returns the script that undoes what the cluster did to a node. With the argument "create" it changes nothing, and fails

@@ -20,7 +20,7 @@ const overlayName = "mynet"
 // Another range replaces the network and every container on it. So a network that exists keeps its range unless somebody sets one.
 func (c *swarm) newOverlay(ctx *pulumi.Context, members pulumi.Resource) (*docker.Network, error) {
 	options := []pulumi.ResourceOption{
-		pulumi.Provider(c.provider), c.inside,
+		pulumi.Provider(c.provider), pulumi.ResourceHooks(c.hooks), c.inside,
 		pulumi.DependsOn([]pulumi.Resource{members}),
 		pulumi.DeletedWith(c.first().Presence),
 		pulumi.ReplacementTrigger(c.generation),

@@ -178,6 +178,7 @@ func fakeDocker(t *testing.T) (folder string, asked func() string) {
 	script := `#!/bin/sh
 echo "$@" >>` + log + `
 case "$1 $2" in
+"inspect --type") [ -e ` + folder + `/label ] && cat ` + folder + `/labels ;;
 "inspect --format") cat ` + folder + `/label 2>/dev/null ;;
 "inspect swarm-agent") [ -e ` + folder + `/label ] ;;
 "run --detach") for a; do case $a in swarm-scale.command=*) echo "${a#*=}" >` + folder + `/label ;; esac; done ;;
@@ -185,6 +186,9 @@ case "$1 $2" in
 esac
 `
 	if err := os.WriteFile(filepath.Join(folder, "docker"), []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, "labels"), []byte(`{"swarm-scale":""}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return folder, func() string {
@@ -332,6 +336,17 @@ func TestUnchangedContainerKeepsRunning(t *testing.T) {
 	}
 	if started, _ := os.ReadFile(engine); strings.Count(string(started), "start") != 1 {
 		t.Errorf("with Consul's data of another generation, two runs start the engine so:\n%s", started)
+	}
+	// A container of somebody else stays.
+	if err := os.WriteFile(filepath.Join(folder, "labels"), []byte("{}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	output, err := run(t, ports()+containerScript+"keep_container swarm-agent swarm:1.2.7 48m swarm:1.2.7", "", folder)
+	if theirs := asked(); err == nil || !strings.Contains(output, "a container named swarm-agent that is not this stack's") || strings.Contains(theirs, "rm ") {
+		t.Errorf("%v: %s\na container of somebody else: it asks\n%s", err, output, theirs)
+	}
+	if err := os.WriteFile(filepath.Join(folder, "labels"), []byte(`{"swarm-scale":""}`), 0o600); err != nil {
+		t.Fatal(err)
 	}
 	if deleted := join("delete", "swarm:1.2.8"); !strings.Contains(deleted, "rm --force --volumes swarm-agent") || strings.Contains(deleted, "run ") {
 		t.Errorf("delete asks\n%s", deleted)

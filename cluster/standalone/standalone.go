@@ -29,6 +29,7 @@ type swarm struct {
 
 	generation pulumi.StringOutput // of Consul's data
 	provider   *docker.Provider    // the Swarm manager
+	hooks      *pulumi.ResourceHookBinding
 	overlay    *docker.Network
 }
 
@@ -58,6 +59,9 @@ func New(ctx *pulumi.Context, s settings.Settings, machines *infra.Machines) (cl
 		return nil, err
 	}
 	if c.provider, err = engine.NewProvider(ctx, "swarm", c.first(), c.inside); err != nil {
+		return nil, err
+	}
+	if c.hooks, err = engine.NewHooks(ctx, "swarm", c.first(), c.ManagerURL()); err != nil {
 		return nil, err
 	}
 	if c.overlay, err = c.newOverlay(ctx, members); err != nil {

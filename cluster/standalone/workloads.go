@@ -52,14 +52,14 @@ func (c *swarm) start(ctx *pulumi.Context, w cluster.Workload, parent pulumi.Res
 		return nil, err
 	}
 	arguments := engine.Arguments(w, needs)
-	arguments.Envs = append(pulumi.ToStringArray([]string{"constraint:node==" + w.Node.Name}), engine.Environment(w)...)
+	arguments.Envs = append(pulumi.ToStringArray([]string{engine.Constraint(w.Node)}), engine.Environment(w)...)
 	// Through the manager NetworksAdvanced fails: it disconnects a default network that does not exist.
 	arguments.NetworkMode = c.overlay.Name.ToStringPtrOutput()
 	ports, options := published(w)
 	arguments.Ports = ports
 	needs.After = append(needs.After, c.overlay)
 	return engine.Start(ctx, w, arguments, needs, append(append(options, w.Node.Follow()...),
-		pulumi.Provider(c.provider), inside,
+		pulumi.Provider(c.provider), pulumi.ResourceHooks(c.hooks), inside,
 		// A network with containers cannot be deleted.
 		pulumi.ReplaceWith([]pulumi.Resource{c.overlay, w.Node.Machine}),
 	)...)
@@ -88,7 +88,7 @@ func published(w cluster.Workload) (docker.ContainerPortArray, []pulumi.Resource
 func (c *swarm) Script(ctx *pulumi.Context, name string, about *cluster.Running, script infra.Script, options ...pulumi.ResourceOption) (pulumi.Resource, error) {
 	node, host := c.first(), c.ManagerURL()
 	if about != nil {
-		node, host = about.Node, "unix:///var/run/docker.sock"
+		node, host = about.Node, engine.OwnEndpoint
 	}
 	script.Text = "WORKLOADS_HOST=" + host + "\n" + workloadsScript + script.Text
 	return node.Run(ctx, name, script, options...)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"os/exec"
@@ -60,6 +61,7 @@ type system struct {
 	chain    harness.Chain
 	report   Report
 	log      *os.File // the output of Pulumi and the lab
+	lines    lineWatch
 }
 
 // missing has a line for every part that a run needs and this machine lacks.
@@ -129,7 +131,7 @@ func (s *system) open(t *testing.T) {
 	s.pulumi = harness.Test(t, harness.Options{
 		Program: stack.Deploy, Project: filepath.Join(s.source, "Pulumi.yaml"), Stack: "lab",
 		Config: config, Secrets: map[string]string{"postgresPassword": postgresPassword, "voterKey": voterKey},
-		Plugins: true, Parallel: 32, Log: s.log,
+		Plugins: true, Parallel: 32, Log: io.MultiWriter(s.log, &s.lines),
 	})
 }
 

@@ -35,6 +35,8 @@ import (
 type Options struct {
 	// Program is the Pulumi program. Required.
 	Program pulumi.RunFunc
+	// InWorld returns the program for the world that a stack is in. It takes the place of Program.
+	InWorld func(*simulation.World) pulumi.RunFunc
 	// Project is the path of a Pulumi.yaml. Its name, declared settings and defaults apply, and the relative paths of build
 	// contexts start from its folder. Without it the project is named "simulation" and declares no settings.
 	Project string
@@ -114,7 +116,7 @@ func closeAfter(t testing.TB, s *Stack) *Stack {
 
 // New prepares a stack with nothing in it. Close it when done. The error is ErrNoCLI where there is no Pulumi CLI.
 func New(ctx context.Context, options Options) (*Stack, error) {
-	if options.Program == nil {
+	if options.Program == nil && options.InWorld == nil {
 		return nil, errors.New("harness.Options has no Program")
 	}
 	if options.Plugins && (options.World != nil || options.Project == "") {
@@ -128,6 +130,9 @@ func New(ctx context.Context, options Options) (*Stack, error) {
 	}
 	if options.Log == nil {
 		options.Log = io.Discard
+	}
+	if options.InWorld != nil {
+		options.Program = options.InWorld(options.World)
 	}
 	s := &Stack{World: options.World, options: options}
 	if err := s.create(ctx); err != nil {
@@ -145,6 +150,9 @@ func (s *Stack) Clone(t testing.TB) *Stack {
 		t.Fatal("a stack of installed plugins has no world that could be cloned")
 	}
 	clone := &Stack{World: s.World.Clone(), options: s.options, project: s.project, cli: new(*s.cli)}
+	if clone.options.InWorld != nil {
+		clone.options.Program = clone.options.InWorld(clone.World)
+	}
 	if err := clone.copy(t.Context(), s.dir); err != nil {
 		t.Fatal(errors.Join(err, clone.Close()))
 	}

@@ -18,6 +18,8 @@ import (
 	"regexp"
 	"time"
 
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
 	"swarm-scale/stack"
 	"swarm-scale/test/harness"
 	"swarm-scale/test/simulation"
@@ -84,7 +86,7 @@ func Options(w *simulation.World, dir string) (harness.Options, error) {
 		return harness.Options{}, fmt.Errorf("write an SSH key: %w", err)
 	}
 	return harness.Options{
-		Program:  stack.Deploy,
+		InWorld:  func(w *simulation.World) pulumi.RunFunc { return stack.Program(Shell(w)) },
 		Project:  filepath.Join(root, "Pulumi.yaml"),
 		Settings: filepath.Join(root, "Pulumi.dev.yaml"),
 		Config: map[string]any{

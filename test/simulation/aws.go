@@ -209,8 +209,9 @@ func volumeAttachment() *Resource {
 		Holds:    []string{"volumeId"},
 		Claims: func(c *Call) []Claim {
 			return []Claim{{
-				Key:   "attachment of " + c.Text("volumeId"),
-				Taken: fmt.Errorf("VolumeInUse: %s is already attached to an instance", c.Text("volumeId")),
+				Key:    "attachment of " + c.Text("volumeId"),
+				Taken:  fmt.Errorf("VolumeInUse: %s is already attached to an instance", c.Text("volumeId")),
+				Adopts: c.Text("instanceId") + " " + c.Text("deviceName"),
 			}}
 		},
 		Times: Times{Create: 11 * time.Second},

@@ -555,6 +555,9 @@ func (p *provider) perform(
 	if !c.Preview && c.Op != Read {
 		record.ID, record.End, record.Err = c.ID, time.Now(), err
 		p.world.record(record)
+		if err == nil {
+			p.world.done(c.URN, kind.Token, c.Op)
+		}
 	}
 	return err
 }

@@ -120,6 +120,9 @@ type Claim struct {
 	Key string
 	// Taken is the error of a second claim, as the real provider words it.
 	Taken error
+	// Adopts is for a provider that takes over an object which is already as asked for: an object with the same Key and Adopts
+	// gives way. Empty: no object does.
+	Adopts string
 }
 
 // Dial is a host that an operation has to reach.

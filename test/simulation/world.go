@@ -41,7 +41,7 @@ type Object struct {
 	Machine resource.ID
 
 	kind   *Resource
-	claims []string
+	claims []Claim
 }
 
 // Record is one change that a provider was asked for.
@@ -77,6 +77,14 @@ type World struct {
 	dead     map[string]bool
 	departed map[string]bool
 	commands []commandRule
+	after    []afterRule
+}
+
+// afterRule is something to do after an operation.
+type afterRule struct {
+	pattern *regexp.Regexp
+	op      Operation
+	do      func()
 }
 
 // fault makes the next operation fail that it fits.
@@ -159,6 +167,29 @@ func (w *World) FailNext(pattern string, op Operation, err error) {
 	w.faults = append(w.faults, fault{pattern: glob(pattern), op: op, err: err})
 }
 
+// After calls do once, after the next create, update or delete of a resource whose type, name or URN matches the pattern, in which *
+// stands for any text. What was asked for is done then, and the Pulumi engine does not know it yet.
+func (w *World) After(pattern string, op Operation, do func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.after = append(w.after, afterRule{pattern: glob(pattern), op: op, do: do})
+}
+
+// done calls what After has registered for an operation.
+func (w *World) done(urn resource.URN, kind string, op Operation) {
+	w.mu.Lock()
+	at := slices.IndexFunc(w.after, func(rule afterRule) bool { return rule.op == op && matches(rule.pattern, kind, urn) })
+	var do func()
+	if at >= 0 {
+		do = w.after[at].do
+		w.after = slices.Delete(w.after, at, at+1)
+	}
+	w.mu.Unlock()
+	if do != nil {
+		do()
+	}
+}
+
 // MachineDead makes a machine unreachable: from now on every operation that
 // dials it fails. The address is any of its addresses or names, or a pattern
 // with * in it for several machines. A machine that replaces a dead one is
@@ -191,6 +222,30 @@ func (w *World) Vanish(pattern string) int {
 		}
 	}
 	return before - len(w.objects)
+}
+
+// Remove removes one object and those that live on it. The Pulumi engine is not told.
+func (w *World) Remove(gone Object) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if o := w.find(gone.Type, gone.ID); o != nil {
+		w.remove(o)
+	}
+}
+
+// Put adds an object that no Pulumi engine made. It starts from a copy of another one of its type. It claims nothing.
+func (w *World) Put(like Object) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	like.claims = nil
+	w.objects = append(w.objects, &like)
+}
+
+// Reachable reports whether a machine answers at an address.
+func (w *World) Reachable(address string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.reachable(address)
 }
 
 // Clear removes the objects on an existing machine that has these addresses and
@@ -297,20 +352,19 @@ func (w *World) place(kind *Resource, c *Call) resource.ID {
 // claim reserves what an object needs for itself alone, or returns the error of
 // a claim that another object has. The mutex must be held.
 func (w *World) claim(o *Object, claims []Claim) error {
-	for _, other := range w.objects {
-		if other == o {
-			continue
-		}
-		for _, c := range claims {
-			if slices.Contains(other.claims, c.Key) {
+	for _, c := range claims {
+		for _, other := range slices.Clone(w.objects) {
+			at := slices.IndexFunc(other.claims, func(held Claim) bool { return held.Key == c.Key })
+			if other == o || at < 0 {
+				continue
+			}
+			if c.Adopts == "" || c.Adopts != other.claims[at].Adopts {
 				return c.Taken
 			}
+			w.remove(other)
 		}
 	}
-	o.claims = nil
-	for _, c := range claims {
-		o.claims = append(o.claims, c.Key)
-	}
+	o.claims = claims
 	return nil
 }
 

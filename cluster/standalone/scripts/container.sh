@@ -11,12 +11,24 @@ have_image() {
 	}
 }
 
+# is_theirs NAME succeeds if there is a container of that name that is not the stack's.
+is_theirs() {
+	local labels
+	labels=$(own inspect --type container --format '{{json .Config.Labels}}' "$1" 2>/dev/null) || return 1
+	[[ $labels != *'"swarm-scale":'* ]]
+}
+
 # keep_container NAME IMAGE MEMORY ARGUMENT… runs a container with these arguments of docker run, which include the image. It leaves
 # a container alone that was started with the same arguments. The container may use so much memory (64m), and may do no more than an
 # ordinary user.
 keep_container() {
 	local name=$1 image=$2 memory=$3 wanted
 	shift 3
+	if is_theirs "$name"; then
+		echo "$name: $(hostname) has a container named $name that is not this stack's. The stack needs the name: give the container" \
+			"another one with \"docker rename $name NEW-NAME\" there, or remove it, and run \"pulumi up\" again" >&2
+		return 1
+	fi
 	set -- --memory "$memory" --pids-limit 512 --ulimit nofile=16384:16384 --security-opt no-new-privileges --cap-drop ALL \
 		--read-only --tmpfs /tmp "$@"
 	have_image "$name" "$image"
@@ -42,4 +54,4 @@ await() {
 	done
 }
 
-drop_container() { own rm --force --volumes "$1" >/dev/null 2>&1 || true; }
+drop_container() { is_theirs "$1" || own rm --force --volumes "$1" >/dev/null 2>&1 || true; }

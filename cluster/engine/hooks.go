@@ -1,0 +1,106 @@
+package engine
+
+import (
+	_ "embed"
+	"strconv"
+	"strings"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"swarm-scale/infra"
+)
+
+var (
+	//go:embed scripts/leftovers.sh
+	leftoversScript string
+	//go:embed scripts/gone.sh
+	goneScript string
+)
+
+// containerType is the docker provider's type of containers.
+const containerType = "docker:index/container:Container"
+
+// constraint is how a container asks the Swarm manager for a node. It is among the container's environment.
+const constraint = "constraint:node=="
+
+// Constraint returns the variable with which a container asks the Swarm manager for a node.
+func Constraint(node *infra.Node) string { return constraint + node.Name }
+
+// NewHooks returns the hooks of containers and networks at a docker endpoint, an engine or Swarm manager that is called on the node.
+// They let a deployment go on where an earlier one was killed. Pulumi does not know what it was just making, and does not notice
+// what it has just deleted.
+//
+// No hook runs before a deletion, because `pulumi destroy` would then need the program.
+func NewHooks(ctx *pulumi.Context, name string, node *infra.Node, endpoint string) (*pulumi.ResourceHookBinding, error) {
+	remote := node.Remote(ctx)
+	leftovers, err := ctx.RegisterResourceHook("leftovers-"+name, func(arguments *pulumi.ResourceHookArgs) error {
+		kind := "network"
+		if string(arguments.Type) == containerType {
+			kind = "container"
+		}
+		_, err := remote.Run("leftovers", leftoversScript, map[string]string{
+			"ENDPOINT":  endpoint,
+			"KIND":      kind,
+			"NAME":      text(arguments.NewInputs["name"]),
+			"LABEL":     Label,
+			"GRACE":     strconv.Itoa(stopGrace),
+			"NODE_NAME": node.Name,
+		})
+		return err
+	}, nil)
+	if err != nil {
+		return nil, err
+	}
+	gone, err := ctx.RegisterErrorHook("gone-"+name, func(arguments *pulumi.ErrorHookArgs) (bool, error) {
+		// Only the first failure: a second one has another cause.
+		if arguments.FailedOperation != "delete" || string(arguments.Type) != containerType || len(arguments.Errors) > 1 {
+			return false, nil
+		}
+		output, err := remote.Run("gone", goneScript, map[string]string{
+			"ENDPOINT": endpoint,
+			"ID":       string(arguments.ID),
+			"IMAGE":    text(arguments.OldInputs["image"]),
+			"NODE":     placedOn(arguments.OldInputs["envs"]),
+			"LABEL":    Label,
+		})
+		return err == nil && strings.TrimSpace(output) == "retry", nil // the failure itself is told
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &pulumi.ResourceHookBinding{BeforeCreate: []*pulumi.ResourceHook{leftovers}, OnError: []*pulumi.ErrorHook{gone}}, nil
+}
+
+// placedOn returns the node that a container's environment asks the Swarm manager for, or "".
+func placedOn(environment resource.PropertyValue) string {
+	environment = plain(environment)
+	if !environment.IsArray() {
+		return ""
+	}
+	for _, variable := range environment.ArrayValue() {
+		if node, ok := strings.CutPrefix(text(variable), constraint); ok {
+			return node
+		}
+	}
+	return ""
+}
+
+// text returns a string property, or "".
+func text(value resource.PropertyValue) string {
+	if value = plain(value); value.IsString() {
+		return value.StringValue()
+	}
+	return ""
+}
+
+// plain returns a property without the wrappers of secrets and outputs.
+func plain(value resource.PropertyValue) resource.PropertyValue {
+	switch {
+	case value.IsSecret():
+		return plain(value.SecretValue().Element)
+	case value.IsOutput():
+		return plain(value.OutputValue().Element)
+	}
+	return value
+}

@@ -1,0 +1,86 @@
+package engine
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// script runs a script with bash, these variables and a fake docker. It returns the output and the fake's calls that change
+// something. The fake answers inspect with answer and exits with status.
+func script(t *testing.T, text, answer, status string, variables ...string) (output, calls string, err error) {
+	t.Helper()
+	if _, err := exec.LookPath("bash"); err != nil {
+		t.Skip("bash is not installed: the scripts need it")
+	}
+	folder := t.TempDir()
+	fake := `#!/bin/sh
+case "$2 $1" in
+"inspect "*) echo "$ANSWER"; exit "$STATUS" ;;
+*" inspect") echo frontend03 ;;
+*) echo "$@" >>` + folder + `/calls ;;
+esac
+`
+	if err := os.WriteFile(filepath.Join(folder, "docker"), []byte(fake), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	command := exec.Command("bash", "-s", "--", "create")
+	command.Stdin = strings.NewReader(text)
+	command.Env = append(append(os.Environ(), variables...), "PATH="+folder+":"+os.Getenv("PATH"), "ANSWER="+answer, "STATUS="+status,
+		"ENDPOINT=tcp://192.168.33.11:3375", "LABEL=swarm-scale", "GRACE=30", "NODE_NAME=manager")
+	said, err := command.CombinedOutput()
+	done, _ := os.ReadFile(filepath.Join(folder, "calls")) // missing without a call
+	return string(said), string(done), err
+}
+
+// TestLeftoversAreRemoved holds what makes way for a container or network that is about to be made, and what stays.
+func TestLeftoversAreRemoved(t *testing.T) {
+	const removed = "stop --time 30 redis03\nrm --force redis03\n"
+	for name, test := range map[string]struct {
+		kind, name, answer, status string
+		calls                      string
+		fails                      string // part of the output; empty: it succeeds
+	}{
+		"nothing is there":                {"container", "redis03", "Error: No such container: redis03", "1", "", ""},
+		"no network is there":             {"network", "mynet", "Error response from daemon: network mynet not found", "1", "", ""},
+		"a container of the stack":        {"container", "redis03", `{"swarm-scale":""}`, "0", removed, ""},
+		"one with more labels":            {"container", "redis03", `{"com.docker.swarm.id":"x","swarm-scale":""}`, "0", removed, ""},
+		"a container of somebody else":    {"container", "redis03", `{}`, "0", "", "frontend03 has a container named redis03 that is not this stack's"},
+		"one without labels":              {"container", "redis03", `null`, "0", "", `docker rename redis03 NEW-NAME`},
+		"one with a label like the stack": {"container", "redis03", `{"swarm-scale.command":"x","of":"swarm-scale"}`, "0", "", "is not this stack's"},
+		"an unused overlay network":       {"network", "mynet", "overlay 0", "0", "network rm mynet\n", ""},
+		"a network with containers":       {"network", "mynet", "overlay 2", "0", "", "there is a network named mynet"},
+		"a bridge network":                {"network", "mynet", "bridge 0", "0", "", "there is a network named mynet"},
+		"docker does not answer":          {"container", "redis03", "Cannot connect to the Docker daemon", "1", "", "does not say whether there is a container redis03: Cannot connect"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			output, calls, err := script(t, leftoversScript, test.answer, test.status, "KIND="+test.kind, "NAME="+test.name)
+			if calls != test.calls {
+				t.Errorf("it calls %q, want %q", calls, test.calls)
+			}
+			if (err != nil) != (test.fails != "") || !strings.Contains(output, test.fails) {
+				t.Errorf("%v: %s, want %q", err, output, test.fails)
+			}
+		})
+	}
+}
+
+// TestGoneContainerIsDeleted holds that a container that is gone gets a stand-in of its ID, and that one that is there gets none.
+func TestGoneContainerIsDeleted(t *testing.T) {
+	for name, test := range map[string]struct{ answer, status, node, output, calls string }{
+		"gone, placed by Swarm": {"Error: No such container: 0abc", "1", "frontend01", "retry\n",
+			"create --name 0abc --label swarm-scale --env constraint:node==frontend01 sha256:1 gone\n"},
+		"gone, on an engine":     {"Error: No such container: 0abc", "1", "", "retry\n", "create --name 0abc --label swarm-scale sha256:1 gone\n"},
+		"there":                  {"[]", "0", "", "", ""},
+		"docker does not answer": {"Cannot connect to the Docker daemon", "1", "", "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			output, calls, err := script(t, goneScript, test.answer, test.status, "ID=0abc", "IMAGE=sha256:1", "NODE="+test.node)
+			if err != nil || output != test.output || calls != test.calls {
+				t.Errorf("%v: prints %q and calls %q, want %q and %q", err, output, calls, test.output, test.calls)
+			}
+		})
+	}
+}

@@ -1,0 +1,78 @@
+package rehearsal
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+
+	"swarm-scale/infra"
+	"swarm-scale/test/simulation"
+)
+
+// The docker provider's types of what a hook looks at.
+const (
+	containerType = "docker:index/container:Container"
+	networkType   = "docker:index/network:Network"
+)
+
+// Shell plays the scripts of resource hooks in a world: leftovers.sh and gone.sh of cluster/engine.
+func Shell(w *simulation.World) infra.Shell {
+	return func(_ context.Context, login infra.Login, script string) (string, error) {
+		user, address, _ := strings.Cut(login.Arguments[len(login.Arguments)-1], "@")
+		if user == "" || !w.Reachable(address) {
+			return "", fmt.Errorf("ssh: connect to host %s port 22: Connection timed out", address)
+		}
+		variable := func(name string) string {
+			found := regexp.MustCompile(`(?m)^export ` + name + `=(.*)$`).FindStringSubmatch(script)
+			if found == nil {
+				return ""
+			}
+			return found[1]
+		}
+		switch {
+		case strings.Contains(login.Command, "leftovers"):
+			kind := containerType
+			if variable("KIND") == "network" {
+				kind = networkType
+			}
+			return "", clear(w, kind, variable("NAME"))
+		case strings.Contains(login.Command, "gone"):
+			return stand(w, resource.ID(variable("ID"))), nil
+		}
+		return "", fmt.Errorf("package rehearsal does not know the script of %q", login.Command)
+	}
+}
+
+// clear removes what has the name, unless it is a container without the stack's label.
+func clear(w *simulation.World, kind, name string) error {
+	for _, object := range w.Objects(kind) {
+		if value := object.Inputs["name"]; !value.IsString() || value.StringValue() != name {
+			continue
+		}
+		if kind == containerType && !object.Inputs.HasValue("labels") {
+			return fmt.Errorf("leftovers: %s has a container named %s that is not this stack's", object.Machine, name)
+		}
+		w.Remove(object)
+	}
+	return nil
+}
+
+// stand puts a container in the place of one that is gone.
+func stand(w *simulation.World, id resource.ID) string {
+	containers := w.Objects(containerType)
+	for _, object := range containers {
+		if object.ID == id {
+			return ""
+		}
+	}
+	if len(containers) == 0 {
+		return ""
+	}
+	instead := containers[0]
+	instead.ID, instead.Inputs = id, resource.PropertyMap{"name": resource.NewProperty(string(id))}
+	w.Put(instead)
+	return "retry\n"
+}
