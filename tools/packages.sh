@@ -13,6 +13,7 @@ command -v ssh-keygen >/dev/null || missing+=(openssh-client)
 command -v haproxy >/dev/null || missing+=(haproxy)
 command -v curl >/dev/null || missing+=(curl)
 command -v nft >/dev/null || missing+=(nftables)
+command -v mkfs.xfs >/dev/null || missing+=(xfsprogs)
 command -v ip >/dev/null || missing+=(iproute2)
 for shell in zsh fish tcsh ksh; do # a login user may have one
 	command -v "$shell" >/dev/null || missing+=("$shell")

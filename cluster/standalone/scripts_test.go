@@ -464,7 +464,7 @@ esac`,
 				"mkfs.xfs":   `echo mkfs.xfs >>"$ROOT/calls"; printf xfs >"$ROOT/kind"`,
 				"mountpoint": `[ -L "$2" ]`,
 				// A mounted disk is a link to its folder.
-				"mount":  `if [ $# -eq 2 ]; then rmdir "$2" && ln -s "$ROOT/disk" "$2"; else rm -r "$1" && ln -s "$ROOT/disk" "$1"; fi`,
+				"mount":  `if [ $# -eq 2 ]; then rmdir "$2" && ln -s "$ROOT/disk" "$2"; else rm -r "$3" && ln -s "$ROOT/disk" "$3"; fi`,
 				"umount": `rm "$1" && mkdir "$1"`,
 				"systemctl": `[ "$1" != cat ] || exit ` + map[bool]string{true: "0", false: "1"}[test.onEngine] + `
 echo "systemctl $*" >>"$ROOT/calls"`,

@@ -8,6 +8,7 @@
 #            DEVICES    the names that its device may have, separated by spaces
 #            FOLDER     the folder of the engine's volumes
 #            ETC        the folder of the system's configuration; empty: /etc
+# Functions: outside    runs a command that goes to the internet
 set -euo pipefail
 
 fail() {
@@ -34,6 +35,11 @@ until device=$(device); do
 	[ "$SECONDS" -lt "$end" ] || fail "$NODE_NAME does not see its disk $DISK: look whether it is attached (aws ec2 describe-volumes --volume-ids $DISK)"
 	sleep 1
 done
+
+if ! command -v mkfs.xfs >/dev/null; then # Ubuntu's images have it
+	{ outside apt-get -q -y -o DPkg::Lock::Timeout=300 update && outside apt-get -q -y -o DPkg::Lock::Timeout=300 install xfsprogs; } >/dev/null 2>&1 ||
+		fail "$NODE_NAME has no mkfs.xfs: install xfsprogs there, or take a machine image that has it"
+fi
 
 status=0
 kind=$(blkid --probe --output value --match-tag TYPE "$device") || status=$?
@@ -67,7 +73,7 @@ if ! mountpoint -q "$FOLDER"; then
 	sed -i "\\|^[^#]*[[:space:]]${FOLDER}[[:space:]]|d" "$ETC/fstab"
 	printf 'UUID=%s %s xfs nofail,x-systemd.device-timeout=120 0 2\n' "$(blkid --probe --output value --match-tag UUID "$device")" "$FOLDER" >>"$ETC/fstab"
 	systemctl daemon-reload
-	mount "$FOLDER"
+	mount --fstab "$ETC/fstab" "$FOLDER"
 	echo "disk: the engine's volumes are on $DISK"
 	if have_unit; then start_engine; fi
 fi
