@@ -310,3 +310,20 @@ func TestSlowAndHugeRequests(t *testing.T) {
 		}
 	}
 }
+
+// TestVotesNeedABallotByDefault holds that the vote page hands out ballots unless somebody switches that off.
+func TestVotesNeedABallotByDefault(t *testing.T) {
+	t.Parallel()
+	queue := redistest.Start(t)
+	for age, want := range map[string]bool{"": true, "BALLOT_AGE=2": true, "BALLOT_AGE=0": false} {
+		frontend := programtest.Start(t, programtest.WebVoteApp, "WEB_VOTE_NUMBER=01", "REDIS_ADDRESS="+queue.Address, "VOTER_KEY="+programtest.VoterKey, age)
+		response, err := http.Get(frontend.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+		if got := slices.ContainsFunc(response.Cookies(), func(cookie *http.Cookie) bool { return cookie.Name == "ballot" }); got != want {
+			t.Errorf("%q: handed out: %v, want %v", age, got, want)
+		}
+	}
+}
