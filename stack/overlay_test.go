@@ -8,6 +8,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"swarm-scale/stack"
+	"swarm-scale/test/rehearsal"
 )
 
 // TestOverlayHasItsRange holds the range of the containers' network and its gateway.
@@ -28,20 +29,22 @@ func TestOverlayHasItsRange(t *testing.T) {
 	}
 }
 
-// withoutRange is the program as it was when the engine chose the network's range.
-func withoutRange(ctx *pulumi.Context) error {
-	err := ctx.RegisterStackTransformation(func(args *pulumi.ResourceTransformationArgs) *pulumi.ResourceTransformationResult {
-		network, ok := args.Props.(*docker.NetworkArgs)
-		if !ok {
-			return nil
+// withoutRange returns a program as it was when the engine chose the network's range.
+func withoutRange(program pulumi.RunFunc) pulumi.RunFunc {
+	return func(ctx *pulumi.Context) error {
+		err := ctx.RegisterStackTransformation(func(args *pulumi.ResourceTransformationArgs) *pulumi.ResourceTransformationResult {
+			network, ok := args.Props.(*docker.NetworkArgs)
+			if !ok {
+				return nil
+			}
+			network.IpamConfigs = nil
+			return &pulumi.ResourceTransformationResult{Props: network, Opts: args.Opts}
+		})
+		if err != nil {
+			return err
 		}
-		network.IpamConfigs = nil
-		return &pulumi.ResourceTransformationResult{Props: network, Opts: args.Opts}
-	})
-	if err != nil {
-		return err
+		return program(ctx)
 	}
-	return stack.Deploy(ctx)
 }
 
 // TestExistingOverlayStays holds that up over an earlier stack leaves its network alone, that a range which somebody sets replaces it
@@ -49,9 +52,10 @@ func withoutRange(ctx *pulumi.Context) error {
 func TestExistingOverlayStays(t *testing.T) {
 	t.Parallel()
 	e := simulated(t, nil)
-	e.SetProgram(withoutRange)
+	program := stack.Program(rehearsal.Shell(e.World))
+	e.SetProgram(withoutRange(program))
 	up(t, e)
-	e.SetProgram(stack.Deploy)
+	e.SetProgram(program)
 	unchanged(t, e)
 
 	if err := e.Set(map[string]any{"overlayCidr": "10.88.0.0/24"}); err != nil {
