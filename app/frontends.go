@@ -16,8 +16,8 @@ type front struct {
 
 // newFrontends runs a Redis and a web container on every frontend.
 //
-// The web containers start in two waves, first those with odd numbers. A container is done once its health check has written to
-// its queue. So while an update replaces one half, the other half answers. It takes two steps for any number of frontends.
+// The containers start in two waves, first those of frontends with odd numbers. A web container is done once its health check has
+// written to its queue. So while an update replaces one half, the other half answers. It takes two steps for any number of frontends.
 func (a *App) newFrontends(ctx *pulumi.Context, nodes []*infra.Node) ([]front, error) {
 	var fronts []front
 	var before, firstWave []*cluster.Running
@@ -26,7 +26,7 @@ func (a *App) newFrontends(ctx *pulumi.Context, nodes []*infra.Node) ([]front, e
 			if node.Number%2 != wave {
 				continue
 			}
-			queue, err := a.newRedis(ctx, node)
+			queue, err := a.newRedis(ctx, node, before)
 			if err != nil {
 				return nil, err
 			}
@@ -35,7 +35,7 @@ func (a *App) newFrontends(ctx *pulumi.Context, nodes []*infra.Node) ([]front, e
 				return nil, err
 			}
 			fronts = append(fronts, front{queue: queue, web: web})
-			firstWave = append(firstWave, web)
+			firstWave = append(firstWave, queue, web)
 		}
 		before = firstWave
 	}

@@ -2,6 +2,7 @@ package app
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
@@ -31,14 +32,25 @@ func redisName(node *infra.Node) string { return "redis" + topology.Suffix(node.
 // queueAddress returns the address of a frontend's Redis.
 func queueAddress(node *infra.Node) string { return fmt.Sprintf("%s:%d", redisName(node), redisPort) }
 
-// newRedis runs the queue of one frontend, on the frontend's own node. Its append-only file is on a volume.
-func (a *App) newRedis(ctx *pulumi.Context, node *infra.Node) (*cluster.Running, error) {
+// redisFile has Redis's settings, all but those in its secret configuration.
+const redisFile = "/usr/local/etc/redis/redis.conf"
+
+// newRedis runs the queue of one frontend, on the frontend's own node, after those before it. Its append-only file is on a volume.
+//
+// Redis reads its settings when it starts, and is told of every one when they change. So a changed setting does not replace the
+// container.
+func (a *App) newRedis(ctx *pulumi.Context, node *infra.Node, before []*cluster.Running) (*cluster.Running, error) {
 	name, configuration := redisName(node), a.redisConfiguration()
 	return a.run(ctx, cluster.Workload{
-		Name:     name,
-		Node:     node,
-		Image:    cluster.Image{Name: "redis", Reference: a.settings.Images.Redis},
-		Command:  redisCommand(configuration.Path(), a.settings.AppendFsync),
+		Name:    name,
+		Node:    node,
+		Image:   cluster.Image{Name: "redis", Reference: a.settings.Images.Redis},
+		Command: redisCommand(configuration.Path(), redisFile),
+		Config: &cluster.Configuration{
+			Path:    redisFile,
+			Content: pulumi.String(strings.Join(redisSettings(a.settings.AppendFsync), "\n") + "\n"),
+			Reload:  []string{"sh", "-c", tellRedis(configuration.Path(), redisFile)},
+		},
 		Secrets:  []cluster.Secret{configuration},
 		User:     redisUser,
 		ReadOnly: true,
@@ -49,18 +61,44 @@ func (a *App) newRedis(ctx *pulumi.Context, node *infra.Node) (*cluster.Running,
 		// While Redis loads its file it answers with an error. redis-cli then still exits with 0. It logs in by its standard input,
 		// so that neither its arguments nor its environment have the password.
 		HealthCheck: []string{"sh", "-c", redisHealthCheck(configuration.Path())},
+		Update:      cluster.Update{After: before, Await: true},
 	})
 }
 
-// redisCommand returns the command that starts Redis. The file at path is its configuration.
-func redisCommand(path, appendFsync string) []string {
-	return []string{"redis-server", path, "--appendonly", "yes", "--appendfsync", appendFsync,
-		"--maxmemory", redisMemory, "--maxmemory-policy", "noeviction"}
+// redisCommand returns the command that starts Redis with its secret configuration and its settings.
+func redisCommand(secret, file string) []string {
+	return []string{"redis-server", secret, "--include", file}
 }
 
+// redisSettings returns Redis's settings, as lines of its configuration.
+func redisSettings(appendFsync string) []string {
+	return []string{"appendonly yes", "appendfsync " + appendFsync, "maxmemory " + redisMemory, "maxmemory-policy noeviction"}
+}
+
+// tellRedis is a command for the shell that tells a running Redis every line of the file with its settings, and fails unless it takes
+// all of them. redis-cli exits with 0 even if Redis refuses.
+//
+// A container without the file, or with another password than the secret configuration, is about to be replaced. It need not be told.
+func tellRedis(secret, file string) string {
+	return `[ ! -e ` + file + ` ] || (` + redisLogin(secret) + `; sed 's/^/CONFIG SET /' ` + file + `) | redis-cli | {
+	while read -r answer; do
+		case $answer in
+		OK) taken=$((taken + 1)) ;;
+		WRONGPASS*) replaced=yes ;;
+		"" | NOAUTH*) ;;
+		*) echo "redis-server: $answer" >&2 ;;
+		esac
+	done
+	[ "${taken:-0}" -eq $(($(grep -c . ` + file + `) + 1)) ] || [ -n "${replaced:-}" ]
+}`
+}
+
+// redisLogin is a command for the shell that prints the command with which redis-cli logs in. The secret configuration has the
+// password.
+func redisLogin(secret string) string { return `sed -n 's/^requirepass /AUTH /p' ` + secret }
+
 // redisConfiguration is the file with Redis's password. Redis takes no snapshots, which are of no use beside the append-only file. It
-// would take them without this setting, and when one fails, for want of memory for instance, refuse every write until one succeeds. The
-// setting is here because the docker provider refuses an empty argument.
+// would take them without this setting, and when one fails, for want of memory for instance, refuse every write until one succeeds.
 func (a *App) redisConfiguration() cluster.Secret {
 	return a.secret("redis.conf", "", "requirepass "+a.redisPassword()+"\nsave \"\"\n")
 }
@@ -73,7 +111,7 @@ func (a *App) redisClientPassword() cluster.Secret {
 	return a.secret("redis-password", "REDIS_PASSWORD_FILE", a.redisPassword())
 }
 
-// redisHealthCheck is a command for the shell that succeeds if Redis answers a PING. The file at path has its password.
-func redisHealthCheck(path string) string {
-	return `[ "$( (sed -n 's/^requirepass /AUTH /p' ` + path + `; echo PING) | redis-cli | tail -n 1)" = PONG ]`
+// redisHealthCheck is a command for the shell that succeeds if Redis answers a PING. The secret configuration has its password.
+func redisHealthCheck(secret string) string {
+	return `[ "$( (` + redisLogin(secret) + `; echo PING) | redis-cli | tail -n 1)" = PONG ]`
 }

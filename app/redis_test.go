@@ -32,12 +32,18 @@ const testKey settings.Secret = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 // startRedis starts a real Redis as the cluster does, in a directory or, if that is empty, in one of the test.
 func startRedis(t *testing.T, directory string) *redistest.Server {
 	t.Helper()
-	file := filepath.Join(t.TempDir(), "redis.conf")
-	if err := os.WriteFile(file, []byte(appWith(testKey).redisConfiguration().Content.Reveal()), 0o600); err != nil {
-		t.Fatal(err)
+	folder := t.TempDir()
+	secret, file := filepath.Join(folder, "secret.conf"), filepath.Join(folder, "redis.conf")
+	for name, content := range map[string]string{
+		secret: appWith(testKey).redisConfiguration().Content.Reveal(),
+		file:   strings.Join(redisSettings("always"), "\n") + "\n",
+	} {
+		if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	server := &redistest.Server{Password: appWith(testKey).redisPassword().Reveal(), Directory: directory}
-	return redistest.StartAs(t, server, redisCommand(file, "always")[1:]...)
+	return redistest.StartAs(t, server, redisCommand(secret, file)[1:]...)
 }
 
 func openQueue(t *testing.T, server *redistest.Server, password string) *redis.Queue {
@@ -138,24 +144,84 @@ func TestDerivedSecretsDiffer(t *testing.T) {
 	}
 }
 
-// TestHealthCheckOfRedis holds that it fails for a Redis that is down or wants another password, and that no argument has the
-// password.
-func TestHealthCheckOfRedis(t *testing.T) {
+// redisClient puts a redis-cli in a folder that asks a server at its own port; a container's Redis is at the standard port. It notes its
+// arguments and environment in the file "arguments" there.
+func redisClient(t *testing.T, server *redistest.Server) (folder string) {
+	t.Helper()
 	program, err := exec.LookPath("redis-cli")
 	if err != nil {
 		t.Skip("redis-cli is not installed: on Debian, apt-get install redis-tools")
 	}
-	server := startRedis(t, "")
 	_, port, err := net.SplitHostPort(server.Address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	folder := t.TempDir()
-	// The container's Redis is at the standard port.
+	folder = t.TempDir()
 	fake := "#!/bin/sh\necho \"$*\" >>" + folder + "/arguments\nenv >>" + folder + "/arguments\nexec " + program + " -p " + port + " \"$@\"\n"
 	if err := os.WriteFile(filepath.Join(folder, "redis-cli"), []byte(fake), 0o700); err != nil {
 		t.Fatal(err)
 	}
+	return folder
+}
+
+// TestRedisIsToldWhileItRuns has a real Redis told of a changed file. It has to take every line, or the command fails and says what
+// Redis answered. No argument has the password.
+func TestRedisIsToldWhileItRuns(t *testing.T) {
+	server := startRedis(t, "")
+	folder := redisClient(t, server)
+	file, secret := filepath.Join(folder, "redis.conf"), filepath.Join(folder, "secret.conf")
+	if err := os.WriteFile(secret, []byte(appWith(testKey).redisConfiguration().Content.Reveal()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tell := func() (string, error) {
+		command := exec.Command("sh", "-c", tellRedis(secret, file))
+		command.Env = []string{"PATH=" + folder + ":" + os.Getenv("PATH")}
+		output, err := command.CombinedOutput()
+		return string(output), err
+	}
+	if output, err := tell(); err != nil {
+		t.Errorf("a container of an earlier version, without the file: %v: %s", err, output)
+	}
+	for _, test := range []struct {
+		content string
+		refused string // part of what is said; empty: Redis takes it
+		sync    string // Redis's appendfsync afterwards
+	}{
+		{strings.Join(redisSettings("no"), "\n") + "\n", "", "no"},
+		{strings.Join(redisSettings("always"), "\n") + "\n", "", "always"},
+		{"appendonly yes\nappendfsync sometimes\n", "CONFIG SET failed", "always"},
+		{"appendfsync everysec\nsave \"\"\n", "", "everysec"},
+	} {
+		if err := os.WriteFile(file, []byte(test.content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if output, err := tell(); (err != nil) != (test.refused != "") || !strings.Contains(output, test.refused) {
+			t.Errorf("%q: %v, %q, want it refused: %q", test.content, err, output, test.refused)
+		}
+		if value := server.Do(t, "CONFIG", "GET", "appendfsync"); !strings.Contains(value, test.sync) {
+			t.Errorf("%q: Redis then has %s, want %s", test.content, value, test.sync)
+		}
+	}
+	if seen, err := os.ReadFile(filepath.Join(folder, "arguments")); err != nil || strings.Contains(string(seen), server.Password) {
+		t.Errorf("an argument or the environment has the password (%v)", err)
+	}
+	if err := os.WriteFile(secret, []byte(appWith(testKey+"=").redisConfiguration().Content.Reveal()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if output, err := tell(); err != nil {
+		t.Errorf("a container whose password is about to change: %v: %s", err, output)
+	}
+	server.Kill()
+	if _, err := tell(); err == nil {
+		t.Error("a Redis that does not answer takes the file")
+	}
+}
+
+// TestHealthCheckOfRedis holds that it fails for a Redis that is down or wants another password, and that no argument has the
+// password.
+func TestHealthCheckOfRedis(t *testing.T) {
+	server := startRedis(t, "")
+	folder := redisClient(t, server)
 	check := func(content string) error {
 		file := filepath.Join(folder, "redis.conf")
 		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
@@ -310,7 +376,7 @@ func TestFullDiskRefusesVotesUntilThereIsRoom(t *testing.T) {
 	}
 }
 
-// TestComposeRunsRedisAsTheClusterDoes holds that compose.yaml starts it with the same arguments.
+// TestComposeRunsRedisAsTheClusterDoes holds that compose.yaml starts it with the same settings.
 func TestComposeRunsRedisAsTheClusterDoes(t *testing.T) {
 	text, err := os.ReadFile("../compose.yaml")
 	if err != nil {
@@ -322,7 +388,12 @@ func TestComposeRunsRedisAsTheClusterDoes(t *testing.T) {
 	if err := yaml.Unmarshal(text, &compose); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := compose.Services["redis"].Command, redisCommand("/run/secrets/redis.conf", "always"); !slices.Equal(got, want) {
+	want := []string{"redis-server", "/run/secrets/redis.conf"}
+	for _, line := range redisSettings("always") {
+		name, value, _ := strings.Cut(line, " ")
+		want = append(want, "--"+name, value)
+	}
+	if got := compose.Services["redis"].Command; !slices.Equal(got, want) {
 		t.Errorf("compose.yaml runs %q, want %q", got, want)
 	}
 }

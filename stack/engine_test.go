@@ -3,6 +3,7 @@ package stack_test
 import (
 	"errors"
 	"maps"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -224,7 +225,7 @@ func testReplacedMachineGetsEverythingAgain(t *testing.T, deployed *harness.Stac
 			created: []string{"frontend01", "frontend02", "mynet", "pg", "redis01", "redis02", "results-app", "swarm-image-manager", "worker01"},
 			// The members' joins make their engines follow the new Consul.
 			updated: []string{"check", "consul", "frontend01-healthy", "frontend01-join", "frontend01-retirement", "frontend02-healthy", "frontend02-join", "frontend02-retirement",
-				"manager-engine", "manager-packet-filter", "manager-ready", "pg-roles", "store-join", "swarm-manager", "swarm-members", "worker01-join"},
+				"manager-engine", "manager-packet-filter", "manager-ready", "pg-roles", "redis01-healthy", "redis02-healthy", "store-join", "swarm-manager", "swarm-members", "worker01-join"},
 			order: []string{"delete manager", "create manager", "update manager-packet-filter", "update manager-ready", "update manager-engine", "update swarm-manager",
 				"update swarm-members", "create mynet", "create frontend01", "create frontend02"},
 		},
@@ -236,7 +237,7 @@ func testReplacedMachineGetsEverythingAgain(t *testing.T, deployed *harness.Stac
 		},
 		"frontend01": {
 			created: []string{"frontend01", "frontend01-disk-attachment", "redis-image-frontend01", "redis01", "redis01-data", "swarm-image-frontend01", "web-vote-app-frontend01"},
-			updated: []string{"check", "frontend01-disk-mount", "frontend01-engine", "frontend01-healthy", "frontend01-join", "frontend01-packet-filter", "frontend01-ready", "frontend01-secrets", "redis01-secrets", "swarm-members"},
+			updated: []string{"check", "frontend01-disk-mount", "frontend01-engine", "frontend01-healthy", "frontend01-join", "frontend01-packet-filter", "frontend01-ready", "frontend01-secrets", "redis01-configuration", "redis01-healthy", "redis01-secrets", "swarm-members"},
 			order: []string{"delete frontend01", "create frontend01", "create frontend01-disk-attachment", "update frontend01-packet-filter", "update frontend01-ready", "update frontend01-disk-mount", "update frontend01-engine",
 				"update frontend01-join", "update swarm-members", "create frontend01"},
 		},
@@ -399,24 +400,52 @@ func TestChangedBallotReplacesItsContainers(t *testing.T) {
 	if got, want := steps(result)["create"], []string{"frontend01", "frontend02", "frontend03", "frontend04", "results-app"}; !slices.Equal(got, want) {
 		t.Errorf("a changed ballot replaces %v, want %v", got, want)
 	}
-	for _, first := range []string{"frontend01", "frontend03"} {
-		for _, second := range []string{"frontend02", "frontend04"} {
-			inOrder(t, result, "create "+first, "create "+second)
+	inWaves(t, result, []string{"frontend01", "frontend03"}, []string{"frontend02", "frontend04"})
+	unchanged(t, e)
+}
+
+// inWaves asserts that containers of the second wave are deleted only after all of the first work.
+func inWaves(t *testing.T, result *harness.Result, first, second []string) {
+	t.Helper()
+	for _, record := range result.Records {
+		if record.Op != simulation.Delete || !slices.Contains(second, record.Name) {
+			continue
+		}
+		for _, other := range result.Records {
+			if awaited := strings.TrimSuffix(other.Name, "-healthy"); awaited != other.Name && slices.Contains(first, awaited) && record.Start.Before(other.End) {
+				t.Errorf("%s was stopped before %s worked", record.Name, awaited)
+			}
 		}
 	}
-	// The second wave may stop only after the first one answers.
-	records := result.Records
-	for _, second := range []string{"frontend02", "frontend04"} {
-		for _, record := range records {
-			if record.Name != second || record.Op != simulation.Delete {
-				continue
-			}
-			for _, other := range records {
-				if (other.Name == "frontend01-healthy" || other.Name == "frontend03-healthy") && record.Start.Before(other.End) {
-					t.Errorf("%s was stopped before %s answered", second, other.Name)
-				}
-			}
-		}
+	for _, name := range slices.Concat(first, second) {
+		inOrder(t, result, "delete "+name, "create "+name)
+	}
+}
+
+// TestQueuesAreReplacedInTwoWaves holds that a change that replaces the queues' containers leaves half of them running, and waits
+// until those of the first half work.
+func TestQueuesAreReplacedInTwoWaves(t *testing.T) {
+	t.Parallel()
+	e := simulated(t, map[string]any{"frontends": 4})
+	up(t, e)
+	if err := e.Set(map[string]any{"redisImage": "redis:7.2.6"}); err != nil {
+		t.Fatal(err)
+	}
+	inWaves(t, up(t, e), []string{"redis01", "redis03"}, []string{"redis02", "redis04"})
+	unchanged(t, e)
+}
+
+// TestRunningQueuesAreToldOfASetting holds that a changed redisAppendfsync replaces no container.
+func TestRunningQueuesAreToldOfASetting(t *testing.T) {
+	t.Parallel()
+	e := simulated(t, nil)
+	up(t, e)
+	if err := e.Set(map[string]any{"redisAppendfsync": "everysec"}); err != nil {
+		t.Fatal(err)
+	}
+	result := up(t, e)
+	if got, want := steps(result), map[string][]string{"update": {"redis01-configuration", "redis02-configuration"}}; !reflect.DeepEqual(got, want) {
+		t.Errorf("a changed redisAppendfsync does %v, want %v", got, want)
 	}
 	unchanged(t, e)
 }

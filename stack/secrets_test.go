@@ -103,7 +103,7 @@ func TestChangedSecretReachesItsContainers(t *testing.T) {
 		{map[string]string{"postgresPassword": "another horse, another battery"}, []string{"results-app", "worker01"},
 			[]string{"check", "pg-roles", "pg-secrets", "results-app-secrets", "worker01-secrets"}},
 		{map[string]string{"voterKey": "OTk5OTk5OTlhYmNkZWYwMTIzNDU2Nzg5YWJjZGVmMDE="}, []string{"frontend01", "frontend02", "redis01", "redis02", "results-app", "worker01"},
-			[]string{"check", "frontend01-healthy", "frontend01-secrets", "frontend02-healthy", "frontend02-secrets", "pg-roles", "redis01-secrets", "redis02-secrets", "results-app-secrets", "worker01-secrets"}},
+			[]string{"check", "frontend01-healthy", "frontend01-secrets", "frontend02-healthy", "frontend02-secrets", "pg-roles", "redis01-healthy", "redis01-secrets", "redis02-healthy", "redis02-secrets", "results-app-secrets", "worker01-secrets"}},
 	} {
 		if err := e.SetSecrets(t.Context(), change.secrets); err != nil {
 			t.Fatal(err)

@@ -78,7 +78,7 @@ func TestTreeOfTheDevStack(t *testing.T) {
 		appType + " > docker:index/remoteImage:RemoteImage":                           4,
 		appType + " > docker:index/volume:Volume":                                     3,
 		appType + " > docker:index/container:Container":                               8,
-		appType + " > command:remote:Command":                                         2 + 2 + 1 + 7 + 1 + 1, // web containers awaited, retirements, the worker's queues, secrets, the roles, the check
+		appType + " > command:remote:Command":                                         4 + 2 + 2 + 1 + 7 + 1 + 1, // queues and web containers awaited, Redis's settings, retirements, the worker's queues, secrets, the roles, the check
 	}
 	for _, key := range slices.Sorted(maps.Keys(want)) {
 		if got[key] != want[key] {
@@ -107,8 +107,9 @@ func TestContainersAreTheWalkThroughs(t *testing.T) {
 			}{
 				"redis01": {"sha256:pulled", "swarm", []string{"constraint:node==frontend01"}, "", nil},
 				"redis02": {"sha256:pulled", "swarm", []string{"constraint:node==frontend02"}, "", map[resource.PropertyKey]string{
-					"command": `["redis-server","/run/secrets/redis.conf","--appendonly","yes","--appendfsync","always","--maxmemory","512mb","--maxmemory-policy","noeviction"]`,
-					"volumes": `[{"containerPath":"/data","volumeName":"redis02-data"},{"containerPath":"/run/secrets","hostPath":"/etc/swarm-scale/redis02.secrets","readOnly":true}]`,
+					"command": `["redis-server","/run/secrets/redis.conf","--include","/usr/local/etc/redis/redis.conf"]`,
+					"volumes": `[{"containerPath":"/data","volumeName":"redis02-data"},` +
+						`{"containerPath":"/usr/local/etc/redis","hostPath":"/etc/swarm-scale/redis02","readOnly":true},{"containerPath":"/run/secrets","hostPath":"/etc/swarm-scale/redis02.secrets","readOnly":true}]`,
 				}},
 				"frontend01": {"sha256:built", "swarm", []string{"constraint:node==frontend01", "WEB_VOTE_NUMBER=01", "REDIS_ADDRESS=redis01:6379", "OPTION_A=Cats", "OPTION_B=Dogs", "VOTER_KEY_FILE=/run/secrets/voter-key", "REDIS_PASSWORD_FILE=/run/secrets/redis-password"},
 					"192.168.33.20:5000→80", map[resource.PropertyKey]string{"hostname": `"votingapp"`, "domainname": `"local"`}},

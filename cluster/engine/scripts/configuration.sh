@@ -38,5 +38,10 @@ if [ -z "$running" ]; then
 	echo "configuration: wrote $CONTAINER's $FILE"
 	exit 0
 fi
-if [ -n "$RELOAD" ]; then eval "in_container $RELOAD"; fi
+if [ -n "$RELOAD" ]; then
+	eval "in_container $RELOAD" || {
+		echo "configuration: $CONTAINER does not take all of the new $FILE: what it says is above" >&2
+		exit 1
+	}
+fi
 echo "configuration: wrote $CONTAINER's $FILE, and $CONTAINER reads it"
