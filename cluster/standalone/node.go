@@ -29,6 +29,8 @@ var (
 	discoveryScript string
 	//go:embed scripts/give-back.sh
 	giveBackScript string
+	//go:embed scripts/reach.sh
+	reachScript string
 	//go:embed scripts/tend-containers.sh
 	tendContainersScript string
 )
@@ -79,7 +81,7 @@ func (c *swarm) newEngine(ctx *pulumi.Context, node *infra.Node) (engine.Engine,
 			"LOG_FILES":       pulumi.String(engine.LogFiles),
 			"NOTES":           pulumi.String(notes),
 
-			"TEND_CONTAINERS": pulumi.String(infra.Head + ports() + restartScript + discoveryScript + tendContainersScript),
+			"TEND_CONTAINERS": pulumi.String(infra.Head + ports() + restartScript + discoveryScript + reachScript + tendContainersScript),
 		},
 	}, c.inside, pulumi.DependsOn(before))
 	if err != nil {

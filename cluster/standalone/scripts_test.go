@@ -263,7 +263,7 @@ esac
 	if err := errors.Join(os.MkdirAll(namespaces, 0o700), os.WriteFile(first, nil, 0o600), os.WriteFile(second, nil, 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	output, err := run(t, ports()+restartScript+discoveryScript+tendContainersScript, "", folder, "NAMESPACES="+namespaces)
+	output, err := run(t, ports()+restartScript+discoveryScript+reachScript+tendContainersScript, "", folder, "NAMESPACES="+namespaces)
 	if _, err := os.Stat(database); err == nil {
 		t.Error("the engine's database of networks was not removed")
 	}

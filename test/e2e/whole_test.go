@@ -87,6 +87,7 @@ func TestWholeSystem(t *testing.T) {
 	s.step(t, "2 voting through interlock", interlock)
 	s.step(t, "8 destroy, one host dead", destroyWithDeadHost)
 	s.step(t, "11 deployments killed", deploymentsKilled)
+	s.step(t, "12 queues side by side", queuesSideBySide)
 	s.step(t, "9 mistakes", mistakes)
 	s.step(t, "8 destroy", destroy)
 	s.step(t, "by hand", byHand)

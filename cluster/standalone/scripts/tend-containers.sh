@@ -7,7 +7,8 @@
 #   free_place    A container that is gone, or that failed to start, keeps its endpoint on the network. The next one of that name
 #                 is refused.
 #   mend_ways     An engine enters itself as the tunnel's destination for its own containers. Their packets then leave the bridge.
-#   help_out      A container cannot resolve another one's name, or has no route to its address.
+#   try_ways      A container does not reach another one's address (reach.sh).
+#   help_out      A container cannot resolve another one's name.
 #
 # It is a script because each part is a few calls of docker, ip and bridge, which every node has.
 #
@@ -56,7 +57,7 @@ start_failed() {
 # groups, between which the overlay network does not work. An engine that has joined nobody tries again when an engine is announced.
 # Only one engine may be announced again: two that join each other are a group, and a group does not try again.
 announce() {
-	local known consul engines engine missing
+	local known engines engine missing
 	for _ in $(seq 60); do
 		known=$(docker info --format '{{.ClusterStore}} {{.ClusterAdvertise}}' 2>/dev/null) || return 1
 		read -r consul own <<<"$known"
@@ -115,11 +116,8 @@ mend_ways() {
 	done
 }
 
-# help_out CONTAINER helps a container that is unhealthy, and has been for half a minute, because it does not reach another one.
-#
-# If the container does not resolve a name, it is restarted. The engine has lost the names, and reads them from Consul when it starts
-# a container. If the engine does not find the owner of an address, the engine is restarted. It is in another group than the other
-# container's engine, and joins that engine at its start. This happens at most every ten minutes, because the other node may be down.
+# help_out CONTAINER restarts a container that is unhealthy, and has been for half a minute, because it does not resolve a name. The
+# engine has lost the names, and reads them from Consul when it starts a container.
 help_out() {
 	local health
 	sleep 30
@@ -129,24 +127,7 @@ help_out() {
 		echo "tend-containers: restarting $1, which does not resolve a name"
 		docker restart "$1" >/dev/null
 		;;
-	unhealthy:*)
-		if grep -q 'timed out resolving peer' <<<"$(engine_log)" && [ -z "$(find /run/swarm-scale-rejoined -mmin -10 2>/dev/null)" ]; then
-			touch /run/swarm-scale-rejoined
-			echo "tend-containers: restarting the engine, which has not joined all others"
-			# This service stops with the engine, and this line with it. So systemd does both in the background.
-			if [ -d /run/systemd/system ]; then systemctl --no-block restart docker; else restart_engine; fi
-		fi
-		;;
 	esac
-}
-
-# engine_log prints the latest lines of the engine's log.
-engine_log() {
-	if [ -d /run/systemd/system ]; then
-		journalctl --unit docker --since -1min --output cat
-	else
-		tail -n 20 /var/log/docker.log
-	fi
 }
 
 # made lists the containers that were created and not started. It runs every two seconds, and curl is cheaper than docker.
@@ -155,9 +136,12 @@ made() {
 		--data all=1 http://engine/containers/json | grep -o '"Names":\["/[^"]*' | sed 's|.*/||'
 }
 
-own= # this engine's announced address and port; announce sets it
+consul='' own='' # Consul's address and port, and this engine's announced ones; announce sets them
 start_failed
 announce
+while sleep 5 && kill -0 $$; do try_ways "$consul" "${own%:*}" || true; done &
+trying=$!
+trap 'kill $trying' EXIT
 docker events --filter type=container --filter label=swarm-scale --filter event=destroy --filter event=health_status \
 	--format '{{.Actor.Attributes.name}} {{.Action}}' | while :; do
 	status=0
