@@ -17,7 +17,7 @@ func TestUnreachedContainerIsReachedAgain(t *testing.T) {
 	for name, text := range map[string]string{
 		"docker": `#!/bin/sh
 case "$*" in
-"ps --quiet"*) echo c1 ;;
+"ps --quiet"*) echo c1; echo listed >>` + folder + `/asked ;;
 "inspect --format {{.Name}} {{.State.Pid}}"*c1) echo /worker01 77 5c420440d9aaaaaaaa ;;
 "network inspect"*) printf '10.0.1.7/24 redis02\n10.0.1.8/24 redis03\n10.0.1.9/24 pg\n\n' ;;
 "--host tcp://192.168.33.21:2375 inspect"*redis02) echo 10.0.1.7 02:42:0a:00:01:07 ;;
@@ -44,7 +44,7 @@ esac
 		t.Fatal(err)
 	}
 	for rounds, want := range map[int]map[string]int{
-		2: {"tried silent 10.0.1.7 10.0.1.8 10.0.1.99": 2, "fdb": 0, "service docker start": 0},
+		2: {"tried silent 10.0.1.7 10.0.1.8 10.0.1.99": 2, "listed": 1, "fdb": 0, "service docker start": 0},
 		3: {
 			"nsenter --net=" + namespace + " bridge fdb del 02:42:0a:00:01:07 dev vxlan0 dst 192.168.33.20 self":               1,
 			"nsenter --net=" + namespace + " bridge fdb replace 02:42:0a:00:01:07 dev vxlan0 dst 192.168.33.21 self permanent": 1,
@@ -55,9 +55,12 @@ esac
 	} {
 		_ = os.Remove(filepath.Join(folder, "asked"))
 		_ = os.Remove(filepath.Join(folder, "rejoined"))
+		if err := os.WriteFile(filepath.Join(folder, "started"), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
 		text := "set -euo pipefail\n" + ports() + restartScript + discoveryScript + reachScript +
 			"for _ in $(seq $ROUNDS); do try_ways $CONSUL 192.168.33.200; done\n"
-		output, err := run(t, text, "", folder, "NAMESPACES="+folder, "REJOINED="+filepath.Join(folder, "rejoined"), "CONSUL="+consul,
+		output, err := run(t, text, "", folder, "NAMESPACES="+folder, "REJOINED="+filepath.Join(folder, "rejoined"), "STARTED="+filepath.Join(folder, "started"), "CONSUL="+consul,
 			"ROUNDS="+string(rune('0'+rounds)))
 		if err != nil {
 			t.Fatalf("%v\n%s", err, output)

@@ -13,11 +13,9 @@ for argument in "$@"; do
 	previous=$argument
 done
 if [ "${#files[@]}" -gt 0 ]; then
-	for limit in NOFILE:"$(ulimit -Hn)" NPROC:"$(ulimit -Hu)"; do
-		[ "${limit#*:}" != unlimited ] || continue
-		TYPE=${limit%%:*} MOST=${limit#*:} perl -i -pe '
-			s/("type":"RLIMIT_$ENV{TYPE}","hard":)(\d+)(,"soft":)(\d+)/
-				$1 . ($2 > $ENV{MOST} ? $ENV{MOST} : $2) . $3 . ($4 > $ENV{MOST} ? $ENV{MOST} : $4)/gex' "${files[@]}"
-	done
+	NOFILE=$(ulimit -Hn) NPROC=$(ulimit -Hu) perl -i -pe '
+		s/("type":"RLIMIT_(NOFILE|NPROC)","hard":)(\d+)(,"soft":)(\d+)/
+			$most = $ENV{$2} eq "unlimited" ? $3 : $ENV{$2};
+			$1 . ($3 > $most ? $most : $3) . $4 . ($5 > $most ? $most : $5)/gex' "${files[@]}"
 fi
 exec "$0.distrib" "$@"

@@ -8,8 +8,23 @@
 #
 # Variables: NAMESPACES  the folder of the engine's network namespaces; default: /var/run/docker/netns
 #            REJOINED    the file that tells when the engine was restarted last; default: /run/swarm-scale-rejoined
+#            STARTED     a file that is there when a container has started; default: /run/swarm-scale-started
 
 declare -A lost=() # by "container address": how many times in a row the address did not answer
+containers=()      # the stack's containers on this node, each with name, process and networks
+
+# list_containers sets containers if one has started since the last time. It runs all the time, and docker is no small program.
+list_containers() {
+	local started=${STARTED:-/run/swarm-scale-started} ids
+	if [ ! -e "$started" ]; then return; fi
+	rm -f "$started"
+	mapfile -t ids < <(docker ps --quiet --filter label=swarm-scale)
+	containers=()
+	if [ "${#ids[@]}" -gt 0 ]; then
+		mapfile -t containers < <(docker inspect --format \
+			'{{.Name}} {{.State.Pid}}{{range .NetworkSettings.Networks}} {{.NetworkID}}{{end}}' "${ids[@]}")
+	fi
+}
 
 # partners PID lists the addresses to which a process's network namespace has sent something lately.
 partners() { nsenter --net="/proc/$1/ns/net" ip -4 neighbor show | cut -d ' ' -f 1; }
@@ -66,15 +81,14 @@ lead() {
 	done
 }
 
-# try_ways CONSUL OWN-ADDRESS tries the ways of all of the stack's containers on this node, once. It runs all the time, so it calls
-# docker only twice while all is well.
+# try_ways CONSUL OWN-ADDRESS tries the ways of all of the stack's containers on this node, once.
 try_ways() {
-	local containers name pid networks network address answer partners peer way
+	local container name pid networks network address answer partners peer way
 	local -A still=()
-	mapfile -t containers < <(docker ps --quiet --filter label=swarm-scale)
-	if [ "${#containers[@]}" -eq 0 ]; then return; fi
-	while read -r name pid networks; do
-		mapfile -t partners < <(partners "$pid")
+	list_containers
+	for container in "${containers[@]}"; do
+		read -r name pid networks <<<"$container"
+		mapfile -t partners < <(partners "$pid" 2>/dev/null) # none of a process that has ended
 		if [ "${#partners[@]}" -eq 0 ]; then continue; fi
 		answer=$(silent "$pid" "${partners[@]}")
 		if [ -z "$answer" ]; then continue; fi
@@ -87,7 +101,7 @@ try_ways() {
 				mend "${name#/}" "$peer" "$address" "$network" "${still[$way]}" "$1" "$2" </dev/null
 			done < <(members "$network")
 		done
-	done < <(docker inspect --format '{{.Name}} {{.State.Pid}}{{range .NetworkSettings.Networks}} {{.NetworkID}}{{end}}' "${containers[@]}")
+	done
 	lost=()
 	for way in "${!still[@]}"; do lost[$way]=${still[$way]}; done
 }

@@ -130,7 +130,7 @@ help_out() {
 	esac
 }
 
-# made lists the containers that were created and not started. It runs every two seconds, and curl is cheaper than docker.
+# made lists the containers that were created and not started. It runs every five seconds, and curl is cheaper than docker.
 made() {
 	curl -fsS --max-time 5 --unix-socket /var/run/docker.sock --get --data-urlencode 'filters={"label":["swarm-scale"],"status":["created"]}' \
 		--data all=1 http://engine/containers/json | grep -o '"Names":\["/[^"]*' | sed 's|.*/||'
@@ -139,14 +139,15 @@ made() {
 consul='' own='' # Consul's address and port, and this engine's announced ones; announce sets them
 start_failed
 announce
+: >"${STARTED:-/run/swarm-scale-started}" # whatever runs by now
 while sleep 5 && kill -0 $$; do try_ways "$consul" "${own%:*}" || true; done &
 trying=$!
 trap 'kill $trying' EXIT
-docker events --filter type=container --filter label=swarm-scale --filter event=destroy --filter event=health_status \
+docker events --filter type=container --filter label=swarm-scale --filter event=start --filter event=destroy --filter event=health_status \
 	--format '{{.Actor.Attributes.name}} {{.Action}}' | while :; do
 	status=0
-	read -r -t 2 container event || status=$?
-	if [ "$status" -gt 128 ]; then # no event for two seconds: look for the faults that cause no event
+	read -r -t 5 container event || status=$?
+	if [ "$status" -gt 128 ]; then # no event for five seconds: look for the faults that cause no event
 		mend_ways "${own%:*}" || true
 		for container in $(made); do
 			if does_not_run "$container"; then free_place "$container" || true; fi
@@ -155,6 +156,7 @@ docker events --filter type=container --filter label=swarm-scale --filter event=
 	fi
 	[ "$status" -eq 0 ] || break # the engine has stopped
 	case $event in
+	start) : >"${STARTED:-/run/swarm-scale-started}" ;;
 	destroy) free_place "$container" || true ;;
 	*": unhealthy") help_out "$container" & ;;
 	esac
