@@ -73,3 +73,30 @@ esac
 		}
 	}
 }
+
+// TestRestartOfTheEngineOutlivesTheService holds that an engine is started again although the service, which asked for the restart, ends
+// when the engine stops.
+func TestRestartOfTheEngineOutlivesTheService(t *testing.T) {
+	folder := t.TempDir()
+	asked := filepath.Join(folder, "asked")
+	if err := os.WriteFile(filepath.Join(folder, "service"), []byte("#!/bin/sh\necho \"$2\" >>"+asked+"\nsleep 0.3\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	// As on a machine without systemd.
+	text := "set -euo pipefail\n" + strings.ReplaceAll(restartScript+discoveryScript+reachScript, "/run/systemd/system", folder+"/no-systemd") + `
+(rejoin "for a test"; sleep 60) &
+trying=$!
+until [ -e ` + asked + ` ]; do sleep 0.05; done
+kill $trying
+for _ in $(seq 100); do
+	if grep -qx start ` + asked + `; then exit 0; fi
+	sleep 0.1
+done
+exit 1
+`
+	output, err := run(t, text, "", folder, "REJOINED="+filepath.Join(folder, "rejoined"))
+	if err != nil {
+		calls, _ := os.ReadFile(asked)
+		t.Errorf("the engine is not started again (%v): %s\n%s", err, calls, output)
+	}
+}

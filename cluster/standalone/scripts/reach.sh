@@ -127,6 +127,6 @@ rejoin() {
 	if [ -n "$(find "$noted" -mmin -10 2>/dev/null)" ]; then return; fi
 	touch "$noted"
 	echo "tend-containers: restarting the engine, $1"
-	# This service stops with the engine, and this line with it. So systemd does both in the background.
-	if [ -d /run/systemd/system ]; then systemctl --no-block restart docker; else restart_engine; fi
+	# This service stops with the engine, and this line with it. So both happen in the background.
+	if [ -d /run/systemd/system ]; then systemctl --no-block restart docker; else restart_engine & fi
 }
