@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"net/http"
-	"strings"
 	"time"
 
 	"swarm-scale/poll"
@@ -70,12 +69,8 @@ func (a *VoteApp) handOut(w http.ResponseWriter, r *http.Request, voter poll.Vot
 	if a.options.BallotAge <= 0 {
 		return
 	}
-	name, attributes := ballotCookieName, plainBallotAttributes
-	if byHTTPS(r) {
-		name, attributes = secureBallotCookieName, secureBallotAttributes
-	}
 	header := w.Header()
-	header["Set-Cookie"] = append(header["Set-Cookie"], name+"="+a.seal.writeBallot(voter, a.options.Now())+attributes)
+	header["Set-Cookie"] = append(header["Set-Cookie"], ballotCookie.with(r, a.seal.writeBallot(voter, a.options.Now())))
 }
 
 // renew gives the voter a ballot unless the request has a recent one.
@@ -104,15 +99,4 @@ func (a *VoteApp) checkBallot(w http.ResponseWriter, r *http.Request, voter poll
 		return noticeTooEarly
 	}
 	return noticeNone
-}
-
-var (
-	plainBallotAttributes  = ballotAttributes(false)
-	secureBallotAttributes = ballotAttributes(true)
-)
-
-func ballotAttributes(secure bool) string {
-	cookie := ownCookie(ballotLife)
-	cookie.Secure = secure
-	return strings.TrimPrefix(cookie.String(), cookieName+"=")
 }

@@ -138,26 +138,32 @@ func (s *seal) cardOf(r *http.Request) (voterCard, error) {
 // setCard gives the card to the voter's browser. Scripts and other sites cannot read the cookie. It is Secure only if the voter
 // came by https; the site itself is plain http. By https also a voter's cookie of http is replaced by a Secure one.
 func (s *seal) setCard(w http.ResponseWriter, r *http.Request, card voterCard) {
-	name, attributes := cookieName, plainAttributes
-	if byHTTPS(r) {
-		name, attributes = secureCookieName, secureAttributes
-	}
-	w.Header()["Set-Cookie"] = []string{name + "=" + s.write(card) + attributes}
+	w.Header()["Set-Cookie"] = []string{voterCookie.with(r, s.write(card))}
 }
 
-// The attributes after the cookie's value. The value has no characters that need quoting.
+// ownCookie is a cookie of ours for voters who came by http and for those who came by https, each with the name and the attributes that
+// stand before and after its value. The value has no characters that need quoting.
+type ownCookie struct{ plain, secure [2]string }
+
 var (
-	plainAttributes  = cookieAttributes(false)
-	secureAttributes = cookieAttributes(true)
+	voterCookie  = newOwnCookie(cookieName, secureCookieName, cookieLife)
+	ballotCookie = newOwnCookie(ballotCookieName, secureBallotCookieName, ballotLife)
 )
 
-func cookieAttributes(secure bool) string {
-	empty := ownCookie(cookieLife)
-	empty.Secure = secure
-	return strings.TrimPrefix(empty.String(), cookieName+"=")
+// newOwnCookie makes a cookie that a browser keeps for so long.
+func newOwnCookie(plain, secure string, life time.Duration) ownCookie {
+	around := func(name string, secure bool) [2]string {
+		empty := http.Cookie{Name: name, Path: "/", MaxAge: int(life.Seconds()), HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: secure}
+		return [2]string{name + "=", strings.TrimPrefix(empty.String(), name+"=")}
+	}
+	return ownCookie{around(plain, false), around(secure, true)}
 }
 
-// ownCookie is an empty cookie with the attributes that all of ours have.
-func ownCookie(life time.Duration) http.Cookie {
-	return http.Cookie{Name: cookieName, Path: "/", MaxAge: int(life.Seconds()), HttpOnly: true, SameSite: http.SameSiteLaxMode}
+// with returns the cookie with a value, as a line of the answer to a request.
+func (c ownCookie) with(r *http.Request, value string) string {
+	around := c.plain
+	if byHTTPS(r) {
+		around = c.secure
+	}
+	return around[0] + value + around[1]
 }

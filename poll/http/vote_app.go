@@ -66,8 +66,8 @@ type ballotState struct {
 	wanted poll.Choice // that the voter is asked to choose again; poll.None for most notices
 }
 
-// NewVoteApp makes the vote page. There are few different pages (three choices times the notices, some with the wanted choice), so all are rendered and
-// compressed here, once.
+// NewVoteApp makes the vote page. There are few different pages (three choices times the notices, some with the wanted choice). So all
+// are rendered and compressed here, once.
 func NewVoteApp(options VoteOptions) (*VoteApp, error) {
 	seal, err := newSeal(options.Key)
 	if err != nil {
@@ -159,27 +159,27 @@ func (a *VoteApp) serveBallot(w http.ResponseWriter, r *http.Request) {
 func (a *VoteApp) serveVote(w http.ResponseWriter, r *http.Request) {
 	card, cardErr := a.seal.cardOf(r)
 	if crossSite(r) {
-		a.refuse(w, r, card.choice, noticeCrossSite)
+		a.refuse(w, r, ballotState{choice: card.choice, notice: noticeCrossSite})
 		return
 	}
 	choice, wrong := readForm(w, r)
 	if wrong != noticeNone {
-		a.refuse(w, r, card.choice, wrong)
+		a.refuse(w, r, ballotState{choice: card.choice, notice: wrong})
 		return
 	}
 	switch {
 	case errors.Is(cardErr, errDuplicateCookie):
-		a.refuse(w, r, poll.None, noticeDuplicateCookie)
+		a.refuse(w, r, ballotState{notice: noticeDuplicateCookie})
 		return
 	case cardErr != nil:
 		// The vote is not counted for a new voter: if this answer with the cookie got lost, the voter would vote again as another
 		// one.
 		a.welcome(w, r)
-		a.refuse(w, r, poll.None, noticeNoCookie)
+		a.refuse(w, r, ballotState{notice: noticeNoCookie})
 		return
 	}
 	if wrong := a.checkBallot(w, r, card.voter); wrong != noticeNone {
-		a.refuseWanted(w, r, ballotState{card.choice, wrong, choice})
+		a.refuse(w, r, ballotState{card.choice, wrong, choice})
 		return
 	}
 
@@ -187,14 +187,14 @@ func (a *VoteApp) serveVote(w http.ResponseWriter, r *http.Request) {
 	// A voter who hung up before may have voted anew since, with an earlier timestamp from another machine. That vote is the one
 	// to count.
 	if hungUp(r) {
-		a.refuse(w, r, card.choice, noticeHungUp)
+		a.refuse(w, r, ballotState{choice: card.choice, notice: noticeHungUp})
 		return
 	}
 	select {
 	case a.waiting <- struct{}{}:
 		defer func() { <-a.waiting }()
 	default:
-		a.refuse(w, r, card.choice, noticeBusy)
+		a.refuse(w, r, ballotState{choice: card.choice, notice: noticeBusy})
 		return
 	}
 	// The vote is queued even if the voter hangs up now.
@@ -208,7 +208,7 @@ func (a *VoteApp) serveVote(w http.ResponseWriter, r *http.Request) {
 		// The queue may have the vote all the same. The next vote must have a later timestamp, on whichever machine.
 		card.last = vote.CastAt
 		a.seal.setCard(w, r, card)
-		a.refuse(w, r, card.choice, noticeQueueDown)
+		a.refuse(w, r, ballotState{choice: card.choice, notice: noticeQueueDown})
 		return
 	}
 	a.trouble.over("votes are queued again")
@@ -231,12 +231,7 @@ func (a *VoteApp) welcome(w http.ResponseWriter, r *http.Request) voterCard {
 var newVoterMark = []string{"1"}
 
 // refuse answers with the ballot and the sentence that says why the vote was not taken.
-func (a *VoteApp) refuse(w http.ResponseWriter, r *http.Request, choice poll.Choice, n notice) {
-	a.refuseWanted(w, r, ballotState{choice: choice, notice: n})
-}
-
-// refuseWanted is refuse for any page.
-func (a *VoteApp) refuseWanted(w http.ResponseWriter, r *http.Request, state ballotState) {
+func (a *VoteApp) refuse(w http.ResponseWriter, r *http.Request, state ballotState) {
 	_, status, reason := state.notice.sentence()
 	a.options.Metrics.refused.WithLabelValues(reason).Inc()
 	if status == http.StatusServiceUnavailable {
