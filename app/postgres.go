@@ -60,9 +60,9 @@ func (a *App) newPostgres(ctx *pulumi.Context, nodes []*infra.Node) (*database, 
 		Variables: map[string]pulumi.StringInput{
 			"DATABASE":          pulumi.String(postgresHost),
 			"DATABASE_ID":       running.ID, // a new container may have older data, with other passwords
-			"POSTGRES_PASSWORD": asSecret(a.settings.PostgresPassword),
-			"WORKER_PASSWORD":   asSecret(a.rolePassword(workerRole)),
-			"RESULTS_PASSWORD":  asSecret(a.rolePassword(resultsRole)),
+			"POSTGRES_PASSWORD": infra.AsSecret(a.settings.PostgresPassword),
+			"WORKER_PASSWORD":   infra.AsSecret(a.rolePassword(workerRole)),
+			"RESULTS_PASSWORD":  infra.AsSecret(a.rolePassword(resultsRole)),
 			"ROLES":             pulumi.String(rolesSQL),
 		},
 	}, a.inside())
@@ -86,9 +86,4 @@ func (a *App) clientPassword(role string) cluster.Secret {
 // none.
 func (a *App) rolePassword(role string) settings.Secret {
 	return derive("postgres "+role, a.settings.PostgresPassword, a.settings.VoterKey)
-}
-
-// asSecret returns a secret as an input that Pulumi encrypts.
-func asSecret(secret settings.Secret) pulumi.StringOutput {
-	return pulumi.ToSecret(pulumi.String(secret.Reveal())).(pulumi.StringOutput)
 }

@@ -74,17 +74,8 @@ func (n *Node) Run(ctx *pulumi.Context, name string, script Script, options ...p
 // The machine's identity is one of the variables. So when a machine takes another one's place, the script runs again. That is an
 // update and no replacement, because nothing on the old machine is left to be deleted.
 func (s Script) standardInput(identity pulumi.StringInput) pulumi.StringOutput {
-	names := slices.Sorted(maps.Keys(s.Variables))
-	values := pulumi.StringArray{identity}
-	for _, name := range names {
-		values = append(values, s.Variables[name])
-	}
-	return values.ToStringArrayOutput().ApplyT(func(values []string) string {
-		variables := map[string]string{}
-		for i, name := range names {
-			variables[name] = values[i+1]
-		}
-		return compose(s.Text, variables, values[0])
+	return pulumi.All(pulumi.StringMap(s.Variables), identity).ApplyT(func(values []any) string {
+		return compose(s.Text, values[0].(map[string]string), values[1].(string))
 	}).(pulumi.StringOutput)
 }
 

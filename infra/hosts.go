@@ -2,7 +2,7 @@ package infra
 
 import (
 	_ "embed"
-	"strconv"
+	"slices"
 
 	"al.essio.dev/pkg/shellescape"
 	"github.com/pulumi/pulumi-command/sdk/go/command"
@@ -50,9 +50,8 @@ func (n *Node) takeOver(ctx *pulumi.Context, giveBack Script, parent pulumi.Reso
 	// ssh's arguments are in the environment. In the command they would fill a page of the error of a refused login.
 	line := func(action string) pulumi.StringOutput {
 		return pulumi.All(n.SSHOptions(), n.PublicAddress).ApplyT(func(parts []any) string {
-			line := append([]string{"ssh", "-p", strconv.Itoa(n.port)}, parts[0].([]string)...)
-			line = append(line, n.user+"@"+parts[1].(string), string(commandLine(n.user, "give-back", action)))
-			return shellescape.QuoteCommand(line)
+			login := n.sshArguments(parts[0].([]string), parts[1].(string))
+			return shellescape.QuoteCommand(slices.Concat([]string{"ssh"}, login, []string{string(commandLine(n.user, "give-back", action))}))
 		}).(pulumi.StringOutput)
 	}
 	var err error

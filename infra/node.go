@@ -3,6 +3,8 @@
 package infra
 
 import (
+	"strconv"
+
 	"github.com/pulumi/pulumi-command/sdk/go/command"
 	"github.com/pulumi/pulumi-command/sdk/go/command/local"
 	"github.com/pulumi/pulumi-command/sdk/go/command/remote"
@@ -142,7 +144,7 @@ func (n *Node) connection() remote.ConnectionArgs {
 		PerDialTimeout: pulumi.Int(10), // seconds
 	}
 	if n.privateKey != "" {
-		connection.PrivateKey = pulumi.ToSecret(pulumi.String(n.privateKey.Reveal())).(pulumi.StringOutput).ToStringPtrOutput()
+		connection.PrivateKey = AsSecret(n.privateKey).ToStringPtrOutput()
 	}
 	return connection
 }
@@ -172,4 +174,14 @@ func (n *Node) SSHOptions() pulumi.StringArrayOutput {
 		}
 		return options
 	}).(pulumi.StringArrayOutput)
+}
+
+// sshArguments returns all arguments of ssh but the command, with the options of SSHOptions and the node's public address.
+func (n *Node) sshArguments(options []string, address string) []string {
+	return append(append([]string{"-p", strconv.Itoa(n.port)}, options...), n.user+"@"+address)
+}
+
+// AsSecret returns a secret of the settings as an input that Pulumi encrypts.
+func AsSecret(secret settings.Secret) pulumi.StringOutput {
+	return pulumi.ToSecret(pulumi.String(secret.Reveal())).(pulumi.StringOutput)
 }

@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
-	"strconv"
+	"slices"
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -25,7 +25,7 @@ type Login struct {
 
 // SSH is the Shell that calls the program ssh. The docker provider calls it, too.
 func SSH(ctx context.Context, login Login, script string) (string, error) {
-	command := exec.CommandContext(ctx, "ssh", append(login.Arguments, login.Command)...)
+	command := exec.CommandContext(ctx, "ssh", slices.Concat(login.Arguments, []string{login.Command})...)
 	var output, complaints bytes.Buffer
 	command.Stdin, command.Stdout, command.Stderr = strings.NewReader(script), &output, &complaints
 	if err := command.Run(); err != nil {
@@ -41,17 +41,16 @@ func SSH(ctx context.Context, login Login, script string) (string, error) {
 type Remote struct {
 	node  *Node
 	ctx   context.Context
-	known chan struct{} // closed once arguments is set
-	login []string
-	id    string
+	known chan struct{} // closed once the next two are set
+	login []string      // the arguments of ssh
+	id    string        // the machine's identity
 }
 
 // Remote returns the node's Remote. It may be used before the node's address is known, and then waits for it.
 func (n *Node) Remote(ctx *pulumi.Context) *Remote {
 	remote := &Remote{node: n, ctx: ctx.Context(), known: make(chan struct{})}
 	pulumi.All(n.SSHOptions(), n.PublicAddress, n.Identity).ApplyT(func(parts []any) bool {
-		remote.login = append([]string{"-p", strconv.Itoa(n.port)}, parts[0].([]string)...)
-		remote.login = append(remote.login, n.user+"@"+parts[1].(string))
+		remote.login = n.sshArguments(parts[0].([]string), parts[1].(string))
 		remote.id = parts[2].(string)
 		close(remote.known)
 		return true

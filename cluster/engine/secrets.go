@@ -28,7 +28,7 @@ func (e Engine) writeSecrets(ctx *pulumi.Context, w cluster.Workload, parent pul
 	var files []string
 	for i, secret := range w.Secrets {
 		files = append(files, secret.File)
-		variables["SECRET_"+strconv.Itoa(i+1)] = pulumi.ToSecret(pulumi.String(secret.Content.Reveal())).(pulumi.StringOutput)
+		variables["SECRET_"+strconv.Itoa(i+1)] = infra.AsSecret(secret.Content)
 	}
 	variables["FILES"] = pulumi.String(strings.Join(files, " "))
 	return w.Node.Run(ctx, w.Name+"-secrets", infra.Script{
