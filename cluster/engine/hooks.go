@@ -58,11 +58,11 @@ func NewHooks(ctx *pulumi.Context, name string, node *infra.Node, endpoint strin
 			return false, nil
 		}
 		output, err := remote.Run("gone", goneScript, map[string]string{
-			"ENDPOINT": endpoint,
-			"ID":       string(arguments.ID),
-			"IMAGE":    text(arguments.OldInputs["image"]),
-			"NODE":     placedOn(arguments.OldInputs["envs"]),
-			"LABEL":    Label,
+			"ENDPOINT":  endpoint,
+			"ID":        string(arguments.ID),
+			"IMAGE":     text(arguments.OldInputs["image"]),
+			"PLACEMENT": placement(arguments.OldInputs["envs"]),
+			"LABEL":     Label,
 		})
 		return err == nil && strings.TrimSpace(output) == "retry", nil // the failure itself is told
 	})
@@ -72,35 +72,24 @@ func NewHooks(ctx *pulumi.Context, name string, node *infra.Node, endpoint strin
 	return &pulumi.ResourceHookBinding{BeforeCreate: []*pulumi.ResourceHook{leftovers}, OnError: []*pulumi.ErrorHook{gone}}, nil
 }
 
-// placedOn returns the node that a container's environment asks the Swarm manager for, or "".
-func placedOn(environment resource.PropertyValue) string {
-	environment = plain(environment)
-	if !environment.IsArray() {
+// placement returns the variable with which a container's environment asks the Swarm manager for a node, or "".
+func placement(environment resource.PropertyValue) string {
+	variables := resource.FromResourcePropertyValue(environment)
+	if !variables.IsArray() {
 		return ""
 	}
-	for _, variable := range environment.ArrayValue() {
-		if node, ok := strings.CutPrefix(text(variable), constraint); ok {
-			return node
+	for _, variable := range variables.AsArray().All {
+		if variable.IsString() && strings.HasPrefix(variable.AsString(), constraint) {
+			return variable.AsString()
 		}
 	}
 	return ""
 }
 
-// text returns a string property, or "".
-func text(value resource.PropertyValue) string {
-	if value = plain(value); value.IsString() {
-		return value.StringValue()
+// text returns a string property, also a secret one, or "".
+func text(property resource.PropertyValue) string {
+	if value := resource.FromResourcePropertyValue(property); value.IsString() {
+		return value.AsString()
 	}
 	return ""
-}
-
-// plain returns a property without the wrappers of secrets and outputs.
-func plain(value resource.PropertyValue) resource.PropertyValue {
-	switch {
-	case value.IsSecret():
-		return plain(value.SecretValue().Element)
-	case value.IsOutput():
-		return plain(value.OutputValue().Element)
-	}
-	return value
 }

@@ -69,15 +69,15 @@ func TestLeftoversAreRemoved(t *testing.T) {
 
 // TestGoneContainerIsDeleted holds that a container that is gone gets a stand-in of its ID, and that one that is there gets none.
 func TestGoneContainerIsDeleted(t *testing.T) {
-	for name, test := range map[string]struct{ answer, status, node, output, calls string }{
-		"gone, placed by Swarm": {"Error: No such container: 0abc", "1", "frontend01", "retry\n",
+	for name, test := range map[string]struct{ answer, status, placement, output, calls string }{
+		"gone, placed by Swarm": {"Error: No such container: 0abc", "1", "constraint:node==frontend01", "retry\n",
 			"create --name 0abc --label swarm-scale --env constraint:node==frontend01 sha256:1 gone\n"},
 		"gone, on an engine":     {"Error: No such container: 0abc", "1", "", "retry\n", "create --name 0abc --label swarm-scale sha256:1 gone\n"},
 		"there":                  {"[]", "0", "", "", ""},
 		"docker does not answer": {"Cannot connect to the Docker daemon", "1", "", "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			output, calls, err := script(t, goneScript, test.answer, test.status, "ID=0abc", "IMAGE=sha256:1", "NODE="+test.node)
+			output, calls, err := script(t, goneScript, test.answer, test.status, "ID=0abc", "IMAGE=sha256:1", "PLACEMENT="+test.placement)
 			if err != nil || output != test.output || calls != test.calls {
 				t.Errorf("%v: prints %q and calls %q, want %q and %q", err, output, calls, test.output, test.calls)
 			}

@@ -6,7 +6,7 @@
 # Variables: ENDPOINT   the DOCKER_HOST of the engine or Swarm manager
 #            ID         the container's ID
 #            IMAGE      its image
-#            NODE       the node that the Swarm manager placed it on; empty: none did
+#            PLACEMENT  the variable by which the Swarm manager placed it on its node; empty: it is an engine's own
 #            LABEL      the label of the stack's containers
 set -euo pipefail
 export DOCKER_HOST=$ENDPOINT
@@ -16,5 +16,5 @@ case ${answer,,} in
 *"no such"* | *"not found"*) ;;
 *) exit 0 ;;
 esac
-docker create --name "$ID" --label "$LABEL" ${NODE:+--env "constraint:node==$NODE"} "$IMAGE" gone >/dev/null
+docker create --name "$ID" --label "$LABEL" ${PLACEMENT:+--env "$PLACEMENT"} "$IMAGE" gone >/dev/null
 echo retry
