@@ -47,7 +47,7 @@ func newPacketFilters(ctx *pulumi.Context, nodes []*Node, traffic []Rule, comman
 		if err != nil {
 			return err
 		}
-		filter, err := node.Run(ctx, node.Name+"-packet-filter", Script{Text: filterScript, Variables: map[string]pulumi.StringInput{
+		filter, err := node.Run(ctx, node.Name+"-packet-filter", Script{Text: Packages + filterScript, Variables: map[string]pulumi.StringInput{
 			"NODE_NAME":       pulumi.String(node.Name),
 			"PRIVATE_ADDRESS": pulumi.String(node.Address.String()),
 			"RULES":           pulumi.String(rules),

@@ -55,7 +55,7 @@ func (c *swarm) newEngine(ctx *pulumi.Context, node *infra.Node) (engine.Engine,
 	before := []pulumi.Resource{ready}
 	if node.Disk != nil {
 		mounted, err := node.Run(ctx, node.Name+"-disk-mount", infra.Script{
-			Text: restartScript + diskScript,
+			Text: infra.Packages + restartScript + diskScript,
 			Variables: map[string]pulumi.StringInput{
 				"NODE_NAME": pulumi.String(node.Name),
 				"DISK":      node.Disk.ID,

@@ -6,6 +6,7 @@
 #            RULES            the filter, as nftables reads it
 #            ALL              the name of the set with all nodes
 #            SILENCE          how long a node that has left is let in after its last packet, such as 10m
+# Functions: install_package
 set -euo pipefail
 
 fail() {
@@ -13,23 +14,10 @@ fail() {
 	exit 1
 }
 
-install_nftables() {
-	local log=/var/log/swarm-scale-apt.log
-	command -v apt-get >/dev/null || fail "$NODE_NAME has no nft, which filters packets: install nftables there"
-	# At the first boot, cloud-init says where packages come from.
-	if command -v cloud-init >/dev/null; then cloud-init status --wait >/dev/null || true; fi
-	export DEBIAN_FRONTEND=noninteractive
-	if ! { outside apt-get -q -y -o DPkg::Lock::Timeout=300 -o Acquire::Retries=5 update &&
-		outside apt-get -q -y -o DPkg::Lock::Timeout=300 -o Acquire::Retries=5 install --no-install-recommends nftables; } >"$log" 2>&1; then
-		tail -n 20 "$log" >&2
-		fail "nftables cannot be installed on $NODE_NAME (the whole log is in $log there)"
-	fi
-}
-
 # addresses prints the addresses in a text, sorted.
 addresses() { grep -oE '([0-9]{1,3}\.){3}[0-9]{1,3}' | sort -u; }
 
-command -v nft >/dev/null || install_nftables
+command -v nft >/dev/null || install_package nftables || fail "$NODE_NAME has no nft, which filters packets: install nftables there"
 
 # The other nodes let in the private address alone. Where the machine does not have that address at all, ready.sh says so.
 if [ -n "$(ip -o -4 address show to "$PRIVATE_ADDRESS/32")" ]; then

@@ -8,7 +8,7 @@
 #            DEVICES    the names that its device may have, separated by spaces
 #            FOLDER     the folder of the engine's volumes
 #            ETC        the folder of the system's configuration; empty: /etc
-# Functions: outside    runs a command that goes to the internet
+# Functions: install_package
 set -euo pipefail
 
 fail() {
@@ -36,10 +36,8 @@ until device=$(device); do
 	sleep 1
 done
 
-if ! command -v mkfs.xfs >/dev/null; then # Ubuntu's images have it
-	{ outside apt-get -q -y -o DPkg::Lock::Timeout=300 update && outside apt-get -q -y -o DPkg::Lock::Timeout=300 install xfsprogs; } >/dev/null 2>&1 ||
-		fail "$NODE_NAME has no mkfs.xfs: install xfsprogs there, or take a machine image that has it"
-fi
+command -v mkfs.xfs >/dev/null || install_package xfsprogs || # Ubuntu's images have it
+	fail "$NODE_NAME has no mkfs.xfs: install xfsprogs there, or take a machine image that has it"
 
 status=0
 kind=$(blkid --probe --output value --match-tag TYPE "$device") || status=$?
