@@ -64,6 +64,15 @@ func vote(t *testing.T, queue *redis.Queue) error {
 	return queue.Append(ctx, poll.Vote{Voter: poll.NewVoterID(), Choice: poll.A, CastAt: poll.TimestampOf(time.Now())})
 }
 
+func voteTenTimes(t *testing.T, queue *redis.Queue) {
+	t.Helper()
+	for range 10 {
+		if err := vote(t, queue); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // TestFailedSnapshotStopsNoVote holds that Redis goes on writing after a snapshot failed, as for want of memory.
 func TestFailedSnapshotStopsNoVote(t *testing.T) {
 	server := startRedis(t, "")
@@ -110,11 +119,7 @@ func TestQueueWantsItsPassword(t *testing.T) {
 func TestQueueOfTheVersionBeforeIsTakenOver(t *testing.T) {
 	before := redistest.StartAs(t, &redistest.Server{}, "--appendonly", "yes", "--appendfsync", "always")
 	queue := openQueue(t, before, "")
-	for range 10 {
-		if err := vote(t, queue); err != nil {
-			t.Fatal(err)
-		}
-	}
+	voteTenTimes(t, queue)
 	if before.Do(t, "SAVE") != "OK" {
 		t.Error("it has no snapshot")
 	}
@@ -261,11 +266,7 @@ func appendOnlyFile(t *testing.T, server *redistest.Server) string {
 func TestHalfWrittenEntryIsCutOff(t *testing.T) {
 	server := startRedis(t, "")
 	queue := openQueue(t, server, server.Password)
-	for range 10 {
-		if err := vote(t, queue); err != nil {
-			t.Fatal(err)
-		}
-	}
+	voteTenTimes(t, queue)
 	server.Kill()
 	file, err := os.OpenFile(appendOnlyFile(t, server), os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
@@ -296,11 +297,7 @@ func TestDamagedFileIsMended(t *testing.T) {
 	}
 	server := startRedis(t, "")
 	queue := openQueue(t, server, server.Password)
-	for range 10 {
-		if err := vote(t, queue); err != nil {
-			t.Fatal(err)
-		}
-	}
+	voteTenTimes(t, queue)
 	server.Kill()
 	path := appendOnlyFile(t, server)
 	content, err := os.ReadFile(path)

@@ -272,6 +272,21 @@ func (p *packets) drops(k packet) int {
 	return total
 }
 
+// open opens a TCP connection, and returns it once the server has said its first line.
+func (p *packets) open(k packet) (net.Conn, *bufio.Reader) {
+	p.Helper()
+	connection, err := p.dial(p.Context(), k)
+	if err != nil {
+		p.Fatal(err)
+	}
+	reader := bufio.NewReader(connection)
+	if _, err := reader.ReadString('\n'); err != nil {
+		_ = connection.Close()
+		p.Fatal(err)
+	}
+	return connection, reader
+}
+
 // dial opens a connection.
 func (p *packets) dial(ctx context.Context, k packet) (connection net.Conn, err error) {
 	err = p.in(k.from, func() error {
@@ -529,15 +544,8 @@ func testLeavingNode(p *packets, resources []registered) {
 	p.want(false, packet{from: "frontend01-docker_gwbridge", protocol: "tcp", to: "frontend02", port: 2375})
 
 	// What it says on an old connection counts, too.
-	connection, err := p.dial(p.Context(), packet{from: "frontend02", protocol: "tcp", to: "manager", port: 7946})
-	if err != nil {
-		p.Fatal(err)
-	}
+	connection, reader := p.open(packet{from: "frontend02", protocol: "tcp", to: "manager", port: 7946})
 	defer func() { _ = connection.Close() }()
-	reader := bufio.NewReader(connection)
-	if _, err := reader.ReadString('\n'); err != nil {
-		p.Fatal(err)
-	}
 	element := func(of string) string { return "inet swarm-scale nodes-members { " + of + " }" }
 	expires := func() string { return p.shell("manager", "nft list set inet swarm-scale nodes-members") }
 	p.shell("manager", "nft 'delete element "+element(addressOf["frontend02"])+"; add element "+element(addressOf["frontend02"]+" timeout 10m expires 1m")+"'")
@@ -564,15 +572,8 @@ func testLeavingNode(p *packets, resources []registered) {
 
 // testReload holds that a connection lives on when the filter is loaded again, and that meanwhile no packet of an outsider gets in.
 func testReload(p *packets, resources []registered) {
-	connection, err := p.dial(p.Context(), packet{from: "frontend01", protocol: "tcp", to: "manager", port: 2375})
-	if err != nil {
-		p.Fatal(err)
-	}
+	connection, reader := p.open(packet{from: "frontend01", protocol: "tcp", to: "manager", port: 2375})
 	defer func() { _ = connection.Close() }()
-	reader := bufio.NewReader(connection)
-	if _, err := reader.ReadString('\n'); err != nil {
-		p.Fatal(err)
-	}
 	ctx, stop := context.WithCancel(p.Context())
 	in, tried := make(chan string, 1), 0
 	go func() {

@@ -11,13 +11,13 @@ import (
 	"testing"
 )
 
-const debian = "deb http://deb.debian.org/debian bookworm main\n"
+const debian = "deb http://mirror.example.org/debian bookworm main\n"
 
 // foreign is a source of Docker's repository that names another key than ours.
 const (
 	foreignList    = "deb [arch=amd64 signed-by=/usr/share/keyrings/docker-archive-keyring.gpg] https://download.docker.com/linux/debian bookworm stable\n"
 	foreignSources = "Types: deb\nURIs: https://download.docker.com/linux/debian\nSuites: bookworm\nComponents: stable test\nSigned-By: /etc/apt/keyrings/docker.gpg\n"
-	debianSources  = "Types: deb\nURIs: http://deb.debian.org/debian\nSuites: bookworm\nComponents: main\n"
+	debianSources  = "Types: deb\nURIs: http://mirror.example.org/debian\nSuites: bookworm\nComponents: main\n"
 )
 
 // TestInstallsBesideOtherSources installs an engine with the machine's own apt-get, in a folder. The machine has sources of Docker's
@@ -30,7 +30,7 @@ func TestInstallsBesideOtherSources(t *testing.T) {
 	for name, files := range map[string]map[string]string{
 		"none":                      {"sources.list": debian},
 		"a line in a file":          {"sources.list": debian, "sources.list.d/docker.list": foreignList},
-		"a line in sources.list":    {"sources.list": debian + foreignList + "deb http://security.debian.org/debian-security bookworm-security main"},
+		"a line in sources.list":    {"sources.list": debian + foreignList + "deb http://security.example.org/debian-security bookworm-security main"},
 		"a paragraph":               {"sources.list.d/debian.sources": debianSources, "sources.list.d/docker.sources": foreignSources},
 		"one paragraph among two":   {"sources.list.d/all.sources": foreignSources + " \t\n" + debianSources},
 		"the last of two":           {"sources.list.d/all.sources": "# ours\n" + debianSources + "\n\n" + foreignSources},
@@ -53,7 +53,7 @@ func TestInstallsBesideOtherSources(t *testing.T) {
 				t.Fatalf("%v\n%s", err, output)
 			}
 			read, _ := os.ReadFile(filepath.Join(folder, "read"))
-			for _, want := range []string{"'http://deb.debian.org/debian/dists/bookworm/InRelease'", "'https://download.docker.com/linux/debian/dists/bookworm/InRelease'"} {
+			for _, want := range []string{"'http://mirror.example.org/debian/dists/bookworm/InRelease'", "'https://download.docker.com/linux/debian/dists/bookworm/InRelease'"} {
 				if !strings.Contains(string(read), want) {
 					t.Errorf("apt-get did not read %q among\n%s", want, read)
 				}
