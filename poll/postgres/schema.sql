@@ -138,8 +138,8 @@ ALTER TABLE votes ENABLE ALWAYS TRIGGER tally_truncated;
 ALTER TABLE tally ENABLE ALWAYS TRIGGER tally_ignored;
 ALTER TABLE tally ENABLE ALWAYS TRIGGER tally_recounted;
 
--- The role of the results page reads the tally and up to when it is complete, and nothing else. The role that runs this file owns everything. Where the database
--- has no such role, a superuser serves both.
+-- The role of the results page reads the tally and up to when it is complete, and nothing else. The role that runs this file owns
+-- everything. Where the database has no such role, a superuser serves both.
 DO $$ BEGIN
   IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'results_app') THEN
     GRANT SELECT ON tally, drained_queues TO results_app;

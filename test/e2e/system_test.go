@@ -28,8 +28,8 @@ import (
 )
 
 const (
-	// The next three are when a test gives up. How long it took is in the table. A small machine that runs six hosts and the voters
-	// took five times as long as a large one.
+	// The next three are when a test gives up. How long it took is in the table. They leave room for a small machine, which runs six
+	// hosts and the voters.
 
 	// stepTime is for a step. It is then cancelled.
 	stepTime = 20 * time.Minute
