@@ -18,7 +18,7 @@ import (
 // containersKilled kills every container once, including the cluster's own, while voters vote.
 func containersKilled(s *step) {
 	s.ready()
-	campaign := s.voters.Start(s.ctx, 6, 30*time.Millisecond)
+	campaign := s.crowd()
 	killed := 0
 	var slowest time.Duration
 	slowestName := ""
@@ -97,7 +97,7 @@ func hostsStopped(s *step) {
 func (s *step) outage(host *lab.Host, powerCut bool) {
 	s.Helper()
 	want := predicted[host.Role]
-	campaign := s.voters.Start(s.ctx, 6, 30*time.Millisecond)
+	campaign := s.crowd()
 	time.Sleep(time.Second)
 	begun := time.Now()
 	how := "stopped"

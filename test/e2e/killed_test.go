@@ -84,7 +84,7 @@ func deploymentsKilled(s *step) {
 		s.checked("`up` from nothing, killed %d times on the way, each time %d steps further, goes on where it stopped", killsWhileMaking, stepsBetweenKills)
 	}
 	s.ready()
-	campaign := s.voters.Start(s.ctx, 6, 30*time.Millisecond)
+	campaign := s.crowd()
 	for _, at := range killedWhileReplacing {
 		pattern := regexp.MustCompile(at + `\b`)
 		if !s.killedUp(pattern.MatchString, optup.Replace([]string{s.urn("docker:index/network:Network", "mynet")})) {

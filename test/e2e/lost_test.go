@@ -52,7 +52,7 @@ func (s *step) lose(name string) {
 func consulLost(s *step) {
 	s.ready()
 	manager := s.lab.Host("manager")
-	campaign := s.voters.Start(s.ctx, 6, 30*time.Millisecond)
+	campaign := s.crowd()
 	s.run(manager, `docker() { DOCKER_HOST=unix:///var/run/docker.sock command docker "$@"; }
 docker stop consul && rm -rf "$(docker volume inspect --format '{{.Mountpoint}}' consul-data)"/* && docker start consul`)
 	time.Sleep(5 * time.Second)
@@ -90,7 +90,7 @@ func (s *step) urn(token, name string) string {
 func managerLost(s *step) {
 	s.ready()
 	manager := s.lab.Host("manager")
-	campaign := s.voters.Start(s.ctx, 6, 30*time.Millisecond)
+	campaign := s.crowd()
 	s.must(manager.Recreate(s.ctx))
 	s.must(s.pulumi.Set(map[string]any{"hosts": s.lab.Config()["hosts"]}))
 	begun := time.Now()

@@ -18,7 +18,7 @@ func changedProgram(s *step) {
 	s.must(os.WriteFile(file, []byte("package main\n\nimport \"fmt\"\n\nfunc init() { fmt.Println(\""+says+"\") }\n"), 0o600))
 
 	before := s.identities()
-	campaign := s.voters.Start(s.ctx, 8, 20*time.Millisecond)
+	campaign := s.crowd()
 	time.Sleep(2 * time.Second)
 	result := s.up()
 	time.Sleep(2 * time.Second)

@@ -10,7 +10,7 @@ import (
 // moreAndFewer goes from two frontends to four and from one worker to two, and back, while voters vote.
 func moreAndFewer(s *step) {
 	s.ready()
-	campaign := s.voters.Start(s.ctx, 6, 30*time.Millisecond)
+	campaign := s.crowd()
 	defer campaign.Stop()
 	s.must(s.lab.Grow(s.ctx, topology.Counts{topology.Frontend: 4, topology.Worker: 2}))
 	s.resize()

@@ -29,7 +29,7 @@ func queuesSideBySide(s *step) {
 		s.up()
 		s.await("everything to run", wellTime, s.well)
 	}
-	campaign := s.voters.Start(s.ctx, 6, 30*time.Millisecond)
+	campaign := s.crowd()
 	var queues []string
 	for _, frontend := range s.frontends() {
 		queues = append(queues, "redis"+strings.TrimPrefix(frontend, "frontend"))

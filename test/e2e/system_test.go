@@ -205,6 +205,10 @@ func (s *step) wait(within time.Duration, condition func() error) (time.Duration
 	})
 }
 
+// crowd has voters vote until the campaign is stopped. Most of the time they read their ballots, so it takes many of them to notice each
+// second without an answer.
+func (s *step) crowd() *voters.Campaign { return s.voters.Start(s.ctx, 30, 30*time.Millisecond) }
+
 // up runs `pulumi up` and ends the step if it fails.
 func (s *step) up() *harness.Result {
 	s.Helper()
