@@ -72,15 +72,17 @@ func (w *Worker) watch(ctx context.Context, q *queue) {
 // earlier worker followed and this one does not. If another worker follows them, it records them again within a second.
 func (w *Worker) recordProgress(ctx context.Context) {
 	begun := false
+	var noted []string
 	for ctx.Err() == nil {
 		at := time.Now()
-		progress, left := w.progress()
+		progress, left := w.progress(noted)
 		_, err := withTimeout(ctx, watchTimeout, func(ctx context.Context) (struct{}, error) {
 			if err := w.votes.Record(ctx, progress); err != nil {
 				return struct{}{}, err
 			}
+			noted = names(progress)
 			if !begun {
-				if err := w.votes.ForgetOthers(ctx, names(progress)); err != nil {
+				if err := w.votes.ForgetOthers(ctx, noted); err != nil {
 					return struct{}{}, err
 				}
 				begun = true
@@ -109,13 +111,14 @@ func names(progress []poll.Progress) []string {
 	return all
 }
 
-// progress is the progress of the queues that are followed, and which queues are to be forgotten.
-func (w *Worker) progress() (all []poll.Progress, left []string) {
+// progress is the progress of the queues that are followed, and which queues are to be forgotten. Those that are noted already do not
+// begin.
+func (w *Worker) progress(noted []string) (all []poll.Progress, left []string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, address := range slices.Sorted(maps.Keys(w.queues)) {
 		q := w.queues[address]
-		p := poll.Progress{Queue: q.Name()}
+		p := poll.Progress{Queue: q.Name(), Begins: !slices.Contains(noted, q.Name())}
 		if last := q.asked.Load().success(); last != nil {
 			p.Known, p.At, p.Behind = true, last.at, last.behind
 		}

@@ -183,6 +183,28 @@ func TestQueuesOfAnEarlierListAreForgotten(t *testing.T) {
 	b.wantStanding("the queue is drained", fresh)
 }
 
+// A queue that is drained for good is forgotten, although a worker that is about to end still follows it. When a worker begins to
+// follow it, it counts again.
+func TestDrainedQueueIsForgottenByThoseWhoFollowIt(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	removed := redistest.Start(t)
+	_, endStaying := b.follow(b.votes, b.server.Address)
+	worker, end := b.follow(b.votes, b.server.Address, removed.Address)
+	eventually.Succeeds(t, patience, "the worker is ready", worker.Ready)
+	backlog := backlogOf(t, removed.Address, "worker01-drain")
+	if _, err := drain.Queue(t.Context(), b.votes, backlog, quick()); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(2 * time.Second) // the worker that follows it has recorded it again
+	end()
+	time.Sleep(4 * time.Second)
+	b.wantStanding("only the queue that stays counts", func(s poll.Standing) bool { return fresh(s) && s.Queue == b.server.Address })
+	endStaying()
+	b.follow(b.votes, removed.Address)
+	b.wantStanding("the queue that came back counts", func(s poll.Standing) bool { return fresh(s) && s.Queue == removed.Address })
+}
+
 // awayVotes is a database that does not answer while it is down.
 type awayVotes struct {
 	poll.Votes

@@ -18,7 +18,7 @@ type Drained struct {
 
 // Queue drains one queue: it takes what the queue holds, including other consumers' unfinished entries and the dead letters,
 // and returns nil only when the database has everything and the queue is empty. It is for a queue that is about to be taken
-// away, and to which nothing is appended any more. It tries again after failures until ctx is done.
+// away, and to which nothing is appended any more. Workers may still follow it. It tries again after failures until ctx is done.
 func Queue(ctx context.Context, votes poll.Votes, backlog poll.Backlog, options Options) (Drained, error) {
 	w := NewWorker(votes, nil, options)
 	q := newQueue(backlog)
@@ -32,8 +32,7 @@ func Queue(ctx context.Context, votes poll.Votes, backlog poll.Backlog, options 
 		left, err := w.drainOnce(ctx, q, &drained)
 		switch {
 		case err == nil && left == 0:
-			err = votes.Forget(ctx, []string{q.Name()})
-			if err == nil {
+			if err = votes.Retire(ctx, q.Name()); err == nil {
 				return drained, nil
 			}
 			lastErr = err

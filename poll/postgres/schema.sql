@@ -32,7 +32,7 @@ CREATE TABLE IF NOT EXISTS unreadable_entries (
 );
 
 -- Up to when each queue is drained: every vote that the queue took before is in votes. '-infinity' for a queue that no worker has
--- reached yet. The time is by this server's clock.
+-- reached yet, 'infinity' for one that is drained for good. The time is by this server's clock.
 CREATE TABLE IF NOT EXISTS drained_queues (
   queue      text        PRIMARY KEY,
   drained_to timestamptz NOT NULL

@@ -75,7 +75,7 @@ func readStanding(ctx context.Context, pool *pgxpool.Pool) (poll.Standing, error
 				coalesce(sum(votes) FILTER (WHERE choice = 'b'), 0)::bigint AS b FROM tally) AS t
 			LEFT JOIN (SELECT queue, CASE WHEN isfinite(drained_to) THEN
 					extract(epoch FROM clock_timestamp() - drained_to)::float8 END AS seconds
-				FROM drained_queues ORDER BY drained_to, queue LIMIT 1) AS q ON true`).
+				FROM drained_queues WHERE drained_to < 'infinity' ORDER BY drained_to, queue LIMIT 1) AS q ON true`).
 		Scan(&standing.Tally.A, &standing.Tally.B, &queue, &seconds)
 	if err != nil {
 		return poll.Standing{}, err
