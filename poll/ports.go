@@ -87,8 +87,8 @@ type Backlog interface {
 type Progress struct {
 	// Queue is the queue's name.
 	Queue string
-	// Begins is true until the worker has noted the queue once since it follows it.
-	Begins bool
+	// InUse is true if the queue holds votes, has handed some to the worker since its last note, or cannot be reached.
+	InUse bool
 	// Known is false if the queue could not be reached yet.
 	Known bool
 	// At is when the queue was asked, by this machine's clock, and Behind how far behind it was then: the database has every vote that
@@ -104,14 +104,10 @@ type Votes interface {
 	// Save returns nil only when each of the votes, or a later one by the same voter, is stored for good. It returns how many
 	// voters are new or have changed. Repeating it changes nothing.
 	Save(ctx context.Context, votes []Vote) (changed int64, err error)
-	// Record notes the progress of queues. A queue that is noted does not fall back. A retired one is not noted, unless a worker begins
-	// to follow it.
+	// Record notes the progress of queues. A queue that is noted does not fall back. A retired one is noted only if it is in use.
 	Record(ctx context.Context, progress []Progress) error
-	// Forget takes the notes of these queues away. ForgetOthers takes those of all but these. Who follows them notes them again.
-	Forget(ctx context.Context, queues []string) error
-	ForgetOthers(ctx context.Context, queues []string) error
-	// Retire forgets a queue that is drained for good, also for workers that still follow it.
-	Retire(ctx context.Context, queue string) error
+	// Retire takes the notes of queues away that are drained for good. Workers may still follow them for a while.
+	Retire(ctx context.Context, queues []string) error
 	// KeepDeadLetters stores dead letters for a person to look at. Repeating it changes nothing.
 	KeepDeadLetters(ctx context.Context, letters []DeadLetter) error
 }

@@ -17,6 +17,6 @@ cat >&2 <<END
 retire: the queue of $FRONTEND could not be drained, so it is kept, with the votes in it.
 Run "pulumi up" again once one of $WORKERS runs and reaches the queue. If its machine is lost, the votes that were queued there
 are lost, too. To go on without them, run "pulumi state delete" with the URN of $FRONTEND-retirement
-("pulumi stack --show-urns" lists it).
+("pulumi stack --show-urns" lists it), and "/vote-worker forget $QUEUE" in a worker, so that the results do not wait for them.
 END
 exit 1

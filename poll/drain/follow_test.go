@@ -179,9 +179,7 @@ type nowhere struct{ poll.Votes }
 
 func (nowhere) Prepare(context.Context) error                 { return nil }
 func (nowhere) Record(context.Context, []poll.Progress) error { return nil }
-func (nowhere) Forget(context.Context, []string) error        { return nil }
-func (nowhere) ForgetOthers(context.Context, []string) error  { return nil }
-func (nowhere) Retire(context.Context, string) error          { return nil }
+func (nowhere) Retire(context.Context, []string) error        { return nil }
 
 // idles opens idle queues, but for those at "broken".
 type idles struct {

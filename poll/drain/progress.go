@@ -68,81 +68,47 @@ func (w *Worker) watch(ctx context.Context, q *queue) {
 	}
 }
 
-// recordProgress records how far behind each queue is, again and again until ctx is done. It begins with forgetting queues that an
-// earlier worker followed and this one does not. If another worker follows them, it records them again within a second.
+// recordProgress records how far behind each queue is, again and again until ctx is done. A queue that is left keeps what was recorded
+// last, because its frontend may still take votes. Whoever drains it retires it.
 func (w *Worker) recordProgress(ctx context.Context) {
-	begun := false
-	var noted []string
+	recorded := map[string]uint64{} // how many entries each queue had handed over
 	for ctx.Err() == nil {
 		at := time.Now()
-		progress, left := w.progress(noted)
+		progress, handed := w.progress(recorded)
 		_, err := withTimeout(ctx, watchTimeout, func(ctx context.Context) (struct{}, error) {
-			if err := w.votes.Record(ctx, progress); err != nil {
-				return struct{}{}, err
-			}
-			noted = names(progress)
-			if !begun {
-				if err := w.votes.ForgetOthers(ctx, noted); err != nil {
-					return struct{}{}, err
-				}
-				begun = true
-			}
-			if len(left) == 0 {
-				return struct{}{}, nil
-			}
-			return struct{}{}, w.votes.Forget(ctx, left)
+			return struct{}{}, w.votes.Record(ctx, progress)
 		})
 		if ctx.Err() != nil {
 			return
 		}
-		if err != nil {
-			w.forget(left) // the next time
+		if err == nil {
+			recorded = handed
 		}
 		w.recorded.Store(w.recorded.Load().next(at, 0, err))
 		sleep(ctx, watchInterval)
 	}
 }
 
-func names(progress []poll.Progress) []string {
-	all := make([]string, len(progress))
-	for i, p := range progress {
-		all[i] = p.Queue
-	}
-	return all
-}
-
-// progress is the progress of the queues that are followed, and which queues are to be forgotten. Those that are noted already do not
-// begin.
-func (w *Worker) progress(noted []string) (all []poll.Progress, left []string) {
+// progress is the progress of the queues that are followed and have been asked, and how many entries each has handed over. A queue that
+// has handed over more than was recorded is in use.
+func (w *Worker) progress(recorded map[string]uint64) (all []poll.Progress, handed map[string]uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	handed = map[string]uint64{}
 	for _, address := range slices.Sorted(maps.Keys(w.queues)) {
 		q := w.queues[address]
-		p := poll.Progress{Queue: q.Name(), Begins: !slices.Contains(noted, q.Name())}
-		if last := q.asked.Load().success(); last != nil {
+		asked := q.asked.Load()
+		if asked == nil {
+			continue
+		}
+		name := q.Name()
+		handed[name] = q.handed.Load()
+		p := poll.Progress{Queue: name, InUse: handed[name] != recorded[name]}
+		if last := asked.success(); last != nil {
 			p.Known, p.At, p.Behind = true, last.at, last.behind
 		}
+		p.InUse = p.InUse || !p.Known || p.Behind > 0
 		all = append(all, p)
 	}
-	left, w.left = w.left, nil
-	return all, left
-}
-
-// forget has the progress of queues forgotten. That is recordProgress's task, so that no earlier progress is recorded afterwards.
-func (w *Worker) forget(queues []string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.left = append(w.left, queues...)
-}
-
-// forgetIfEmpty forgets a queue that was left, unless it still holds votes: then somebody has to drain it, and the results are not
-// live until then.
-func (w *Worker) forgetIfEmpty(ctx context.Context, q *queue) {
-	size, err := withTimeout(ctx, watchTimeout, q.Size)
-	switch {
-	case err != nil:
-		w.options.Log.Warn("left a queue without knowing that it is empty; `drain` drains it", "queue", q.Name(), "error", oneLine(err))
-	case size == 0:
-		w.forget([]string{q.Name()})
-	}
+	return all, handed
 }

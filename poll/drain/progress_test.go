@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -143,66 +144,85 @@ func TestWorkerSaysThatItReachesNoDatabase(t *testing.T) {
 	eventually.Succeeds(t, patience, "the worker is ready", worker.Ready)
 }
 
-// A queue that a worker leaves while it holds votes keeps the results from being live until it is drained.
-func TestQueueThatIsLeftIsForgottenOnceItIsEmpty(t *testing.T) {
+// A queue that a worker leaves keeps the results from being live until it is drained, whether it holds votes or not: its frontend may
+// still take some. A worker that starts does not change that.
+func TestQueueThatIsLeftCountsUntilItIsDrained(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	other := redistest.Start(t)
-	stuck := failing{b.votes}
-	worker, _ := b.follow(stuck, b.server.Address, other.Address)
+	stays := redistest.Start(t)
+	worker, _ := b.follow(b.votes, b.server.Address, stays.Address)
 	b.wantStanding("all queues are drained", fresh)
-	b.append(4, poll.A)
-	b.wantPending()
-	if err := worker.Follow(t.Context(), []string{other.Address}); err != nil {
+	if err := worker.Follow(t.Context(), []string{stays.Address}); err != nil {
 		t.Fatal(err)
 	}
+	b.append(4, poll.A)
 	b.wantStanding("the queue that was left is behind", behind(b.server.Address))
+	b.follow(b.votes, stays.Address)
+	time.Sleep(2 * time.Second)
+	b.wantStanding("it still is", behind(b.server.Address))
 	if _, err := drain.Queue(t.Context(), b.votes, b.backlog("worker01-drain"), quick()); err != nil {
 		t.Fatal(err)
 	}
-	b.wantStanding("the other one is drained", func(s poll.Standing) bool { return fresh(s) && s.Queue == other.Address && s.Tally.A == 4 })
-	// A queue that is left empty is forgotten at once.
-	if err := worker.Follow(t.Context(), []string{b.server.Address}); err != nil {
-		t.Fatal(err)
-	}
-	b.wantStanding("it is drained", func(s poll.Standing) bool { return fresh(s) && s.Queue == b.server.Address })
-	other.Kill()
-	time.Sleep(3 * time.Second)
-	b.wantStanding("it alone counts", func(s poll.Standing) bool { return fresh(s) && s.Queue == b.server.Address })
+	b.wantStanding("the other one counts", func(s poll.Standing) bool { return fresh(s) && s.Queue == stays.Address && s.Tally.A == 4 })
 }
 
-// A worker forgets what an earlier one followed and it does not.
-func TestQueuesOfAnEarlierListAreForgotten(t *testing.T) {
-	t.Parallel()
-	b := newBench(t)
-	if err := b.votes.Record(t.Context(), []poll.Progress{{Queue: "redis09", Known: true, At: time.Now(), Behind: time.Hour}}); err != nil {
-		t.Fatal(err)
-	}
-	b.wantStanding("the earlier queue is behind", behind("redis09"))
-	b.follow(b.votes, b.server.Address)
-	b.wantStanding("the queue is drained", fresh)
-}
-
-// A queue that is drained for good is forgotten, although a worker that is about to end still follows it. When a worker begins to
-// follow it, it counts again.
+// A queue that is drained for good is forgotten, although a worker that is about to end still follows it, and even starts anew.
 func TestDrainedQueueIsForgottenByThoseWhoFollowIt(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	removed := redistest.Start(t)
-	_, endStaying := b.follow(b.votes, b.server.Address)
-	worker, end := b.follow(b.votes, b.server.Address, removed.Address)
-	eventually.Succeeds(t, patience, "the worker is ready", worker.Ready)
-	backlog := backlogOf(t, removed.Address, "worker01-drain")
-	if _, err := drain.Queue(t.Context(), b.votes, backlog, quick()); err != nil {
+	stays := redistest.Start(t)
+	b.follow(b.votes, stays.Address)
+	_, end := b.follow(b.votes, b.server.Address, stays.Address)
+	b.append(4, poll.A)
+	b.wantDrained(poll.Tally{A: 4})
+	if _, err := drain.Queue(t.Context(), b.votes, b.backlog("worker01-drain"), quick()); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(2 * time.Second) // the worker that follows it has recorded it again
+	end()
+	_, end = b.follow(b.votes, b.server.Address, stays.Address)
+	time.Sleep(2 * time.Second)
 	end()
 	time.Sleep(4 * time.Second)
-	b.wantStanding("only the queue that stays counts", func(s poll.Standing) bool { return fresh(s) && s.Queue == b.server.Address })
-	endStaying()
-	b.follow(b.votes, removed.Address)
-	b.wantStanding("the queue that came back counts", func(s poll.Standing) bool { return fresh(s) && s.Queue == removed.Address })
+	b.wantStanding("only the queue that stays counts", func(s poll.Standing) bool { return fresh(s) && s.Queue == stays.Address })
+}
+
+// A queue that was drained counts again when it takes votes again, and when it cannot be reached.
+func TestDrainedQueueCountsWhenItIsInUseAgain(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	other := redistest.Start(t)
+	if err := b.votes.Retire(t.Context(), []string{b.server.Address, other.Address}); err != nil {
+		t.Fatal(err)
+	}
+	_, end := b.follow(b.votes, b.server.Address)
+	b.append(1, poll.B)
+	b.wantStanding("the queue is drained", func(s poll.Standing) bool { return fresh(s) && s.Queue == b.server.Address && s.Tally.B == 1 })
+	end()
+	other.Kill()
+	b.follow(b.votes, b.server.Address, other.Address)
+	b.wantStanding("the other queue is not known", func(s poll.Standing) bool { return !s.Known && s.Queue == other.Address })
+}
+
+// Workers that note the same queues at once do not wait for each other in a circle.
+func TestNotesOfTwoWorkersDoNotCollide(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	var group sync.WaitGroup
+	for worker := range 4 {
+		group.Go(func() {
+			var progress []poll.Progress
+			for i := range 20 {
+				progress = append(progress, poll.Progress{Queue: fmt.Sprint("redis", (i*7+worker)%20), Known: true, At: time.Now(), InUse: i%3 == worker%3})
+			}
+			for range 100 {
+				if err := errors.Join(b.votes.Record(t.Context(), progress), b.votes.Retire(t.Context(), []string{"redis7", "redis3"})); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
 }
 
 // awayVotes is a database that does not answer while it is down.

@@ -2,11 +2,15 @@ package drain
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"swarm-scale/poll"
 )
+
+// settleTime is how long a worker may take until it has noted that a queue handed it votes.
+const settleTime = watchInterval + watchTimeout
 
 // Drained is what Queue took from one queue.
 type Drained struct {
@@ -28,14 +32,19 @@ func Queue(ctx context.Context, votes poll.Votes, backlog poll.Backlog, options 
 	retry := newBackoff(w.options.MinBackoff, time.Second)
 	var drained Drained
 	var lastErr error
+	settled := false
 	for {
 		left, err := w.drainOnce(ctx, q, &drained)
 		switch {
+		case err == nil && left == 0 && !settled:
+			settled = true
+			lastErr = errors.New("there was no time to wait for what workers note of it")
+			sleep(ctx, settleTime)
+			continue
 		case err == nil && left == 0:
-			if err = votes.Retire(ctx, q.Name()); err == nil {
+			if lastErr = votes.Retire(ctx, []string{q.Name()}); lastErr == nil {
 				return drained, nil
 			}
-			lastErr = err
 		case err == nil:
 			lastErr = fmt.Errorf("%d entries are still in the queue", left)
 		case ctx.Err() == nil:

@@ -82,7 +82,6 @@ type Worker struct {
 	mu     sync.Mutex
 	queues map[string]*queue          // those followed, by address
 	ended  map[string]<-chan struct{} // the end of the latest queue of each name
-	left   []string                   // queues whose progress is to be forgotten
 }
 
 // queue is one queue that the worker follows, and how it is doing.
@@ -95,6 +94,8 @@ type queue struct {
 	abandoned atomic.Bool
 	// asked is the latest attempt to ask the queue how far behind it is.
 	asked atomic.Pointer[attempt]
+	// handed is how many entries the queue has handed over.
+	handed atomic.Uint64
 	// steps is the context of steps that are begun: it ends StopTimeout after the worker is told to stop.
 	steps context.Context
 }
@@ -183,9 +184,6 @@ func (w *Worker) start(ctx context.Context, q *queue) {
 		w.runQueue(ctx, followed, q)
 		w.finishBeforeLeaving(q)
 		measuring.Wait()
-		if ctx.Err() == nil {
-			w.forgetIfEmpty(ctx, q)
-		}
 	})
 }
 
@@ -360,6 +358,7 @@ type saved struct {
 func (w *Worker) save(q *queue, entries []poll.Entry) (saved, error) {
 	metrics, name := w.options.Metrics, q.Name()
 	metrics.read.WithLabelValues(name).Add(float64(len(entries)))
+	q.handed.Add(uint64(len(entries)))
 	batch := saved{done: make([]string, 0, len(entries))}
 	votes := make([]poll.Vote, 0, countVotes(entries))
 	oldest := time.Now()

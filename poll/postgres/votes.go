@@ -101,55 +101,36 @@ func (v *Votes) Record(ctx context.Context, progress []poll.Progress) error {
 		answered := time.Now()
 		queues := make([]string, len(progress))
 		times := make([]pgtype.Timestamptz, len(progress))
-		var begun []string
+		inUse := []string{}
 		for i, p := range progress {
 			queues[i] = p.Queue
 			times[i] = pgtype.Timestamptz{InfinityModifier: pgtype.NegativeInfinity, Valid: true}
 			if p.Known {
 				times[i] = pgtype.Timestamptz{Time: now.Add(-answered.Sub(p.At) - p.Behind), Valid: true}
 			}
-			if p.Begins {
-				begun = append(begun, p.Queue)
+			if p.InUse {
+				inUse = append(inUse, p.Queue)
 			}
 		}
-		return inTransaction(ctx, v.pool, func(tx pgx.Tx) error {
-			if len(begun) > 0 {
-				if _, err := tx.Exec(ctx, "DELETE FROM drained_queues WHERE queue = ANY ($1::text[]) AND drained_to = 'infinity'", begun); err != nil {
-					return err
-				}
-			}
-			_, err := tx.Exec(ctx, `INSERT INTO drained_queues AS q (queue, drained_to)
-				SELECT n.queue, n.drained_to FROM unnest($1::text[], $2::timestamptz[]) AS n (queue, drained_to) ORDER BY n.queue
-				ON CONFLICT (queue) DO UPDATE SET drained_to = greatest(least(q.drained_to, clock_timestamp()), excluded.drained_to)
-					WHERE q.drained_to < 'infinity'`,
-				queues, times)
-			return err
-		})
+		_, err := v.pool.Exec(ctx, `INSERT INTO drained_queues AS q (queue, drained_to)
+			SELECT n.queue, n.drained_to FROM unnest($1::text[], $2::timestamptz[]) AS n (queue, drained_to) ORDER BY n.queue
+			ON CONFLICT (queue) DO UPDATE
+				SET drained_to = greatest(CASE WHEN q.drained_to < 'infinity' THEN least(q.drained_to, clock_timestamp()) END, excluded.drained_to)
+				WHERE q.drained_to < 'infinity' OR q.queue = ANY ($3::text[])`,
+			queues, times, inUse)
+		return err
 	})
 	return explain("note the progress", v.address, err)
 }
 
-// Forget implements poll.Votes.
-func (v *Votes) Forget(ctx context.Context, queues []string) error {
-	return v.forget(ctx, "DELETE FROM drained_queues WHERE queue = ANY ($1::text[]) AND drained_to < 'infinity'", queues)
-}
-
-// ForgetOthers implements poll.Votes.
-func (v *Votes) ForgetOthers(ctx context.Context, queues []string) error {
-	return v.forget(ctx, "DELETE FROM drained_queues WHERE queue <> ALL ($1::text[]) AND drained_to < 'infinity'", queues)
-}
-
 // Retire implements poll.Votes.
-func (v *Votes) Retire(ctx context.Context, queue string) error {
-	return v.forget(ctx, `INSERT INTO drained_queues VALUES ($1, 'infinity') ON CONFLICT (queue) DO UPDATE SET drained_to = 'infinity'`, queue)
-}
-
-func (v *Votes) forget(ctx context.Context, statement string, queues any) error {
+func (v *Votes) Retire(ctx context.Context, queues []string) error {
 	err := v.withSchema(ctx, func() error {
-		_, err := v.pool.Exec(ctx, statement, queues)
+		_, err := v.pool.Exec(ctx, `INSERT INTO drained_queues (queue, drained_to) SELECT DISTINCT queue, 'infinity'::timestamptz FROM unnest($1::text[]) AS n (queue)
+			ORDER BY queue ON CONFLICT (queue) DO UPDATE SET drained_to = excluded.drained_to`, queues)
 		return err
 	})
-	return explain("forget queues", v.address, err)
+	return explain("retire queues", v.address, err)
 }
 
 // Recount counts the stored votes again, and returns what the tally was before and is now. Meanwhile nobody can store votes. It also
