@@ -4,6 +4,7 @@ package infra
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/pulumi/pulumi-command/sdk/go/command"
 	"github.com/pulumi/pulumi-command/sdk/go/command/local"
@@ -168,9 +169,12 @@ func (n *Node) SSHOptions() pulumi.StringArrayOutput {
 			"-o", "KnownHostsCommand=/bin/echo %H " + hostKey,
 			"-o", "ConnectTimeout=15",
 			"-o", "ServerAliveInterval=15",
+			// The user's own configuration may have others, with which ssh does not say what is wrong, or runs something else.
+			"-o", "LogLevel=INFO",
+			"-o", "RemoteCommand=none",
 		}
 		if n.keyFile != "" {
-			options = append(options, "-o", "IdentitiesOnly=yes", "-i", n.keyFile)
+			options = append(options, "-o", "IdentitiesOnly=yes", "-o", `IdentityFile="`+strings.ReplaceAll(n.keyFile, "%", "%%")+`"`)
 		}
 		return options
 	}).(pulumi.StringArrayOutput)

@@ -10,6 +10,7 @@
 eval "set -- $1"
 complaint=$("$@" 3>&1 1>&2 2>&3) # standard error
 status=$?
+gone=
 case $status,$complaint in
 127,*) remedy="Install OpenSSH's client, version 8.5 or newer, where Pulumi runs." ;;
 255,*"Bad configuration option"*) remedy="ssh is older than the option: install OpenSSH's client, version 8.5 or newer, where Pulumi runs." ;;
@@ -26,18 +27,26 @@ case $status,$complaint in
 	*) remedy="The machine has to know the public key of swarm-scale:sshPrivateKeyFile or, if that is not set, of a key that \"ssh-add -l\" lists." ;;
 	esac
 	;;
-255,*)
-	echo "leave: $NODE_NAME does not answer as the machine it was, so what ran there is left there: $complaint" >&2
-	exit 0
+255,*"timed out"* | 255,*"Connection refused"* | 255,*"No route to host"* | 255,*"etwork is unreachable"* | 255,*"Host is down"* | \
+	255,*"Could not resolve hostname"* | 255,*"Host key verification failed"* | 255,*"not responding"*)
+	gone=yes
 	;;
+255,*"UNKNOWN port"*) remedy="The ProxyCommand or ProxyJump of ssh's own configuration fails." ;;
+255,*"Connection closed"* | 255,*"Connection reset"* | 255,*"closed by remote host"* | 255,*"Broken pipe"*) gone=yes ;;
+255,*) remedy="Mend that, or ssh's own configuration where Pulumi runs." ;;
 *)
 	[ -z "$complaint" ] || echo "$complaint" >&2
 	exit "$status"
 	;;
 esac
+if [ -n "$gone" ]; then
+	echo "leave: $NODE_NAME does not answer as the machine it was, so what ran there is left there: $complaint" >&2
+	exit 0
+fi
 cat >&2 <<END
 ssh could not log in on $NODE_NAME. It said:
 $complaint
 $remedy
+If the machine is gone for good, "pulumi state delete" with the URN of $NODE_NAME-presence drops it ("pulumi stack --show-urns" lists it).
 END
 exit 1
