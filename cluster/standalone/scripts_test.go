@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // allMembersScript is the text of the command swarm-members.
@@ -201,7 +202,7 @@ esac
 	}
 }
 
-// TestEnginesFaultsAreRepaired holds what the service on each node does: it starts containers that the engine failed to start,
+// TestEnginesFaultsAreRepaired holds what the service on each node does: it starts containers that the engine ended or failed to start,
 // announces the engine again, removes endpoints of containers that do not run, restarts a container that does not resolve a name,
 // and removes the tunnel's entries that lead to the node itself.
 func TestEnginesFaultsAreRepaired(t *testing.T) {
@@ -212,7 +213,8 @@ func TestEnginesFaultsAreRepaired(t *testing.T) {
 	defer func() { _ = listener.Close() }()
 	consul, deletions := fakeConsul(t, "127.0.0.1:2375")
 	folder := t.TempDir()
-	// The engine reports two failed containers. One works after the engine restarts, the other after docker start. Then there are
+	// The engine says that it ended redis03 when it started, at 12:00, and that somebody stopped redis04 before. It reports two failed
+	// containers. One works after the engine restarts, the other after docker start. Then there are
 	// events of three containers. redis01 is gone.
 	docker := `#!/bin/sh
 echo "$@" >>` + folder + `/asked
@@ -220,6 +222,7 @@ case "$*" in
 *DockerRootDir*) echo ` + folder + ` ;;
 *ClusterStore*ClusterAdvertise*) echo consul://` + consul + ` 127.0.0.1:2375 ;;
 "ps "*) echo a; echo b ;;
+*FinishedAt*) echo c /redis03 2026-02-08T12:00:09.5Z; echo d /redis04 2026-02-08T11:59:58Z ;;
 *Health*) echo 'unhealthy: lookup redis02: no such host' ;;
 "inspect --type container "*redis01) exit 1 ;;
 "inspect --type container "*frontend02) echo created failed ;;
@@ -227,6 +230,7 @@ case "$*" in
 "inspect "*)
 	[ -e ` + folder + `/restarted ] || echo "a /redis01: network sandbox join failed"
 	[ -e ` + folder + `/started ] || echo "b /frontend01: network mynet not found" ;;
+"start c") ;;
 "start "*) touch ` + folder + `/started ;;
 "events "*) echo redis01 destroy; echo redis02 destroy; echo worker01 health_status: unhealthy
 	for _ in $(seq 200); do
@@ -239,9 +243,9 @@ case "$*" in
 "network inspect "*) echo redis01; echo redis02; echo frontend02 ;;
 esac
 `
-	service := "#!/bin/sh\necho service \"$@\" >>" + folder + "/asked\n[ $2 = stop ] || touch " + folder + "/restarted\n"
+	serviceProgram := "#!/bin/sh\necho service \"$@\" >>" + folder + "/asked\n[ $2 = stop ] || touch " + folder + "/restarted\n"
 	for name, text := range map[string]string{
-		"docker": docker, "service": service, "systemctl": "#!/bin/sh\nexec " + folder + "/service docker start\n",
+		"docker": docker, "service": serviceProgram, "systemctl": "#!/bin/sh\nexec " + folder + "/service docker start\n",
 		"sleep": "#!/bin/sh\nexec /bin/sleep 0.1\n",
 		"curl": "#!/bin/sh\ncase \"$*\" in\n*--unix-socket*) echo '[{\"Id\":\"1\",\"Names\":[\"/frontend02\"],\"Image\":\"x\"}]' ;;\n" +
 			"*) PATH=${PATH#*:} exec curl \"$@\" ;;\nesac\n",
@@ -263,14 +267,22 @@ esac
 	if err := errors.Join(os.MkdirAll(namespaces, 0o700), os.WriteFile(first, nil, 0o600), os.WriteFile(second, nil, 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	output, err := run(t, ports()+restartScript+discoveryScript+reachScript+tendContainersScript, "", folder, "NAMESPACES="+namespaces)
+	pidFile, looked := filepath.Join(folder, "docker.pid"), filepath.Join(folder, "looked")
+	start := time.Date(2026, 2, 8, 12, 0, 0, 0, time.UTC)
+	if err := errors.Join(os.WriteFile(pidFile, nil, 0o600), os.Chtimes(pidFile, start, start)); err != nil {
+		t.Fatal(err)
+	}
+	service := func() (string, error) {
+		return run(t, ports()+restartScript+discoveryScript+reachScript+tendContainersScript, "", folder, "NAMESPACES="+namespaces, "PID_FILE="+pidFile, "LOOKED="+looked)
+	}
+	output, err := service()
 	if _, err := os.Stat(database); err == nil {
 		t.Error("the engine's database of networks was not removed")
 	}
 	text, _ := os.ReadFile(filepath.Join(folder, "asked"))
 	asked := "\n" + string(text)
 	for line, want := range map[string]int{
-		"service docker start": 1, "start b": 1, "start a": 0,
+		"service docker start": 1, "start b": 1, "start a": 0, "start c": 1, "start d": 0,
 		"--host tcp://192.0.2.11:2375 network disconnect --force mynet redis01":    1,
 		"--host tcp://192.0.2.11:2375 network disconnect --force mynet frontend02": 1,
 		"--host tcp://192.0.2.11:2375 network disconnect --force mynet redis02":    0,
@@ -286,6 +298,10 @@ esac
 	}
 	if err != nil || deletions.Load() != 1 || t.Failed() {
 		t.Errorf("%v, announced again %d times\n%s\n%s", err, deletions.Load(), output, asked)
+	}
+	// While the engine runs, somebody may stop a container. The service does not start it when it starts anew.
+	if output, err := service(); err != nil || strings.Contains(output, "redis03") {
+		t.Errorf("the second time: %v\n%s", err, output)
 	}
 }
 

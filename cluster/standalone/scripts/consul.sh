@@ -20,9 +20,10 @@ fi
 own volume create --label swarm-scale consul-data >/dev/null
 # Nobody asks Consul by DNS or gRPC, so it does not listen there.
 # 1 is the multiplier for production. With the default, a single server needs 5 s to elect itself.
-# Its image starts as root, gives its data to the user of Consul, and goes on as that user.
+# Its image starts as root, gives its data to the user of Consul, and goes on as that user. The process that started it passes signals
+# on to it, also the one to stop.
 keep_container consul "$CONSUL_IMAGE" 384m --hostname consul --network host \
-	--cap-add CHOWN --cap-add DAC_OVERRIDE --cap-add FOWNER --cap-add SETGID --cap-add SETUID \
+	--cap-add CHOWN --cap-add DAC_OVERRIDE --cap-add FOWNER --cap-add KILL --cap-add SETGID --cap-add SETUID \
 	--volume consul-data:/consul/data "$CONSUL_IMAGE" \
 	agent -server -bootstrap -bind 127.0.0.1 -client "$PRIVATE_ADDRESS" -data-dir /consul/data \
 	-hcl 'disable_update_check = true' -hcl 'performance { raft_multiplier = 1 }' \

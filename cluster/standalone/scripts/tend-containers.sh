@@ -2,6 +2,8 @@
 # The service swarm-scale-containers, which runs as long as a node's engine does. Each part repairs one fault of engine 20.10 with
 # overlay networks:
 #
+#   start_ended   An engine that was killed ends its containers when it starts again, takes that for somebody's wish, and leaves them
+#                 down.
 #   start_failed  The engine starts each container once, at its own start. After a power cut, the network may not be there yet.
 #   announce      Engines that start together do not join one gossip cluster.
 #   free_place    A container that is gone, or that failed to start, keeps its endpoint on the network. The next one of that name
@@ -13,8 +15,27 @@
 # It is a script because each part is a few calls of docker, ip and bridge, which every node has.
 #
 # Variables: NAMESPACES  the folder of the engine's network namespaces; default: /var/run/docker/netns
+#            PID_FILE    the file that the engine writes when it starts; default: /var/run/docker.pid
+#            LOOKED      the file that tells for which start of the engine start_ended has run; default: /run/swarm-scale-looked
 set -euo pipefail
 export DOCKER_HOST=unix:///var/run/docker.sock
+
+# start_ended starts the containers that the engine ended at its own start, before anybody could call it. It runs once for each start of
+# the engine, because later somebody may have stopped a container.
+start_ended() {
+	local started looked=${LOOKED:-/run/swarm-scale-looked} id name finished
+	await_engine || return 1
+	started=$(stat -c %Y "${PID_FILE:-/var/run/docker.pid}") || return 0
+	if [ "$(cat "$looked" 2>/dev/null)" = "$started" ]; then return 0; fi
+	docker ps --all --quiet --filter label=swarm-scale --filter status=exited |
+		xargs -r docker inspect --format '{{.Id}} {{.Name}} {{.State.FinishedAt}}' | while read -r id name finished; do
+		if [ "$(date --date "$finished" +%s)" -ge "$started" ]; then
+			echo "tend-containers: the engine ended ${name#/} when it started"
+			docker start "$id" >/dev/null </dev/null || true # start_failed tries again
+		fi
+	done
+	echo "$started" >"$looked"
+}
 
 # failed lists the containers that the engine failed to start: ID, name and error.
 failed() {
@@ -137,6 +158,7 @@ made() {
 }
 
 consul='' own='' # Consul's address and port, and this engine's announced ones; announce sets them
+start_ended
 start_failed
 announce
 : >"${STARTED:-/run/swarm-scale-started}" # whatever runs by now
