@@ -37,11 +37,6 @@ const (
 //go:embed scripts/head.sh
 var Head string
 
-// Packages has the function install_package for scripts, which begin with it.
-//
-//go:embed scripts/packages.sh
-var Packages string
-
 // commandLine has bash run its standard input as root, with the action as its argument. Everybody on the node sees command lines,
 // and sudo logs them, so the line has only the action and the script's name. It means the same to every login shell.
 func commandLine(user, name, action string) pulumi.String {

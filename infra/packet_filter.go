@@ -13,6 +13,7 @@ import (
 	"github.com/pulumi/pulumi-command/sdk/go/command/local"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"swarm-scale/infra/packages"
 	"swarm-scale/settings"
 	"swarm-scale/topology"
 )
@@ -47,7 +48,7 @@ func newPacketFilters(ctx *pulumi.Context, nodes []*Node, traffic []Rule, comman
 		if err != nil {
 			return err
 		}
-		filter, err := node.Run(ctx, node.Name+"-packet-filter", Script{Text: Packages + filterScript, Variables: map[string]pulumi.StringInput{
+		filter, err := node.Run(ctx, node.Name+"-packet-filter", Script{Text: packages.Functions + filterScript, Variables: map[string]pulumi.StringInput{
 			"NODE_NAME":       pulumi.String(node.Name),
 			"PRIVATE_ADDRESS": pulumi.String(node.Address.String()),
 			"RULES":           pulumi.String(rules),

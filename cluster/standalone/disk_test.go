@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"swarm-scale/infra"
+	"swarm-scale/infra/packages"
 )
 
 // TestDiskOutlivesItsMachine runs the script of a data disk on a real disk: a file behind a loop device, with the real xfs. A machine
@@ -72,7 +72,7 @@ func TestDiskOutlivesItsMachine(t *testing.T) {
 			}
 		}
 		// In a mount namespace of its own, so that the disk is free when the machine is gone.
-		script := "set -euo pipefail\noutside() { \"$@\"; }\n" + infra.Packages + restartScript + "(\n" + diskScript + "\n)\ncd \"$FOLDER\"\n" + command
+		script := "set -euo pipefail\noutside() { \"$@\"; }\n" + packages.Functions + restartScript + "(\n" + diskScript + "\n)\ncd \"$FOLDER\"\n" + command
 		run := exec.Command("unshare", "--mount", "bash", "-c", script, "script", "create")
 		run.Env = append(os.Environ(), "PATH="+fakes+":"+os.Getenv("PATH"), "ETC="+filepath.Join(own, "etc"), "NODE_NAME=store", "DISK=vol-1",
 			"DISK_SIZE=16", "DISK_WAIT=1", "DEVICES="+device, "FOLDER="+volumes)

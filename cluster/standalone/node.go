@@ -9,6 +9,7 @@ import (
 	"swarm-scale/cluster/engine"
 	"swarm-scale/cluster/standalone/install"
 	"swarm-scale/infra"
+	"swarm-scale/infra/packages"
 )
 
 // notes is the file in which a node's scripts keep state between runs. Further files have its name and a suffix.
@@ -55,7 +56,7 @@ func (c *swarm) newEngine(ctx *pulumi.Context, node *infra.Node) (engine.Engine,
 	before := []pulumi.Resource{ready}
 	if node.Disk != nil {
 		mounted, err := node.Run(ctx, node.Name+"-disk-mount", infra.Script{
-			Text: infra.Packages + restartScript + diskScript,
+			Text: packages.Functions + restartScript + diskScript,
 			Variables: map[string]pulumi.StringInput{
 				"NODE_NAME": pulumi.String(node.Name),
 				"DISK":      node.Disk.ID,

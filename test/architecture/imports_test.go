@@ -20,10 +20,11 @@ var floors = map[string][]string{
 	"stack":              {"app", "cluster/standalone", "infra", "settings", "topology"},
 	"app":                {"app/wayin", "cluster", "infra", "settings", "topology"},
 	"app/wayin":          {"poll/http"},
-	"cluster/standalone": {"cluster", "cluster/engine", "infra", "settings", "topology"},
+	"cluster/standalone": {"cluster", "cluster/engine", "infra", "infra/packages", "settings", "topology"},
 	"cluster/engine":     {"cluster", "infra"},
 	"cluster":            {"infra", "settings"},
-	"infra":              {"settings", "topology"},
+	"infra":              {"infra/packages", "settings", "topology"},
+	"infra/packages":     {},
 	"settings":           {"topology", "poll"},
 	"topology":           {},
 

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Functions that install an engine with a Consul client. Other scripts begin with them.
+# Functions that install an engine with a Consul client. Other scripts begin with them, after those of packages.sh.
 #
 # Variables: ENGINE_VERSION  the Docker Engine to install if none fits
 #            NODE_NAME       the machine, for messages
 # Functions: outside         runs a command that goes to the internet
+#            apt_get
 
 fail() {
 	echo "engine: $*" >&2
@@ -21,6 +22,7 @@ copy_sources() {
 	eval "$(apt-config shell list Dir::Etc::sourcelist/f parts Dir::Etc::sourceparts/d)"
 	install -d -m 0755 "$sources" "$sources/parts" # apt checks signatures as another user
 	for file in "$list" "${parts%/}"/*.list; do
+		case ${file##*/} in *[!A-Za-z0-9_.-]*) continue ;; esac # apt ignores such a file
 		# Each line is a source.
 		if [ -e "$file" ]; then awk '!/:\/\/download\.docker\.com\//' "$file" >>"$sources/sources.list"; fi
 	done
@@ -38,12 +40,10 @@ with_sources() {
 	"$@" -o "Dir::Etc::SourceList=$sources/sources.list" -o "Dir::Etc::SourceParts=$sources/parts" -o APT::Get::List-Cleanup=false
 }
 
-apt_get() {
-	local log=/var/log/swarm-scale-apt.log
-	if ! with_sources outside apt-get -q -y -o DPkg::Lock::Timeout=300 -o Acquire::Retries=5 "$@" >"$log" 2>&1; then
-		tail -n 20 "$log" >&2
-		fail "apt-get $1 failed on $NODE_NAME (the whole log is in $log there)"
-	fi
+# engine_apt COMMAND… runs apt-get with these sources. A package that is there may be older or newer than the one that fits, and held.
+engine_apt() {
+	with_sources apt_get --allow-downgrades --allow-change-held-packages "$@" ||
+		fail "apt-get $1 failed on $NODE_NAME (the whole log is in /var/log/swarm-scale-apt.log there)"
 }
 
 # An engine fits if it has a Consul client for --cluster-store. Docker's own packages have it before release 23.0. Those of some
@@ -66,27 +66,27 @@ install_engine() {
 		fail "$NODE_NAME has $(dockerd --version), which has no --cluster-store with Consul: remove it, and Docker Engine $ENGINE_VERSION will be installed instead"
 	fi
 	echo "engine: installing Docker Engine $ENGINE_VERSION"
-	apt_get update
-	apt_get install ca-certificates
+	engine_apt update
+	engine_apt install ca-certificates
 	outside curl -fsSL --retry 5 "$docker_repository/$ID/gpg" -o "$sources/docker.asc" ||
 		fail "$NODE_NAME cannot reach download.docker.com: check its route to the internet, or the proxy in its environment"
 	chmod 0644 "$sources/docker.asc"
 	echo "deb [arch=$(dpkg --print-architecture) signed-by=$sources/docker.asc] $docker_repository/$ID $VERSION_CODENAME stable" \
 		>>"$sources/sources.list"
-	apt_get update
+	engine_apt update
 	local version
 	version=$(with_sources apt-cache madison docker-ce | awk -v wanted=":$ENGINE_VERSION~" 'index($3, wanted) && !found++ { print $3 }')
 	[ -n "$version" ] ||
 		fail "Docker's repository has no Docker Engine $ENGINE_VERSION for $PRETTY_NAME: use Ubuntu 22.04"
-	apt_get install "docker-ce=$version" "docker-ce-cli=$version" containerd.io
+	engine_apt install "docker-ce=$version" "docker-ce-cli=$version" containerd.io
 }
 
 # have_engine installs an engine unless there is one that fits. It keeps unattended upgrades from replacing it.
 have_engine() {
 	rm -rf "$sources" # of a run that failed
 	if ! type -P curl >/dev/null; then
-		apt_get update
-		apt_get install curl
+		engine_apt update
+		engine_apt install curl
 	fi
 	engine_fits || install_engine
 	engine_fits || fail "the engine installed on $NODE_NAME has no --cluster-store with Consul"

@@ -40,6 +40,7 @@ func TestInstallsBesideOtherSources(t *testing.T) {
 		"with another scheme":       {"sources.list": debian, "sources.list.d/docker.list": strings.ReplaceAll(foreignList, "https:", "http:")},
 		"with the key in the file":  {"sources.list.d/debian.sources": debianSources, "sources.list.d/docker.sources": strings.ReplaceAll(foreignSources, "/etc/apt/keyrings/docker.gpg", "\n -----BEGIN PGP PUBLIC KEY BLOCK-----\n .\n mQINBFit\n -----END PGP PUBLIC KEY BLOCK-----")},
 		"a file that is no source":  {"sources.list": debian, "sources.list.d/docker.list.save": foreignList},
+		"files that apt ignores":    {"sources.list": debian, "sources.list.d/a+b.list": "this is no source\n", "sources.list.d/old repo.list": "nor this\n"},
 		"a line without a last end": {"sources.list": debian, "sources.list.d/docker.list": strings.TrimSuffix(foreignList, "\n")},
 	} {
 		t.Run(name, func(t *testing.T) {
