@@ -58,7 +58,7 @@ func (r *reader) aws() AWSSettings {
 	if zone := zonePattern.FindStringSubmatch(a.AvailabilityZone); zone != nil && regionPattern.MatchString(a.Region) && zone[1] != a.Region {
 		r.fault(keyAvailabilityZone, a.AvailabilityZone, Conflict, "is not in the region "+a.Region, "choose a zone of that region, or leave it out")
 	}
-	if a.VPC.IsValid() && a.Subnet.IsValid() && (!a.VPC.Contains(a.Subnet.Addr()) || a.Subnet.Bits() < a.VPC.Bits()) {
+	if a.VPC.IsValid() && a.Subnet.IsValid() && !within(a.VPC, a.Subnet) {
 		r.fault(keySubnet, a.Subnet.String(), Conflict, fmt.Sprintf("is not inside vpcCidr %s", a.VPC), "choose a range inside it, such as its first /24")
 	}
 	for _, spec := range topology.Roles() {

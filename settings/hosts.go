@@ -19,16 +19,35 @@ const defaultSSHPort = 22
 // hostNamePattern matches a name for a resolver. A last label of digits alone belongs to an IPv4 address.
 var hostNamePattern = regexp.MustCompile(`^([A-Za-z0-9_][A-Za-z0-9_-]{0,62}\.)*([A-Za-z_]|[0-9]+[A-Za-z_-])[A-Za-z0-9_-]{0,62}$`)
 
-// Address ranges besides RFC 1918's that are not routed on the internet (IANA's registry of special-purpose addresses).
+// unrouted are the address ranges that are not routed on the internet (IANA's registries of special-purpose addresses).
 var unrouted = []netip.Prefix{
+	netip.MustParsePrefix("0.0.0.0/8"),  // this network
+	netip.MustParsePrefix("10.0.0.0/8"), // private
+	netip.MustParsePrefix("172.16.0.0/12"),
+	netip.MustParsePrefix("192.168.0.0/16"),
 	netip.MustParsePrefix("100.64.0.0/10"),  // behind a carrier's NAT; many VPNs use it
+	netip.MustParsePrefix("127.0.0.0/8"),    // the machine itself
 	netip.MustParsePrefix("169.254.0.0/16"), // link-local
 	netip.MustParsePrefix("198.18.0.0/15"),  // benchmarks
+	netip.MustParsePrefix("224.0.0.0/3"),    // multicast and reserved
+	netip.MustParsePrefix("::1/128"),        // the machine itself
+	netip.MustParsePrefix("fc00::/7"),       // private
+	netip.MustParsePrefix("fe80::/10"),      // link-local
 }
 
-// isPublic reports whether an IPv4 address of a machine is routed on the internet.
+// within reports whether an address range is inside another one.
+func within(outer, inner netip.Prefix) bool {
+	return outer.Bits() <= inner.Bits() && outer.Contains(inner.Addr())
+}
+
+// isPublicRange reports whether some address of a range is routed on the internet.
+func isPublicRange(prefix netip.Prefix) bool {
+	return !slices.ContainsFunc(unrouted, func(outer netip.Prefix) bool { return within(outer, prefix) })
+}
+
+// isPublic reports whether an address is routed on the internet.
 func isPublic(address netip.Addr) bool {
-	return !address.IsPrivate() && !slices.ContainsFunc(unrouted, func(prefix netip.Prefix) bool { return prefix.Contains(address) })
+	return isPublicRange(netip.PrefixFrom(address, address.BitLen()))
 }
 
 // hosts returns the listed machines in the order of the nodes, and the nodes with their addresses. A machine without a node is a

@@ -312,6 +312,10 @@ func TestMistakesAreReported(t *testing.T) {
 		"a name that would be configuration":    {onAWS, map[string]string{"voteNames": "vote\"quoted"}, nil, "voteNames", settings.Malformed},
 		"a proxy by name":                       {onAWS, map[string]string{"trustedProxies": "proxy.example.org"}, nil, "trustedProxies", settings.Malformed},
 		"everybody a proxy":                     {onAWS, map[string]string{"trustedProxies": "::/0"}, nil, "trustedProxies", settings.Insecure},
+		"half of everybody a proxy":             {onAWS, map[string]string{"trustedProxies": "0.0.0.0/1"}, nil, "trustedProxies", settings.Insecure},
+		"half of IPv6 a proxy":                  {onAWS, map[string]string{"trustedProxies": "8000::/1"}, nil, "trustedProxies", settings.Insecure},
+		"all of IPv4 in IPv6 a proxy":           {onAWS, map[string]string{"trustedProxies": "::ffff:0.0.0.0/96"}, nil, "trustedProxies", settings.Malformed},
+		"a proxy's IPv4 in IPv6":                {onAWS, map[string]string{"trustedProxies": "::ffff:10.0.0.7"}, nil, "trustedProxies", settings.Malformed},
 		"no connection":                         {onAWS, map[string]string{"connectionsPerAddress": "0"}, nil, "connectionsPerAddress", settings.OutOfRange},
 		"no vote":                               {onAWS, map[string]string{"votesPerAddress": "0"}, nil, "votesPerAddress", settings.OutOfRange},
 		"new voters without end":                {onAWS, map[string]string{"newVotersPerAddress": "unlimited"}, nil, "newVotersPerAddress", settings.OutOfRange},
@@ -416,6 +420,9 @@ func TestUnusualValuesAreAccepted(t *testing.T) {
 			{"overlayCidr": "198.18.0.0/24"}, {"overlayCidr": "10.0.0.0/8"}, {"frontends": "180", "workers": "50"},
 			{"vpcCidr": "10.77.0.0/16", "subnetCidr": "10.77.5.0/24", "overlayCidr": "192.168.0.0/24"},
 		}},
+		"proxies": {onAWS, []map[string]string{
+			{"trustedProxies": "10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 100.64.0.0/10 fc00::/7"}, {"trustedProxies": "13.0.0.0/8 13.32.0.0/15"}, {"trustedProxies": "2400:cb00::/32 2a06:98c0::/29"},
+		}},
 		"overlays besides hosts": {onHosts, []map[string]string{{"overlayCidr": "10.0.0.16/28"}, {"overlayCidr": "192.168.33.0/24"}}},
 		"load balancers":         {onAWS, []map[string]string{{"loadBalancer": "interlock", "allowInterlock": "true"}, {"allowInterlock": "true"}}},
 		"images": {onAWS, []map[string]string{
@@ -491,6 +498,35 @@ func TestMessagesNameKeyValueAndRemedy(t *testing.T) {
 	} {
 		if _, err := load(broken(test.base(), test.set)); err == nil || err.Error() != test.want {
 			t.Errorf("got\n%v\nwant\n%s", err, test.want)
+		}
+	}
+}
+
+// TestProxiesAreFew holds that many ranges are as insecure as a wide one. Ranges that nobody on the internet has do not count.
+func TestProxiesAreFew(t *testing.T) {
+	for proxies, want := range map[string]string{
+		"0.0.0.0/1 128.0.0.0/1":                   "0.0.0.0/1 128.0.0.0/1",
+		"12.0.0.0/8 13.0.0.0/9":                   "12.0.0.0/8 13.0.0.0/9",
+		"2400::/16 2600::/16":                     "2400::/16 2600::/16",
+		"12.0.0.0/9 12.0.0.0/9 12.128.0.0/9":      "",
+		"10.0.0.0/8 12.0.0.0/8 2400::/16 ::1":     "",
+		"12.0.0.0/8 12.7.0.0/16,2400::/16 fe80::": "",
+	} {
+		_, err := load(broken(onAWS(), map[string]string{"trustedProxies": proxies}))
+		if want == "" {
+			if err != nil {
+				t.Errorf("%s: %v", proxies, err)
+			}
+			continue
+		}
+		if err == nil {
+			t.Errorf("%s: no fault", proxies)
+			continue
+		}
+		for _, fault := range faults(t, err) {
+			if fault.Key != "trustedProxies" || fault.Kind != settings.Insecure || !strings.Contains(want, fault.Value) {
+				t.Errorf("%s: %v", proxies, fault)
+			}
 		}
 	}
 }

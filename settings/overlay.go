@@ -61,11 +61,8 @@ func (r *reader) overlay(s Settings) Overlay {
 	for 1<<(32-longest) < most+takenByNetwork {
 		longest--
 	}
-	within := func(outer netip.Prefix) bool {
-		return outer.Contains(overlay.Range.Addr()) && outer.Bits() <= overlay.Range.Bits()
-	}
 	switch {
-	case !slices.ContainsFunc(forOverlays, within):
+	case !slices.ContainsFunc(forOverlays, func(outer netip.Prefix) bool { return within(outer, overlay.Range) }):
 		r.fault(keyOverlay, value, Conflict, "is not a private range", "choose one such as %s", newOverlay)
 	case slices.ContainsFunc(dockerBridges, overlay.Range.Overlaps):
 		r.fault(keyOverlay, value, Conflict, "has addresses that engines give to their own networks, 172.17.0.0/16 to 172.31.0.0/16", "choose another range, such as %s", newOverlay)

@@ -1,14 +1,24 @@
 package settings
 
 import (
+	"fmt"
+	"math"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 )
 
 // mostPerAddress is the highest limit of an address. It is as good as none.
 const mostPerAddress = 1_000_000
+
+// widestProxies maps an address's length in bits to the prefix length of the most public addresses that may be trusted: those of a large
+// provider.
+var widestProxies = map[int]int{32: 8, 128: 16}
+
+// ipv4InIPv6 has every IPv4 address in the form of IPv6 (RFC 4291).
+var ipv4InIPv6 = netip.MustParsePrefix("::ffff:0.0.0.0/96")
 
 // namePattern matches a host name in lower case: labels of letters, digits and inner hyphens.
 var namePattern = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
@@ -32,20 +42,32 @@ func (r *reader) voteNames() []string {
 	return names
 }
 
+// trustedProxies reads the ranges of the proxies. They are few: who is trusted can pretend to come from any address.
 func (r *reader) trustedProxies() []netip.Prefix {
 	var proxies []netip.Prefix
+	trusted := map[int]float64{} // the part of what may be trusted, by the addresses' length
 	for _, text := range r.list(keyTrustedProxies) {
 		prefix, err := netip.ParsePrefix(text)
 		if address, addressErr := netip.ParseAddr(text); addressErr == nil && address.Zone() == "" {
 			prefix, err = netip.PrefixFrom(address, address.BitLen()), nil
 		}
-		switch {
-		case err != nil:
+		if err != nil {
 			r.fault(keyTrustedProxies, text, Malformed, "is not an address range", "write the addresses of the proxies in front, such as 10.0.0.0/8 or 192.0.2.7")
-		case prefix.Bits() == 0:
-			r.fault(keyTrustedProxies, text, Insecure, "trusts everybody", "name the proxies alone: who is trusted can pretend to come from any address, and no limit holds")
+			continue
 		}
-		proxies = append(proxies, prefix.Masked())
+		prefix = prefix.Masked()
+		family := prefix.Addr().BitLen()
+		if isPublicRange(prefix) && !slices.ContainsFunc(proxies, func(wider netip.Prefix) bool { return within(wider, prefix) }) {
+			trusted[family] += math.Exp2(float64(widestProxies[family] - prefix.Bits()))
+		}
+		switch {
+		case isPublicRange(prefix) && trusted[family] > 1:
+			r.fault(keyTrustedProxies, text, Insecure, fmt.Sprintf("trusts more of the internet than a /%d has", widestProxies[family]),
+				"name the proxies alone: who is trusted can pretend to come from any address, and no limit holds")
+		case family == 128 && prefix.Overlaps(ipv4InIPv6):
+			r.fault(keyTrustedProxies, text, Malformed, "has IPv4 addresses in the form of IPv6", "write them as IPv4, such as 10.0.0.0/8 or 192.0.2.7")
+		}
+		proxies = append(proxies, prefix)
 	}
 	return proxies
 }
