@@ -102,6 +102,9 @@ func (r *reader) operatorCIDR() netip.Prefix {
 		r.fault(keyOperatorCIDR, value, Malformed, "is not an IPv4 range", "write it as ADDRESS/32, such as 203.0.113.7/32")
 	case prefix.Masked() != prefix:
 		r.fault(keyOperatorCIDR, value, Malformed, "has host bits set", "write it as %s, or as %s/32 for one address", prefix.Masked(), prefix.Addr())
+	case !isPublicRange(prefix):
+		// SSH goes to the machines' public addresses.
+		r.fault(keyOperatorCIDR, value, Unknown, "has no address of the internet", "give the address that the internet sees you with: pulumi config set operatorCidr YOUR-ADDRESS/32")
 	case prefix.Bits() < shortestPrefix && !anywhere:
 		r.fault(keyOperatorCIDR, value, Insecure, fmt.Sprintf("opens SSH to %d addresses", 1<<(32-prefix.Bits())),
 			"give your own range, /%d or smaller, or say that you mean it: pulumi config set allowSshFromAnywhere true", shortestPrefix)
