@@ -50,7 +50,7 @@ func (r *reader) secret(key, purpose, command string) Secret {
 		return ""
 	}
 	if !r.source.IsSecret(key) {
-		r.fault(key, "[secret]", Insecure, "is in plain text in the stack's config", "encrypt it, and choose a new one if the file was ever shared: %s", command)
+		r.fault(key, hidden, Insecure, "is in plain text in the stack's config", "encrypt it, and choose a new one if the file was ever shared: %s", command)
 	}
 	return Secret(value)
 }
@@ -65,12 +65,12 @@ func (r *reader) postgresPassword() Secret {
 	length := utf8.RuneCountInString(plain)
 	switch {
 	case plain == walkThroughSecret:
-		r.fault(keyPostgresPassword, "[secret]", Insecure, "is the one printed in the walk-through", "choose your own: %s", command)
+		r.fault(keyPostgresPassword, hidden, Insecure, "is the one printed in the walk-through", "choose your own: %s", command)
 	case length < minPasswordLength || length > maxPasswordLength:
-		r.fault(keyPostgresPassword, "[secret]", OutOfRange, fmt.Sprintf("has %d characters", length),
+		r.fault(keyPostgresPassword, hidden, OutOfRange, fmt.Sprintf("has %d characters", length),
 			"use %d to %d: %s", minPasswordLength, maxPasswordLength, command)
 	case !utf8.ValidString(plain) || strings.ContainsFunc(plain, func(c rune) bool { return !unicode.IsPrint(c) }):
-		r.fault(keyPostgresPassword, "[secret]", Malformed, "has characters that cannot be printed, such as a line break", "use printable characters: %s", command)
+		r.fault(keyPostgresPassword, hidden, Malformed, "has characters that cannot be printed, such as a line break", "use printable characters: %s", command)
 	}
 	return password
 }
@@ -83,9 +83,9 @@ func (r *reader) voterKey() Secret {
 	}
 	raw, err := base64.StdEncoding.DecodeString(strings.TrimSpace(key.Reveal()))
 	if err != nil || len(raw) < minVoterKeyBytes {
-		r.fault(keyVoterKey, "[secret]", Malformed, fmt.Sprintf("is not the base64 of at least %d bytes", minVoterKeyBytes), "make one: %s", command)
+		r.fault(keyVoterKey, hidden, Malformed, fmt.Sprintf("is not the base64 of at least %d bytes", minVoterKeyBytes), "make one: %s", command)
 	} else if bytes.Count(raw, raw[:1]) == len(raw) {
-		r.fault(keyVoterKey, "[secret]", Insecure, "repeats one byte", "make a random one: %s", command)
+		r.fault(keyVoterKey, hidden, Insecure, "repeats one byte", "make a random one: %s", command)
 	}
 	return Secret(strings.TrimSpace(key.Reveal()))
 }

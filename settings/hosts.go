@@ -115,17 +115,34 @@ func (r *reader) host(key string, host *Host, user string, publicHosts bool) top
 			"set it to an address in a private network, or say that you mean it, and that a firewall lets nobody else in: pulumi config set allowPublicHosts true")
 	}
 	node.Address = address
-	host.HostKey = strings.TrimSpace(host.HostKey)
-	if public, _, _, rest, err := ssh.ParseAuthorizedKey([]byte(host.HostKey)); err != nil || len(rest) > 0 {
-		r.fault(key+".hostKey", host.HostKey, Malformed, "is not an SSH host key", "set it to the line that `ssh-keyscan -t ed25519 %s` prints, without the name in front", host.Address)
-	} else {
-		host.HostKey = strings.TrimSpace(string(ssh.MarshalAuthorizedKey(public)))
-		// pulumi-command asks for the signature that has the key's name. For these it is SHA-1, which OpenSSH 8.8 and newer refuse.
-		if public.Type() == ssh.KeyAlgoRSA || public.Type() == "ssh-dss" {
-			r.fault(key+".hostKey", public.Type(), Unknown, "is not a kind of host key by which the login can be verified", "use the machine's Ed25519 key: ssh-keyscan -t ed25519 %s", host.Address)
-		}
-	}
+	host.HostKey = r.hostKey(key+".hostKey", strings.TrimSpace(host.HostKey), host.Address)
 	return node
+}
+
+// hostKeyTypes are the kinds of host keys by which the login can be verified. For RSA and DSA pulumi-command asks for the signature that
+// has the key's name. That is SHA-1, which OpenSSH 8.8 and newer refuse.
+var hostKeyTypes = []string{ssh.KeyAlgoED25519, ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA384, ssh.KeyAlgoECDSA521}
+
+// hostKey checks a machine's host key. It returns the key without a comment.
+func (r *reader) hostKey(key, text, address string) string {
+	if isPrivateKey(text) {
+		r.fault(key, text, Insecure, "is a private key",
+			"set it to the content of the .pub file beside it, and make a new key pair if somebody else has seen this one")
+		return text
+	}
+	public, _, _, rest, err := ssh.ParseAuthorizedKey([]byte(text))
+	if err != nil || len(rest) > 0 {
+		r.fault(key, text, Malformed, "is not an SSH host key", "set it to the line that `ssh-keyscan -t ed25519 %s` prints, without the name in front", address)
+		return text
+	}
+	kind := public.Type()
+	if strings.HasPrefix(text, "@") {
+		kind = strings.Fields(text)[0] // of a line for known_hosts: @revoked, @cert-authority
+	}
+	if !slices.Contains(hostKeyTypes, kind) {
+		r.fault(key, kind, Unknown, "is not a kind of host key by which the login can be verified", "use the machine's Ed25519 key: ssh-keyscan -t ed25519 %s", address)
+	}
+	return strings.TrimSpace(string(ssh.MarshalAuthorizedKey(public)))
 }
 
 // architectureOfHosts returns the setting architecture, or amd64. Nothing asks the machines before the first resource.

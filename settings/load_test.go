@@ -2,6 +2,7 @@ package settings_test
 
 import (
 	"crypto/ed25519"
+	"crypto/rand"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
@@ -49,6 +50,47 @@ func pemKey() (*pem.Block, error) {
 	return &pem.Block{Type: "PRIVATE KEY", Bytes: key}, err
 }
 
+// pasted is the text of a private key where something else is due.
+var pasted = func() string {
+	key, err := privateKey(ssh.MarshalPrivateKey(testKey, ""))
+	if err != nil {
+		panic(err)
+	}
+	return string(key)
+}()
+
+// hostCertificate returns a certificate of the test's key by the same key.
+func hostCertificate() string {
+	signer, err := ssh.NewSignerFromKey(testKey)
+	if err != nil {
+		panic(err)
+	}
+	certificate := &ssh.Certificate{Key: signer.PublicKey(), CertType: ssh.HostCert, ValidPrincipals: []string{"manager"}, ValidBefore: ssh.CertTimeInfinity}
+	if err := certificate.SignCert(rand.Reader, signer); err != nil {
+		panic(err)
+	}
+	return strings.TrimSpace(string(ssh.MarshalAuthorizedKey(certificate)))
+}
+
+// TestFaultsHideSecrets holds that no fault shows what somebody has encrypted or a private key, whatever setting it got into.
+func TestFaultsHideSecrets(t *testing.T) {
+	for _, base := range []func() map[string]string{onAWS, onHosts} {
+		for _, key := range settings.Keys() {
+			for _, secret := range []string{pasted, "/hunter2 hunter2"} {
+				values := broken(base(), map[string]string{key: secret})
+				_, err := settings.Load(settings.Source{
+					Value:    func(key string) (string, bool) { value, ok := values[key]; return value, ok },
+					IsSecret: func(one string) bool { return one == key },
+					ReadFile: func(path string) ([]byte, error) { return nil, fmt.Errorf("open %s: no such file", path) },
+				})
+				if err != nil && (strings.Contains(err.Error(), "hunter2") || strings.Contains(err.Error(), "b3BlbnNzaC1r")) {
+					t.Errorf("%s: %v", key, err)
+				}
+			}
+		}
+	}
+}
+
 // onAWS returns the settings that a stack on AWS cannot do without.
 func onAWS() map[string]string {
 	return map[string]string{
@@ -73,11 +115,13 @@ func host(name, address string) string {
 	return fmt.Sprintf(`{"name":%q,"address":%q,"hostKey":%q}`, name, address, hostKey)
 }
 
-// load loads these values. The plain ones are not encrypted.
+// load loads these values. The secrets are encrypted, except the plain ones.
 func load(values map[string]string, plain ...string) (settings.Settings, error) {
 	return settings.Load(settings.Source{
-		Value:    func(key string) (string, bool) { value, ok := values[key]; return value, ok },
-		IsSecret: func(key string) bool { return !slices.Contains(plain, key) },
+		Value: func(key string) (string, bool) { value, ok := values[key]; return value, ok },
+		IsSecret: func(key string) bool {
+			return (key == "postgresPassword" || key == "voterKey") && !slices.Contains(plain, key)
+		},
 		ReadFile: func(path string) ([]byte, error) {
 			switch path {
 			case "/keys/locked":
@@ -307,6 +351,11 @@ func TestMistakesAreReported(t *testing.T) {
 		"key file that everybody reads":               {onAWS, map[string]string{"sshPrivateKeyFile": "/keys/open"}, nil, "sshPrivateKeyFile", settings.Insecure},
 		"key file that a group reads":                 {onAWS, map[string]string{"sshPrivateKeyFile": "/keys/of-group"}, nil, "sshPrivateKeyFile", settings.Insecure},
 		"an RSA host key":                             {onHosts, map[string]string{"hosts": strings.Replace(onHosts()["hosts"], hostKey, rsaHostKey, 1)}, nil, "hosts[0].hostKey", settings.Unknown},
+		"a private key as host key":                   {onHosts, map[string]string{"hosts": strings.Replace(onHosts()["hosts"], hostKey, strings.ReplaceAll(pasted, "\n", "\\n"), 1)}, nil, "hosts[0].hostKey", settings.Insecure},
+		"a revoked host key":                          {onHosts, map[string]string{"hosts": strings.Replace(onHosts()["hosts"], hostKey, "@revoked "+hostKey, 1)}, nil, "hosts[0].hostKey", settings.Unknown},
+		"an authority's key as host key":              {onHosts, map[string]string{"hosts": strings.Replace(onHosts()["hosts"], hostKey, "@cert-authority "+hostKey, 1)}, nil, "hosts[0].hostKey", settings.Unknown},
+		"a certificate as host key":                   {onHosts, map[string]string{"hosts": strings.Replace(onHosts()["hosts"], hostKey, hostCertificate(), 1)}, nil, "hosts[0].hostKey", settings.Unknown},
+		"a private key as the key's file":             {onAWS, map[string]string{"sshPrivateKeyFile": pasted}, nil, "sshPrivateKeyFile", settings.Insecure},
 		"key file with a passphrase":                  {onAWS, map[string]string{"sshPrivateKeyFile": "/keys/locked"}, nil, "sshPrivateKeyFile", settings.Malformed},
 		"unknown load balancer":                       {onAWS, map[string]string{"loadBalancer": "nginx"}, nil, "loadBalancer", settings.Unknown},
 		"the walk-through's load balancer":            {onAWS, map[string]string{"loadBalancer": "interlock"}, nil, "loadBalancer", settings.Insecure},
@@ -386,6 +435,9 @@ func TestMistakesAreReported(t *testing.T) {
 			}
 			if value, ok := test.set[test.key]; ok && value != "-" && test.key != "hosts" && all[0].Value != "[secret]" && all[0].Value != strings.TrimSpace(value) {
 				t.Errorf("the fault's value is %q, want %q", all[0].Value, value)
+			}
+			if strings.Contains(err.Error(), "PRIVATE KEY") && strings.Contains(err.Error(), "AAAA") {
+				t.Errorf("the error shows a private key: %v", err)
 			}
 			if secret := values["postgresPassword"]; secret != "" && strings.Contains(err.Error(), secret) {
 				t.Errorf("the error shows the password: %v", err)

@@ -16,9 +16,37 @@ type reader struct {
 	faults []error
 }
 
+// hidden stands for a value that nobody is to see.
+const hidden = "[secret]"
+
+// shortestHidden is the length from which an encrypted value is looked for in other settings' faults. A shorter one is in ordinary words.
+const shortestHidden = 6
+
+// privateKeyPattern matches a private key, from its first line to the end of the text.
+var privateKeyPattern = regexp.MustCompile(`(?s)-----BEGIN [A-Z0-9 ]*PRIVATE KEY.*`)
+
+// fault records a fault. It shows neither what is encrypted nor a private key, whatever setting that got into.
 func (r *reader) fault(key, value string, kind Kind, problem, remedy string, arguments ...any) {
-	r.faults = append(r.faults, Fault{Key: key, Value: value, Kind: kind, Problem: problem, Remedy: fmt.Sprintf(remedy, arguments...)})
+	problem, remedy = r.hide(problem), r.hide(fmt.Sprintf(remedy, arguments...))
+	setting, _, _ := strings.Cut(key, "[")
+	if whole, _ := r.source.Value(key); value != "" && (r.source.IsSecret(setting) || isPrivateKey(whole)) {
+		value = hidden
+	}
+	r.faults = append(r.faults, Fault{Key: key, Value: r.hide(value), Kind: kind, Problem: problem, Remedy: remedy})
 }
+
+// hide returns a text without encrypted values and private keys.
+func (r *reader) hide(text string) string {
+	for key := range defaults {
+		if value := r.text(key); len(value) >= shortestHidden && r.source.IsSecret(key) {
+			text = strings.ReplaceAll(text, value, hidden)
+		}
+	}
+	return privateKeyPattern.ReplaceAllString(text, hidden)
+}
+
+// isPrivateKey reports whether a text has a private key in it.
+func isPrivateKey(text string) bool { return privateKeyPattern.MatchString(text) }
 
 // text returns a setting's text without surrounding space, or the default if nothing is left.
 func (r *reader) text(key string) string {

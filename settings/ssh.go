@@ -29,6 +29,10 @@ func (r *reader) ssh() SSHSettings {
 	if path == "" {
 		return s
 	}
+	if isPrivateKey(path) {
+		r.fault(keySSHPrivateKeyFile, path, Insecure, "is a private key and not its file", "name the file, and make a new key pair if somebody else has seen this one")
+		return s
+	}
 	absolute, err := filepath.Abs(path)
 	if err != nil {
 		absolute = path
