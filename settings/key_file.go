@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
+
+	"golang.org/x/crypto/ssh"
 )
 
 // OpenSSH's own format begins and ends with these lines (sshkey.c, MARK_BEGIN and MARK_END). It accepts nothing before the first one, and
@@ -13,10 +15,14 @@ const (
 	opensshEnd   = "\n-----END OPENSSH PRIVATE KEY-----\n"
 )
 
-// keyFormat records a fault if ssh does not read a private key that Go reads.
-func (r *reader) keyFormat(path string, content []byte) {
+// keyFormat records a fault if ssh does not read a private key of this kind that Go reads.
+func (r *reader) keyFormat(path string, content []byte, kind string) {
 	if !bytes.Contains(content, []byte("BEGIN OPENSSH PRIVATE KEY")) {
-		return // PEM, which ssh reads as Go does
+		// PEM. ssh reads the other kinds as Go does.
+		if kind == ssh.KeyAlgoED25519 {
+			r.fault(keySSHPrivateKeyFile, path, Malformed, "has an Ed25519 key as PKCS #8, and OpenSSH before 9.6 does not read it", "use a key made by ssh-keygen -t ed25519")
+		}
+		return
 	}
 	const remedy = `write it anew: sed -i -e 's/\r$//' -e '$a\' %s`
 	switch {

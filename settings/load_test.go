@@ -1,8 +1,12 @@
 package settings_test
 
 import (
+	"crypto/ecdh"
+	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
@@ -10,6 +14,9 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -44,10 +51,13 @@ func changedKey(change func(key string) string) ([]byte, error) {
 	return []byte(change(string(key))), err
 }
 
-// pemKey returns the test's key as PKCS #8.
-func pemKey() (*pem.Block, error) {
-	key, err := x509.MarshalPKCS8PrivateKey(testKey)
-	return &pem.Block{Type: "PRIVATE KEY", Bytes: key}, err
+// pemKey returns a key as PKCS #8, made for this run.
+func pemKey(key any, err error) ([]byte, error) {
+	if err != nil {
+		return nil, err
+	}
+	text, err := x509.MarshalPKCS8PrivateKey(key)
+	return privateKey(&pem.Block{Type: "PRIVATE KEY", Bytes: text}, err)
 }
 
 // pasted is the text of a private key where something else is due.
@@ -136,8 +146,16 @@ func load(values map[string]string, plain ...string) (settings.Settings, error) 
 				return changedKey(func(key string) string { return strings.TrimSuffix(key, "\n") })
 			case "/keys/commented":
 				return changedKey(func(key string) string { return "# mine\n" + key })
+			case "/keys/pem-rsa":
+				return pemKey(rsa.GenerateKey(rand.Reader, 2048))
+			case "/keys/pem-ecdsa":
+				return pemKey(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
+			case "/keys/pem-ed25519":
+				return pemKey(testKey, nil)
+			case "/keys/pem-exchange":
+				return pemKey(ecdh.X25519().GenerateKey(rand.Reader))
 			case "/keys/pem-windows":
-				text, err := privateKey(pemKey())
+				text, err := pemKey(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
 				return []byte(strings.TrimSuffix(strings.ReplaceAll(string(text), "\n", "\r\n"), "\r\n")), err
 			}
 			return nil, fs.ErrNotExist
@@ -275,11 +293,22 @@ func TestSecretsAreNotFormatted(t *testing.T) {
 	}
 }
 
-// TestKeysThatSSHReadsAreAccepted holds that what ssh reads is no fault: it is not strict about PEM.
+// TestKeysThatSSHReadsAreAccepted holds that what ssh reads is no fault: it is not strict about PEM. The real ssh-keygen reads the keys, too.
 func TestKeysThatSSHReadsAreAccepted(t *testing.T) {
-	for _, path := range []string{"/keys/good", "/keys/pem-windows"} {
-		if s, err := load(broken(onAWS(), map[string]string{"sshPrivateKeyFile": path})); err != nil || s.SSH.PrivateKey == "" {
+	for _, path := range []string{"/keys/good", "/keys/pem-rsa", "/keys/pem-ecdsa", "/keys/pem-windows"} {
+		s, err := load(broken(onAWS(), map[string]string{"sshPrivateKeyFile": path}))
+		if err != nil || s.SSH.PrivateKey == "" {
 			t.Errorf("%s: %v", path, err)
+		}
+		if _, err := exec.LookPath("ssh-keygen"); err != nil {
+			t.Skip("ssh-keygen is not installed: it reads the keys, too")
+		}
+		file := filepath.Join(t.TempDir(), "key")
+		if err := os.WriteFile(file, []byte(s.SSH.PrivateKey.Reveal()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if output, err := exec.CommandContext(t.Context(), "ssh-keygen", "-y", "-P", "", "-f", file).CombinedOutput(); err != nil {
+			t.Errorf("ssh-keygen does not read %s: %v: %s", path, err, output)
 		}
 	}
 }
@@ -348,6 +377,8 @@ func TestMistakesAreReported(t *testing.T) {
 		"key file of Windows":                         {onAWS, map[string]string{"sshPrivateKeyFile": "/keys/windows"}, nil, "sshPrivateKeyFile", settings.Malformed},
 		"key file without a last line end":            {onAWS, map[string]string{"sshPrivateKeyFile": "/keys/unended"}, nil, "sshPrivateKeyFile", settings.Malformed},
 		"key file with a comment":                     {onAWS, map[string]string{"sshPrivateKeyFile": "/keys/commented"}, nil, "sshPrivateKeyFile", settings.Malformed},
+		"key file that new OpenSSH alone reads":       {onAWS, map[string]string{"sshPrivateKeyFile": "/keys/pem-ed25519"}, nil, "sshPrivateKeyFile", settings.Malformed},
+		"key file for an exchange":                    {onAWS, map[string]string{"sshPrivateKeyFile": "/keys/pem-exchange"}, nil, "sshPrivateKeyFile", settings.Malformed},
 		"key file that everybody reads":               {onAWS, map[string]string{"sshPrivateKeyFile": "/keys/open"}, nil, "sshPrivateKeyFile", settings.Insecure},
 		"key file that a group reads":                 {onAWS, map[string]string{"sshPrivateKeyFile": "/keys/of-group"}, nil, "sshPrivateKeyFile", settings.Insecure},
 		"an RSA host key":                             {onHosts, map[string]string{"hosts": strings.Replace(onHosts()["hosts"], hostKey, rsaHostKey, 1)}, nil, "hosts[0].hostKey", settings.Unknown},

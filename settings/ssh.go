@@ -43,14 +43,15 @@ func (r *reader) ssh() SSHSettings {
 		r.fault(keySSHPrivateKeyFile, path, Unknown, "cannot be read ("+err.Error()+")", "name the private key's file, or leave it out to use the SSH agent")
 		return s
 	}
-	if _, err := ssh.ParseRawPrivateKey(content); err != nil {
+	signer, err := ssh.ParsePrivateKey(content)
+	if err != nil {
 		remedy := "name an OpenSSH or PEM private key, or leave it out to use the SSH agent"
 		if _, locked := errors.AsType[*ssh.PassphraseMissingError](err); locked {
 			remedy = "a deployment cannot ask for its passphrase: leave the setting out, and load the key into the SSH agent with ssh-add"
 		}
 		r.fault(keySSHPrivateKeyFile, path, Malformed, "holds no usable private key ("+err.Error()+")", "%s", remedy)
 	} else {
-		r.keyFormat(path, content)
+		r.keyFormat(path, content, signer.PublicKey().Type())
 	}
 	r.keyMode(absolute)
 	s.PrivateKey = Secret(content)
