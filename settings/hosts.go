@@ -3,6 +3,7 @@ package settings
 import (
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -71,6 +72,7 @@ func (r *reader) hosts(nodes []topology.Node, user string) ([]Host, []topology.N
 	})); err != nil {
 		r.fault(keyHosts, "", Conflict, "has something twice", "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
+	r.oneMachineEach(listed, places)
 	var chosen []Host
 	for i, node := range nodes {
 		at := slices.IndexFunc(listed, func(host Host) bool { return host.Name == node.Name })
@@ -82,6 +84,24 @@ func (r *reader) hosts(nodes []topology.Node, user string) ([]Host, []topology.N
 		nodes[i].Address = places[at].Address
 	}
 	return chosen, nodes
+}
+
+// oneMachineEach records a fault for every two nodes that SSH reaches at one place. Nodes with one private address have a fault already.
+func (r *reader) oneMachineEach(listed []Host, places []topology.Node) {
+	place := func(host Host) string {
+		name := strings.ToLower(host.Address)
+		if address, err := netip.ParseAddr(name); err == nil {
+			name = address.Unmap().String()
+		}
+		return net.JoinHostPort(name, strconv.Itoa(host.Port))
+	}
+	for i, host := range listed {
+		twin := slices.IndexFunc(listed[:i], func(other Host) bool { return place(other) == place(host) })
+		if twin >= 0 && places[twin].Address != places[i].Address {
+			r.fault(keyHosts, "", Conflict, fmt.Sprintf("has one machine twice: SSH reaches %s and %s at %s", listed[twin].Name, host.Name, place(host)),
+				"give each node a machine of its own, or the address and port at which SSH reaches it")
+		}
+	}
 }
 
 // host fills in one machine's defaults and checks it. It returns the node that the machine becomes, with name and address.

@@ -426,6 +426,10 @@ func TestMistakesAreReported(t *testing.T) {
 		"a machine is missing":                        {onHosts, map[string]string{"frontends": "2"}, nil, "hosts", settings.Missing},
 		"one address twice":                           {onHosts, map[string]string{"hosts": strings.Replace(onHosts()["hosts"], "10.0.0.5", "10.0.0.4", 1)}, nil, "hosts", settings.Conflict},
 		"a machine that is no node":                   {onHosts, map[string]string{"hosts": "[" + host("database", "10.0.0.9") + "," + onHosts()["hosts"][1:]}, nil, "hosts[0].name", settings.Unknown},
+		"one machine as two nodes":                    {onHosts, map[string]string{"hosts": strings.NewReplacer(`"address":"10.0.0.4"`, `"address":"198.51.100.4","privateAddress":"10.0.0.4"`, `"address":"10.0.0.5"`, `"address":"198.51.100.4","privateAddress":"10.0.0.5"`).Replace(onHosts()["hosts"])}, nil, "hosts", settings.Conflict},
+		"one machine's name as two nodes":             {onHosts, map[string]string{"hosts": strings.NewReplacer(`"address":"10.0.0.4"`, `"address":"Vote.example.org","privateAddress":"10.0.0.4"`, `"address":"10.0.0.5"`, `"address":"vote.example.org","privateAddress":"10.0.0.5"`).Replace(onHosts()["hosts"])}, nil, "hosts", settings.Conflict},
+		"one machine's IPv4 in IPv6":                  {onHosts, map[string]string{"hosts": strings.NewReplacer(`"address":"10.0.0.4"`, `"address":"198.51.100.4","privateAddress":"10.0.0.4"`, `"address":"10.0.0.5"`, `"address":"::ffff:198.51.100.4","privateAddress":"10.0.0.5"`).Replace(onHosts()["hosts"])}, nil, "hosts", settings.Conflict},
+		"one machine in two spellings":                {onHosts, map[string]string{"hosts": strings.NewReplacer(`"address":"10.0.0.4"`, `"address":"2001:db8::1","privateAddress":"10.0.0.4"`, `"address":"10.0.0.5"`, `"address":"2001:DB8:0::1","privateAddress":"10.0.0.5"`).Replace(onHosts()["hosts"])}, nil, "hosts", settings.Conflict},
 		"no host key":                                 {onHosts, map[string]string{"hosts": strings.Replace(onHosts()["hosts"], hostKey, "", 1)}, nil, "hosts[0].hostKey", settings.Malformed},
 		"a private address that is a name":            {onHosts, map[string]string{"hosts": strings.Replace(onHosts()["hosts"], "10.0.0.1", "manager.example.org", 1)}, nil, "hosts[0].privateAddress", settings.Malformed},
 		"a machine's public address":                  {onHosts, map[string]string{"hosts": strings.Replace(onHosts()["hosts"], "10.0.0.1", "198.51.100.4", 1)}, nil, "hosts[0].privateAddress", settings.Insecure},
@@ -502,6 +506,8 @@ func TestUnusualValuesAreAccepted(t *testing.T) {
 			{"hosts": strings.Replace(onHosts()["hosts"], `"address":"10.0.0.1"`, `"address":"198.51.100.4","privateAddress":"10.0.0.1"`, 1)},
 			{"hosts": strings.Replace(onHosts()["hosts"], "10.0.0.1", "100.101.102.103", 1)}, // carrier-grade NAT, as many VPNs use it
 			{"hosts": strings.Replace(onHosts()["hosts"], "10.0.0.1", "169.254.7.8", 1)},
+			// Behind one address, which passes their ports on.
+			{"hosts": strings.NewReplacer(`"address":"10.0.0.4"`, `"address":"198.51.100.4","port":2204,"privateAddress":"10.0.0.4"`, `"address":"10.0.0.5"`, `"address":"198.51.100.4","privateAddress":"10.0.0.5"`).Replace(onHosts()["hosts"])},
 			{"hosts": strings.Replace(onHosts()["hosts"], `"address":"10.0.0.1"`, `"address":"my_host.example","privateAddress":"10.0.0.1"`, 1)},
 			{"hosts": strings.Replace(onHosts()["hosts"], `"address":"10.0.0.1"`, `"address":"3com.example","privateAddress":"10.0.0.1","user":"john.doe"`, 1)},
 		}},
