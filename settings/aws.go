@@ -61,6 +61,9 @@ func (r *reader) aws() AWSSettings {
 	if a.VPC.IsValid() && a.Subnet.IsValid() && !within(a.VPC, a.Subnet) {
 		r.fault(keySubnet, a.Subnet.String(), Conflict, fmt.Sprintf("is not inside vpcCidr %s", a.VPC), "choose a range inside it, such as its first /24")
 	}
+	if a.VPC.IsValid() && hasFirstBridges(a.VPC) {
+		r.fault(keyVPC, a.VPC.String(), Conflict, "has addresses of engines' own networks, 172.17.0.0/16 and 172.18.0.0/16, which other nodes do not reach", "choose another range, such as %s", defaults[keyVPC])
+	}
 	for _, spec := range topology.Roles() {
 		key := instanceTypeKeys[spec.Role]
 		kind := r.matching(key, instanceTypePattern, "is not an instance type", "set it to one such as "+defaults[key])

@@ -130,6 +130,9 @@ func (r *reader) host(key string, host *Host, user string, publicHosts bool) top
 	switch {
 	case err != nil || !address.Is4() || !address.IsGlobalUnicast() && !address.IsLinkLocalUnicast():
 		r.fault(key+".privateAddress", host.PrivateAddress, Malformed, "is not a machine's IPv4 address", "set it to the address at which the other machines reach this one")
+	case hasFirstBridges(netip.PrefixFrom(address, address.BitLen())):
+		r.fault(key+".privateAddress", host.PrivateAddress, Conflict, "is where every engine has its own networks, 172.17.0.0/16 and 172.18.0.0/16, so that other nodes do not reach it",
+			"give the machine an address in another range")
 	case isPublic(address) && !publicHosts:
 		r.fault(key+".privateAddress", host.PrivateAddress, Insecure, "is a public address, at which Docker and the databases would listen for the other machines",
 			"set it to an address in a private network, or say that you mean it, and that a firewall lets nobody else in: pulumi config set allowPublicHosts true")

@@ -430,6 +430,9 @@ func TestMistakesAreReported(t *testing.T) {
 		"one machine's name as two nodes":             {onHosts, map[string]string{"hosts": strings.NewReplacer(`"address":"10.0.0.4"`, `"address":"Vote.example.org","privateAddress":"10.0.0.4"`, `"address":"10.0.0.5"`, `"address":"vote.example.org","privateAddress":"10.0.0.5"`).Replace(onHosts()["hosts"])}, nil, "hosts", settings.Conflict},
 		"one machine's IPv4 in IPv6":                  {onHosts, map[string]string{"hosts": strings.NewReplacer(`"address":"10.0.0.4"`, `"address":"198.51.100.4","privateAddress":"10.0.0.4"`, `"address":"10.0.0.5"`, `"address":"::ffff:198.51.100.4","privateAddress":"10.0.0.5"`).Replace(onHosts()["hosts"])}, nil, "hosts", settings.Conflict},
 		"one machine in two spellings":                {onHosts, map[string]string{"hosts": strings.NewReplacer(`"address":"10.0.0.4"`, `"address":"2001:db8::1","privateAddress":"10.0.0.4"`, `"address":"10.0.0.5"`, `"address":"2001:DB8:0::1","privateAddress":"10.0.0.5"`).Replace(onHosts()["hosts"])}, nil, "hosts", settings.Conflict},
+		"a machine where docker0 is":                  {onHosts, map[string]string{"hosts": strings.Replace(onHosts()["hosts"], `10.0.0.1`, `172.17.0.1`, 1)}, nil, "hosts[0].privateAddress", settings.Conflict},
+		"a machine where docker_gwbridge is":          {onHosts, map[string]string{"hosts": strings.Replace(onHosts()["hosts"], `10.0.0.1`, `172.18.7.8`, 1)}, nil, "hosts[0].privateAddress", settings.Conflict},
+		"VPC where docker0 is":                        {onAWS, map[string]string{"vpcCidr": "172.17.0.0/16", "subnetCidr": "172.17.1.0/24"}, nil, "vpcCidr", settings.Conflict},
 		"no host key":                                 {onHosts, map[string]string{"hosts": strings.Replace(onHosts()["hosts"], hostKey, "", 1)}, nil, "hosts[0].hostKey", settings.Malformed},
 		"a private address that is a name":            {onHosts, map[string]string{"hosts": strings.Replace(onHosts()["hosts"], "10.0.0.1", "manager.example.org", 1)}, nil, "hosts[0].privateAddress", settings.Malformed},
 		"a machine's public address":                  {onHosts, map[string]string{"hosts": strings.Replace(onHosts()["hosts"], "10.0.0.1", "198.51.100.4", 1)}, nil, "hosts[0].privateAddress", settings.Insecure},
@@ -506,11 +509,13 @@ func TestUnusualValuesAreAccepted(t *testing.T) {
 			{"hosts": strings.Replace(onHosts()["hosts"], `"address":"10.0.0.1"`, `"address":"198.51.100.4","privateAddress":"10.0.0.1"`, 1)},
 			{"hosts": strings.Replace(onHosts()["hosts"], "10.0.0.1", "100.101.102.103", 1)}, // carrier-grade NAT, as many VPNs use it
 			{"hosts": strings.Replace(onHosts()["hosts"], "10.0.0.1", "169.254.7.8", 1)},
+			{"hosts": strings.Replace(onHosts()["hosts"], "10.0.0.1", "172.31.7.8", 1)}, // AWS's default VPC
 			// Behind one address, which passes their ports on.
 			{"hosts": strings.NewReplacer(`"address":"10.0.0.4"`, `"address":"198.51.100.4","port":2204,"privateAddress":"10.0.0.4"`, `"address":"10.0.0.5"`, `"address":"198.51.100.4","privateAddress":"10.0.0.5"`).Replace(onHosts()["hosts"])},
 			{"hosts": strings.Replace(onHosts()["hosts"], `"address":"10.0.0.1"`, `"address":"my_host.example","privateAddress":"10.0.0.1"`, 1)},
 			{"hosts": strings.Replace(onHosts()["hosts"], `"address":"10.0.0.1"`, `"address":"3com.example","privateAddress":"10.0.0.1","user":"john.doe"`, 1)},
 		}},
+		"VPCs": {onAWS, []map[string]string{{"vpcCidr": "172.31.0.0/16", "subnetCidr": "172.31.1.0/24"}, {"vpcCidr": "172.16.0.0/16", "subnetCidr": "172.16.1.0/24"}}},
 		"overlays": {onAWS, []map[string]string{
 			{"overlayCidr": " 10.88.0.0/28\n"}, {"overlayCidr": "10.88.0.0/24", "frontends": "124"}, {"overlayCidr": "172.16.0.0/16"}, {"overlayCidr": "100.64.0.0/10"},
 			{"overlayCidr": "198.18.0.0/24"}, {"overlayCidr": "10.0.0.0/8"}, {"frontends": "180", "workers": "50"},

@@ -27,6 +27,14 @@ var dockerBridges = []netip.Prefix{
 	netip.MustParsePrefix("172.17.0.0/16"), netip.MustParsePrefix("172.18.0.0/15"), netip.MustParsePrefix("172.20.0.0/14"), netip.MustParsePrefix("172.24.0.0/13"),
 }
 
+// firstBridges are those that every node's engine has, docker0 and docker_gwbridge. It does not send packets for them to other machines.
+var firstBridges = []netip.Prefix{netip.MustParsePrefix("172.17.0.0/16"), netip.MustParsePrefix("172.18.0.0/16")}
+
+// hasFirstBridges reports whether a range has addresses that the nodes' engines keep for themselves.
+func hasFirstBridges(addresses netip.Prefix) bool {
+	return slices.ContainsFunc(firstBridges, addresses.Overlaps)
+}
+
 // forOverlays are the ranges that no host on the internet has (RFC 1918, RFC 6598, RFC 2544).
 var forOverlays = []netip.Prefix{
 	netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("172.16.0.0/12"), netip.MustParsePrefix("192.168.0.0/16"),
