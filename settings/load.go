@@ -35,7 +35,7 @@ func Load(source Source) (Settings, error) {
 			Consul:    r.consulImage(),
 			Swarm:     r.image(keySwarmImage),
 			HAProxy:   r.image(keyHAProxyImage),
-			Interlock: r.image(keyInterlockImage),
+			Interlock: r.interlockImage(),
 		},
 		VoteNames:      r.voteNames(),
 		TrustedProxies: r.trustedProxies(),

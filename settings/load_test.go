@@ -421,6 +421,11 @@ func TestMistakesAreReported(t *testing.T) {
 		"an image that is none":                       {onAWS, map[string]string{"consulImage": "Consul:1"}, nil, "consulImage", settings.Malformed},
 		"a Consul that refuses engines' keys":         {onAWS, map[string]string{"consulImage": "hashicorp/consul:1.22.7"}, nil, "consulImage", settings.Conflict},
 		"a Consul of the next major version":          {onAWS, map[string]string{"consulImage": "registry.example.org/consul:v2.0-ubi"}, nil, "consulImage", settings.Conflict},
+		"a Consul that is too old":                    {onAWS, map[string]string{"consulImage": "consul:1.9.1"}, nil, "consulImage", settings.Conflict},
+		"a Consul of any release":                     {onAWS, map[string]string{"consulImage": "hashicorp/consul:1"}, nil, "consulImage", settings.Conflict},
+		"a Consul of the last major version":          {onAWS, map[string]string{"consulImage": "consul:v0.9-alpine"}, nil, "consulImage", settings.Conflict},
+		"an Interlock that is too new":                {onAWS, map[string]string{"interlockImage": "ehazlett/interlock:1.3.2"}, nil, "interlockImage", settings.Conflict},
+		"an Interlock of a major version":             {onAWS, map[string]string{"interlockImage": "ehazlett/interlock:1"}, nil, "interlockImage", settings.Conflict},
 		"hosts that are no list":                      {onHosts, map[string]string{"hosts": `{"manager":"10.0.0.1"}`}, nil, "hosts", settings.Malformed},
 		"hosts with a misspelt field":                 {onHosts, map[string]string{"hosts": `[{"name":"manager","adress":"10.0.0.1"}]`}, nil, "hosts", settings.Malformed},
 		"a machine is missing":                        {onHosts, map[string]string{"frontends": "2"}, nil, "hosts", settings.Missing},
@@ -527,7 +532,8 @@ func TestUnusualValuesAreAccepted(t *testing.T) {
 		"overlays besides hosts": {onHosts, []map[string]string{{"overlayCidr": "10.0.0.16/28"}, {"overlayCidr": "192.168.33.0/24"}}},
 		"load balancers":         {onAWS, []map[string]string{{"loadBalancer": "interlock", "allowInterlock": "true"}, {"allowInterlock": "true"}}},
 		"images": {onAWS, []map[string]string{
-			{"consulImage": "hashicorp/consul:1.9"}, {"consulImage": "consul@sha256:" + strings.Repeat("0", 64)}, {"consulImage": "consul:stable"},
+			{"consulImage": "hashicorp/consul:1.14"}, {"consulImage": "hashicorp/consul:1.21"}, {"consulImage": "consul:2024-06-01"}, {"consulImage": "consul:20240601"},
+			{"interlockImage": "ehazlett/interlock:0.3.3"}, {"interlockImage": "ehazlett/interlock:latest-0"}, {"interlockImage": "interlock:0"}, {"consulImage": "consul@sha256:" + strings.Repeat("0", 64)}, {"consulImage": "consul:stable"},
 			{"postgresImage": "postgres:18.6"}, {"postgresImage": "postgres@sha256:" + strings.Repeat("0", 64)}, {"postgresImage": "registry.example.org:5000/pg:mine"},
 		}},
 	} {

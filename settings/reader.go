@@ -2,6 +2,7 @@ package settings
 
 import (
 	"fmt"
+	"math"
 	"regexp"
 	"slices"
 	"strconv"
@@ -106,29 +107,65 @@ func (r *reader) image(key string) string {
 	return value
 }
 
-// firstUnusableConsul is the first release of Consul that engines cannot use: it refuses keys with a colon, and an engine's key has its
-// address and port.
-var firstUnusableConsul = [2]int{1, 22}
+// release is the first two numbers of a version.
+type release [2]int
 
-var versionPattern = regexp.MustCompile(`^v?([0-9]+)\.([0-9]+)`)
+func (r release) less(other release) bool { return slices.Compare(r[:], other[:]) < 0 }
 
-// consulImage is image, and refuses a release that engines cannot use, if the tag tells it.
-func (r *reader) consulImage() string {
-	value := r.image(keyConsulImage)
-	named, err := reference.ParseNormalizedNamed(value)
+var (
+	// firstUsableConsul is the first release of Consul with every port that the stack closes (grpc_tls).
+	firstUsableConsul = release{1, 14}
+	// firstUnusableConsul is the first release of Consul that engines cannot use: it refuses keys with a colon, and an engine's key has
+	// its address and port.
+	firstUnusableConsul = release{1, 22}
+	// firstUnusableInterlock is the first release of Interlock that does not work here.
+	firstUnusableInterlock = release{1, 0}
+)
+
+// versionPattern matches a tag that begins with a version: one or two numbers, which are not a date's.
+var versionPattern = regexp.MustCompile(`^v?([0-9]{1,3})(?:\.([0-9]{1,3}))?(?:[.+_-].*)?$`)
+
+// releases returns the oldest and the newest release that an image's tag may mean: 1 is any of 1.0, 1.1 and so on. It reports whether the
+// tag tells a version.
+func releases(image string) (oldest, newest release, ok bool) {
+	named, err := reference.ParseNormalizedNamed(image)
 	if err != nil {
-		return value // its fault is already reported
+		return oldest, newest, false // its fault is already reported
 	}
 	tagged, isTagged := named.(reference.Tagged)
 	if !isTagged {
-		return value
+		return oldest, newest, false
 	}
-	if found := versionPattern.FindStringSubmatch(tagged.Tag()); found != nil {
-		major, _ := strconv.Atoi(found[1])
-		minor, _ := strconv.Atoi(found[2])
-		if slices.Compare([]int{major, minor}, firstUnusableConsul[:]) >= 0 {
-			r.fault(keyConsulImage, value, Conflict, "refuses the keys under which engines announce themselves", "use release 1.21 or older, such as %s", defaults[keyConsulImage])
-		}
+	found := versionPattern.FindStringSubmatch(tagged.Tag())
+	if found == nil {
+		return oldest, newest, false
+	}
+	major, _ := strconv.Atoi(found[1])
+	if found[2] == "" {
+		return release{major, 0}, release{major, math.MaxInt}, true
+	}
+	minor, _ := strconv.Atoi(found[2])
+	return release{major, minor}, release{major, minor}, true
+}
+
+// consulImage is image, and refuses a release that does not work here, if the tag tells it.
+func (r *reader) consulImage() string {
+	value := r.image(keyConsulImage)
+	oldest, newest, ok := releases(value)
+	switch {
+	case ok && !newest.less(firstUnusableConsul):
+		r.fault(keyConsulImage, value, Conflict, "refuses the keys under which engines announce themselves, from 1.22 on", "use release 1.14 to 1.21, such as %s", defaults[keyConsulImage])
+	case ok && oldest.less(firstUsableConsul):
+		r.fault(keyConsulImage, value, Conflict, "does not know every option that it is started with", "use release 1.14 to 1.21, such as %s", defaults[keyConsulImage])
+	}
+	return value
+}
+
+// interlockImage is image, and refuses a release that does not work here, if the tag tells it.
+func (r *reader) interlockImage() string {
+	value := r.image(keyInterlockImage)
+	if _, newest, ok := releases(value); ok && !newest.less(firstUnusableInterlock) {
+		r.fault(keyInterlockImage, value, Conflict, "does not work here from release 1.0 on", "use a release before 1.0, such as %s", defaults[keyInterlockImage])
 	}
 	return value
 }
