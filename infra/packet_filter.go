@@ -68,15 +68,19 @@ func newPacketFilters(ctx *pulumi.Context, nodes []*Node, traffic []Rule, comman
 	return err
 }
 
-// sshStaysOpen returns a fault for every existing machine whose SSH port the packet filter would close.
+// sshStaysOpen returns a fault for every existing machine whose SSH port the packet filter would close, or a container needs.
 func sshStaysOpen(s settings.Settings, traffic []Rule) error {
 	var faults []error
 	for i, host := range s.Hosts {
 		for _, r := range traffic {
-			if r.From != nil && r.Protocol == TCP && r.Port == host.Port && r.To.Contains(s.Nodes[i].Role) {
+			if r.Protocol == TCP && r.Port == host.Port && r.To.Contains(s.Nodes[i].Role) {
+				why := "the packet filter closes it"
+				if r.From == nil {
+					why = "a container listens there"
+				}
 				faults = append(faults, settings.Fault{
 					Key: "hosts", Value: strconv.Itoa(host.Port), Kind: settings.Conflict,
-					Problem: fmt.Sprintf("is the SSH port of %s, and the packet filter closes it (%s)", host.Name, r.Why),
+					Problem: fmt.Sprintf("is the SSH port of %s, and %s (%s)", host.Name, why, r.Why),
 					Remedy:  "have sshd listen at another port, and set that as the machine's port",
 				})
 			}

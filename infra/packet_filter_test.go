@@ -128,7 +128,7 @@ func TestPacketFilterOfOpenPorts(t *testing.T) {
 	}
 }
 
-// TestSSHPortIsNotClosed holds that a machine whose SSH port the filter would close is refused, with all faults at once.
+// TestSSHPortIsNotClosed holds that a machine is refused whose SSH port the filter would close or a page needs, with all faults at once.
 func TestSSHPortIsNotClosed(t *testing.T) {
 	all := AllNodes()
 	frontends := Group{Name: "frontends", Roles: []topology.Role{topology.Frontend}}
@@ -139,8 +139,10 @@ func TestSSHPortIsNotClosed(t *testing.T) {
 		{Name: "page", To: frontends, Protocol: TCP, Port: 80, Why: "page"},
 	}
 	for port, want := range map[int][]string{
-		22: nil, 80: nil, 4789: nil, // SSH is TCP
-		2375: {"frontend01", "manager"}, 5000: {"frontend01"},
+		22: nil, 4789: nil, // SSH is TCP
+		2375: {"SSH port of frontend01, and the packet filter closes it (engines)", "SSH port of manager, and the packet filter closes it (engines)"},
+		5000: {"SSH port of frontend01, and the packet filter closes it (web containers)"},
+		80:   {"SSH port of frontend01, and a container listens there (page)"},
 	} {
 		err := sshStaysOpen(settings.Settings{
 			Nodes: []topology.Node{{Name: "frontend01", Role: topology.Frontend}, {Name: "manager", Role: topology.Manager}},
@@ -157,7 +159,7 @@ func TestSSHPortIsNotClosed(t *testing.T) {
 		for i, fault := range faults {
 			var typed settings.Fault
 			if !errors.As(fault, &typed) || typed.Key != "hosts" || typed.Kind != settings.Conflict || !strings.Contains(typed.Problem, want[i]) {
-				t.Errorf("SSH at port %d: %v, want a conflict of hosts that names %s", port, fault, want[i])
+				t.Errorf("SSH at port %d: %v, want a conflict of hosts: %s", port, fault, want[i])
 			}
 		}
 	}
