@@ -155,7 +155,7 @@ touch "$FOLDER/file"
 stat -c %a "$FOLDER/file"
 echo "proxies: $(env | grep -ci _proxy || true)"
 outside sh -c 'echo "outside: $http_proxy $HTTPS_PROXY"'
-echo "Docker: ${DOCKER_CONTEXT-}${DOCKER_TLS_VERIFY-}"
+echo "Docker: ${DOCKER_HOST-}${DOCKER_TLS_VERIFY-}"
 echo "home: $HOME"
 grep -o found <<<found
 echo served >"$FOLDER/served"
@@ -171,12 +171,32 @@ echo not reached
 	}
 	command := exec.Command("sh", "-c", "umask 077; "+string(commandLine("root", "name", "create")))
 	command.Env = append(os.Environ(), "HOME="+home, "http_proxy=http://192.0.2.1:3128", "HTTPS_PROXY=http://192.0.2.2:3128", "no_proxy=x",
-		"DOCKER_CONTEXT=far", "DOCKER_TLS_VERIFY=1", "BASH_ENV="+filepath.Join(home, "start"), "SHELLOPTS=posix:verbose", "CDPATH=/",
+		"DOCKER_HOST=unix:///var/run/docker.sock", "DOCKER_TLS_VERIFY=1", "BASH_ENV="+filepath.Join(home, "start"), "SHELLOPTS=posix:verbose", "CDPATH=/",
 		"BASH_FUNC_grep%%=() { echo a function; }")
 	command.Stdin = strings.NewReader(stdin)
 	output, err := command.Output()
 	want := "644\nproxies: 0\noutside: http://192.0.2.1:3128 http://192.0.2.2:3128\nDocker: \nhome: " + home + "\nfound\nserved\n"
 	if err == nil || string(output) != want {
 		t.Errorf("%v\n%s\nwant a failure after\n%s", err, output, want)
+	}
+}
+
+// TestLoginLeadsToItsOwnEngine holds that no script runs where the docker provider, which logs in in the same way, would talk to another
+// engine. The message says what to remove.
+func TestLoginLeadsToItsOwnEngine(t *testing.T) {
+	stdin := input(t, Script{Text: "echo reached\n"})
+	for variable, refused := range map[string]bool{
+		"DOCKER_HOST=tcp://192.0.2.7:2375": true, "DOCKER_HOST=unix:///run/user/1000/docker.sock": true, "DOCKER_CONTEXT=far": true,
+		"DOCKER_HOST=": false, "DOCKER_HOST=unix:///var/run/docker.sock": false, "DOCKER_HOST=unix:///run/docker.sock": false,
+		"DOCKER_CONTEXT=default": false, "OTHER=x": false,
+	} {
+		command := exec.Command("sh", "-c", string(commandLine("root", "name", "create")))
+		command.Env = []string{"PATH=" + os.Getenv("PATH"), variable}
+		command.Stdin = strings.NewReader(stdin)
+		output, err := command.CombinedOutput()
+		name, _, _ := strings.Cut(variable, "=")
+		if said := string(output); refused != (err != nil) || refused != strings.Contains(said, "remove "+name) || refused == strings.Contains(said, "reached") {
+			t.Errorf("%s: %v\n%s", variable, err, output)
+		}
 	}
 }
