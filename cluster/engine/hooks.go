@@ -64,12 +64,18 @@ func NewHooks(ctx *pulumi.Context, name string, node *infra.Node, endpoint strin
 			"PLACEMENT": placement(arguments.OldInputs["envs"]),
 			"LABEL":     Label,
 		})
-		return err == nil && strings.TrimSpace(output) == "retry", nil // the failure itself is told
+		return err == nil && saysRetry(output), nil // the failure itself is told
 	})
 	if err != nil {
 		return nil, err
 	}
 	return &pulumi.ResourceHookBinding{BeforeCreate: []*pulumi.ResourceHook{leftovers}, OnError: []*pulumi.ErrorHook{gone}}, nil
+}
+
+// saysRetry reports whether a script's last line is "retry". Before it may be what the login shell says.
+func saysRetry(output string) bool {
+	output = strings.TrimSpace(output)
+	return output[strings.LastIndex(output, "\n")+1:] == "retry"
 }
 
 // placement returns the variable with which a container's environment asks the Swarm manager for a node, or "".

@@ -84,3 +84,14 @@ func TestGoneContainerIsDeleted(t *testing.T) {
 		})
 	}
 }
+
+// TestGreetingsAreNoAnswer holds that a login shell may say something before a script does.
+func TestGreetingsAreNoAnswer(t *testing.T) {
+	for output, want := range map[string]bool{
+		"retry\n": true, "Welcome!\nretry\n": true, "Welcome!\r\nretry": true, "": false, "Welcome!\n": false, "retry\nWelcome!\n": false, "do not retry\n": false,
+	} {
+		if got := saysRetry(output); got != want {
+			t.Errorf("%q says retry: %v, want %v", output, got, want)
+		}
+	}
+}
