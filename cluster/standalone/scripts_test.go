@@ -602,8 +602,8 @@ func TestLongAnswersAreAwaited(t *testing.T) {
 	}
 }
 
-// TestEngineReachesConsulWithoutTheProxy holds how the unit starts an engine: as before, unless a proxy is set for it. The shell that a
-// unit with a proxy starts is run, too.
+// TestEngineReachesConsulWithoutTheProxy holds how the unit starts an engine: as before, unless a proxy is set for it or may be in a file.
+// The shell that such a unit starts is run, too.
 func TestEngineReachesConsulWithoutTheProxy(t *testing.T) {
 	fakes := t.TempDir()
 	plain := filepath.Join(fakes, "dockerd") + " --containerd=/run/containerd/containerd.sock"
@@ -616,14 +616,16 @@ func TestEngineReachesConsulWithoutTheProxy(t *testing.T) {
 		environment   []string // the unit's
 		direct        string   // NO_PROXY of the engine
 	}{
-		"no proxy":               {"LANG=C", "Environment=", false, nil, ""},
-		"a proxy for https only": {"LANG=C", "Environment=HTTPS_PROXY=http://proxy:3128", false, nil, ""},
-		"the unit's proxy":       {"LANG=C", "Environment=HTTP_PROXY=http://proxy:3128", true, nil, ",192.168.33.11"},
-		"with exceptions":        {"LANG=C", "Environment=http_proxy=http://proxy:3128 no_proxy=a,b", true, []string{"no_proxy=a,b"}, "a,b,192.168.33.11"},
-		"systemd's proxy":        {"HTTP_PROXY=http://proxy:3128", "Environment=", true, []string{"NO_PROXY=c", "no_proxy=a"}, "c,192.168.33.11"},
+		"no proxy":                {"LANG=C", "Environment=", false, nil, ""},
+		"a proxy for https only":  {"LANG=C", "Environment=HTTPS_PROXY=http://proxy:3128", false, nil, ""},
+		"the unit's proxy":        {"LANG=C", "Environment=HTTP_PROXY=http://proxy:3128", true, nil, ",192.168.33.11"},
+		"with exceptions":         {"LANG=C", "Environment=http_proxy=http://proxy:3128 no_proxy=a,b", true, []string{"no_proxy=a,b"}, "a,b,192.168.33.11"},
+		"no file":                 {"LANG=C", "Environment=\nEnvironmentFiles=", false, nil, ""},
+		"a file that may have it": {"LANG=C", "EnvironmentFiles=/etc/environment (ignore_errors=no)\nEnvironment=", true, []string{"http_proxy=http://proxy:3128"}, ",192.168.33.11"},
+		"systemd's proxy":         {"HTTP_PROXY=http://proxy:3128", "Environment=", true, []string{"NO_PROXY=c", "no_proxy=a"}, "c,192.168.33.11"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			systemctl := "#!/bin/sh\ncase \"$*\" in\nshow-environment) echo '" + test.manager + "' ;;\n*) echo '" + test.unit + "' ;;\nesac\n"
+			systemctl := "#!/bin/sh\ncase \"$*\" in\nshow-environment) echo '" + test.manager + "' ;;\n*Environment,EnvironmentFiles*) echo '" + test.unit + "' ;;\n*) echo '" + test.unit + "' | grep ^Environment= ;;\nesac\n"
 			if err := os.WriteFile(filepath.Join(fakes, "systemctl"), []byte(systemctl), 0o700); err != nil {
 				t.Fatal(err)
 			}

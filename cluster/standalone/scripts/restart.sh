@@ -20,13 +20,13 @@ restart_engine() {
 }
 
 # engine_command STORE prints the command that a systemd unit starts the engine with. STORE is Consul's URL. A proxy of the unit's is
-# for registries, so Consul is added to what is reached without it.
+# for registries, so Consul is added to what is reached without it. A file of the unit's may have one: it is not read here.
 engine_command() {
 	local environment address command
 	command="$(type -P dockerd) --containerd=/run/containerd/containerd.sock"
-	environment=$(systemctl show-environment && systemctl show --property Environment docker)
+	environment=$(systemctl show-environment && systemctl show --property Environment,EnvironmentFiles docker)
 	case ${environment,,} in
-	*http_proxy=*)
+	*http_proxy=* | *environmentfiles=/*)
 		address=${1#*://}
 		# In a unit $$ is a dollar.
 		command="/bin/sh -c 'NO_PROXY=\"\$\${NO_PROXY:-\$\$no_proxy},${address%:*}\" exec $command'"
