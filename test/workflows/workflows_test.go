@@ -18,6 +18,8 @@ type workflow struct {
 	Defaults    struct{ Run struct{ Shell string } }
 	Jobs        map[string]struct {
 		Uses        string
+		If          string
+		Strategy    struct{ Matrix map[string]any }
 		Needs       any
 		Environment any
 		Permissions map[string]string
@@ -147,6 +149,30 @@ func TestEnvironmentsAreThoseOfStacks(t *testing.T) {
 				t.Errorf("%s: job %s does not look its stack up with tools/stacks.sh", file, found[1])
 			}
 		}
+	}
+}
+
+// TestNoStackIsNoFailure holds that a job for each stack does not run if there is none. GitHub fails on an empty matrix.
+func TestNoStackIsNoFailure(t *testing.T) {
+	all, _ := workflows(t)
+	seen := 0
+	for file, w := range all {
+		for name, job := range w.Jobs {
+			for _, values := range job.Strategy.Matrix {
+				text, _ := values.(string)
+				found := regexp.MustCompile(`^\$\{\{ fromJSON\((needs\.\w+\.outputs\.\w+)\) }}$`).FindStringSubmatch(text)
+				if found == nil {
+					continue // a list that is there
+				}
+				seen++
+				if want := found[1] + " != '[]'"; job.If != want {
+					t.Errorf("%s: job %s runs if %q, want %q", file, name, job.If, want)
+				}
+			}
+		}
+	}
+	if seen == 0 {
+		t.Error("no job has a matrix of stacks")
 	}
 }
 
