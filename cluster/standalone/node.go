@@ -43,7 +43,7 @@ func (c *swarm) newEngine(ctx *pulumi.Context, node *infra.Node) (engine.Engine,
 		architecture = "" // only members run the programs
 	}
 	ready, err := node.Run(ctx, node.Name+"-ready", infra.Script{
-		Text: machineScript + readyScript,
+		Text: packages.Functions + machineScript + readyScript,
 		Variables: map[string]pulumi.StringInput{
 			"NODE_NAME":       pulumi.String(node.Name),
 			"PRIVATE_ADDRESS": pulumi.String(node.Address.String()),

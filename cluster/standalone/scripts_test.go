@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"swarm-scale/infra/packages"
 )
 
 // allMembersScript is the text of the command swarm-members.
@@ -385,7 +387,7 @@ func TestMachineOfAnotherArchitectureIsRefused(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		output, err := run(t, machineScript+readyScript, "create", fakes, "NODE_NAME=store", "PRIVATE_ADDRESS=10.0.0.1", "ARCHITECTURE="+test.architecture)
+		output, err := run(t, packages.Functions+machineScript+readyScript, "create", fakes, "NODE_NAME=store", "PRIVATE_ADDRESS=10.0.0.1", "ARCHITECTURE="+test.architecture)
 		if refused := strings.Contains(output, "programs are built for"); err == nil || refused != (test.refusal != "") || !strings.Contains(output, test.refusal) {
 			t.Errorf("%s for programs of %q: %v\n%s", test.machine, test.architecture, err, output)
 		}

@@ -4,6 +4,7 @@
 # Variables: NODE_NAME        the node's name
 #            PRIVATE_ADDRESS  the IPv4 address at which the other nodes reach it
 #            ARCHITECTURE     of the programs that it runs, amd64 or arm64; empty: it runs none of them
+# Functions: await_first_boot
 set -euo pipefail
 
 fail() {
@@ -11,11 +12,7 @@ fail() {
 	exit 1
 }
 
-if command -v cloud-init >/dev/null; then
-	# Status 2 means that the boot finished with warnings.
-	cloud-init status --wait >/dev/null || [ $? -eq 2 ] ||
-		fail "the machine's first boot failed: look at /var/log/cloud-init-output.log on $NODE_NAME"
-fi
+await_first_boot
 
 # Overlay networks need the VXLAN of this kernel.
 oldest=3.16
