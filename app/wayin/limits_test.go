@@ -181,6 +181,13 @@ func TestAddressesBehindTrustedProxies(t *testing.T) {
 		{"two voters behind two proxies", "192.0.2.6, 10.0.0.1", "192.0.2.7, 10.0.0.1", "127.0.0.8", false},
 		{"one IPv6 customer", "2001:db8::1", "2001:db8::2:3:4:5", "127.0.0.8", true},
 		{"two IPv6 customers", "2001:db8:0:1::1", "2001:db8:0:2::1", "127.0.0.8", false},
+		{"two voters with ports", "192.0.2.11:5555", "192.0.2.12:5555", "127.0.0.8", false},
+		{"one voter with two ports", "192.0.2.13:5555", "192.0.2.13:5556", "127.0.0.8", true},
+		{"two IPv6 customers with ports", "[2001:db8:0:3::1]:443", "[2001:db8:0:4::1]:443", "127.0.0.8", false},
+		{"one IPv6 customer with two ports", "[2001:db8:0:5::1]:443", "[2001:db8:0:5::1]:444", "127.0.0.8", true},
+		{"two IPv6 customers in brackets", "[2001:db8:0:6::1]", "[2001:db8:0:7::1]", "127.0.0.8", false},
+		{"two IPv6 customers behind a proxy with a port", "[2001:db8:0:8::1]:1, 10.0.0.1:2", "[2001:db8:0:9::1]:1, 10.0.0.1:2", "127.0.0.8", false},
+		{"one IPv6 customer in brackets and without", "[2001:db8:0:a::1]", "2001:db8:0:a::2", "127.0.0.8", true},
 		{"not through the proxy", "192.0.2.8", "192.0.2.9", "127.0.0.9", true},
 	} {
 		first := s.ask(t, test.from, http.MethodPost, withCookie, forwardedFor(test.one)).StatusCode

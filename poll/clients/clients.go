@@ -49,13 +49,28 @@ func (p Proxies) Client(remote string, forwardedFor []string) Client {
 	address := at.Addr()
 	hops := strings.Split(strings.Join(forwardedFor, ","), ",")
 	for i := len(hops) - 1; i >= 0 && p.Trust(address); i-- {
-		hop, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
-		if err != nil {
+		hop, ok := parseHop(hops[i])
+		if !ok {
 			break
 		}
 		address = hop
 	}
 	return Of(address)
+}
+
+// parseHop returns the address in an element of X-Forwarded-For. Some proxies write a port after it, and IPv6 in brackets.
+func parseHop(hop string) (address netip.Addr, ok bool) {
+	hop = strings.TrimSpace(hop)
+	if at, err := netip.ParseAddrPort(hop); err == nil {
+		return at.Addr(), true
+	}
+	if inside, bracketed := strings.CutPrefix(hop, "["); bracketed {
+		hop, bracketed = strings.CutSuffix(inside, "]")
+		address, err := netip.ParseAddr(hop)
+		return address, bracketed && err == nil && address.Is6()
+	}
+	address, err := netip.ParseAddr(hop)
+	return address, err == nil
 }
 
 // Bound limits how many of something each client may hold at once. It is safe for concurrent use.

@@ -39,6 +39,12 @@ func TestClientBehindProxies(t *testing.T) {
 		"the client wrote a trusted one": {"10.0.0.1:1234", []string{"203.0.113.1, 10.1.1.1, 198.51.100.1"}, "198.51.100.1"},
 		"a proxy that says nothing":      {"10.0.0.1:1234", nil, "10.0.0.1"},
 		"a proxy that says nonsense":     {"10.0.0.1:1234", []string{"unknown"}, "10.0.0.1"},
+		"a port":                         {"10.0.0.1:1234", []string{"198.51.100.1:5555"}, "198.51.100.1"},
+		"a port at each hop":             {"10.0.0.1:1234", []string{"198.51.100.1:5555, 10.9.9.9:80"}, "198.51.100.1"},
+		"a port of IPv6":                 {"10.0.0.1:1234", []string{"[2001:db8:2::9]:443"}, "2001:db8:2::1"},
+		"IPv6 in brackets":               {"10.0.0.1:1234", []string{"[2001:db8:2::9]"}, "2001:db8:2::1"},
+		"half a bracket":                 {"10.0.0.1:1234", []string{"[2001:db8:2::9"}, "10.0.0.1"},
+		"IPv4 in brackets":               {"10.0.0.1:1234", []string{"[198.51.100.1]"}, "10.0.0.1"},
 		"an IPv6 client":                 {"10.0.0.1:1234", []string{"2001:db8:2::9"}, "2001:db8:2::1"},
 	} {
 		if got := proxies.Client(test.remote, test.forwarded); got != Of(netip.MustParseAddr(test.want)) {
