@@ -66,9 +66,10 @@ func TestOnlyOwnNamesAreAnswered(t *testing.T) {
 	s := newSite(t, wayin.Options{Limits: standard, Names: []string{"votingapp.local", "vote.example.org"}})
 	for host, ok := range map[string]bool{
 		"votingapp.local": true, "VotingApp.local:8080": true, "vote.example.org": true, "127.0.0.1": true, "192.0.2.7:80": true,
-		"[2001:db8::1]": true, "[::1]:8080": true,
+		"[2001:db8::1]": true, "[::1]:8080": true, "votingapp.local.": true, "votingapp.local.:80": true, "VotingApp.local.": true,
 		"evil.example": false, "votingapp.local.evil.example": false, "evil.votingapp.local": false, "localhost": false,
 		"192.0.2.7.evil.example": false, "[evil.example]": false,
+		"evil.example.": false, "votingapp.local..": false, "votingappxlocal.": false, ".": false,
 	} {
 		response := s.ask(t, "127.0.0.1", http.MethodGet, func(r *http.Request) { r.Host = host })
 		if (response.StatusCode == http.StatusOK) != ok || !ok && response.StatusCode != http.StatusMisdirectedRequest && response.StatusCode != http.StatusBadRequest {
