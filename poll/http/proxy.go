@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// A proxy in front says in headers what the browser asked for: X-Forwarded-Proto and X-Forwarded-Host, or Forwarded (RFC 7239). Each
-// proxy on the way appends to what was there, so the first element is the browser's. Anybody can send these headers. They decide only
+// A proxy in front says in headers what the browser asked for: X-Forwarded-Proto, -Host and -Port, or Forwarded (RFC 7239). Each proxy on
+// the way appends to what was there, so the first element is the browser's. Anybody can send these headers. They decide only
 // about the sender's own cookie, and a browser sends none of them for another site's page.
 
 // byHTTPS reports whether the browser asked by https.
@@ -40,13 +40,28 @@ func crossSite(r *http.Request) bool {
 		return true
 	}
 	asked := authority(origin.Host, origin.Scheme)
+	port := firstElement(r.Header["X-Forwarded-Port"])
 	for _, host := range []string{r.Host, firstElement(r.Header["X-Forwarded-Host"]), forwarded(r, "host")} {
-		// A proxy that ends TLS may name either port.
-		if host != "" && (authority(host, "http") == asked || authority(host, "https") == asked) {
-			return false
+		if host == "" {
+			continue
+		}
+		spellings := []string{host}
+		if port != "" && !hasPort(host) {
+			spellings = append(spellings, host+":"+port)
+		}
+		for _, spelling := range spellings {
+			// A proxy that ends TLS may name either port.
+			if authority(spelling, "http") == asked || authority(spelling, "https") == asked {
+				return false
+			}
 		}
 	}
 	return true
+}
+
+// hasPort reports whether a host has a port after it. An IPv6 address has colons in its brackets.
+func hasPort(host string) bool {
+	return strings.LastIndexByte(host, ':') > strings.LastIndexByte(host, ']')
 }
 
 // authority is host and port in one spelling: in lower case, without a dot at the end and without the scheme's default port.
