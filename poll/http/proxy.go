@@ -87,11 +87,34 @@ func firstElement(lines []string) string {
 
 // forwarded is the value of a parameter in the first element of the header Forwarded.
 func forwarded(r *http.Request, parameter string) string {
-	for pair := range strings.SplitSeq(firstElement(r.Header["Forwarded"]), ";") {
+	lines := r.Header["Forwarded"]
+	if len(lines) == 0 {
+		return ""
+	}
+	rest, _ := cutUnquoted(lines[0], ',')
+	for rest != "" {
+		var pair string
+		pair, rest = cutUnquoted(rest, ';')
 		name, value, _ := strings.Cut(pair, "=")
 		if strings.EqualFold(strings.TrimSpace(name), parameter) {
 			return strings.Trim(strings.TrimSpace(value), `"`)
 		}
 	}
 	return ""
+}
+
+// cutUnquoted returns what stands before and after the first separator that is not in quotes.
+func cutUnquoted(text string, separator byte) (before, after string) {
+	quoted := false
+	for i := 0; i < len(text); i++ {
+		switch {
+		case quoted && text[i] == '\\':
+			i++ // it stands for the next character
+		case text[i] == '"':
+			quoted = !quoted
+		case !quoted && text[i] == separator:
+			return text[:i], text[i+1:]
+		}
+	}
+	return text, ""
 }
