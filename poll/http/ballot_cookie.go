@@ -18,8 +18,7 @@ const (
 	secureBallotCookieName = "__Host-ballot"
 	// ballotLife is how long a ballot can be used.
 	ballotLife = 24 * time.Hour
-	// ballotRenewal is the age from which the page comes with a new ballot. Until then its age grows, so that whoever loads the page
-	// again need not wait again.
+	// ballotRenewal is the age from which the page comes with a new ballot. Until then its age grows.
 	ballotRenewal = time.Hour
 	ballotSize    = 8 + sha256.Size
 )
@@ -32,9 +31,9 @@ func (s *seal) signBallot(voter poll.VoterID, handedOut []byte) []byte {
 	return append(handedOut, signed[len(body):]...)
 }
 
-// writeBallot is the cookie's value for a ballot that the voter gets now.
-func (s *seal) writeBallot(voter poll.VoterID, now time.Time) string {
-	return cookieEncoding.EncodeToString(s.signBallot(voter, binary.BigEndian.AppendUint64(make([]byte, 0, ballotSize), uint64(now.UnixMicro()))))
+// writeBallot is the cookie's value for a ballot that the voter got at a time.
+func (s *seal) writeBallot(voter poll.VoterID, at time.Time) string {
+	return cookieEncoding.EncodeToString(s.signBallot(voter, binary.BigEndian.AppendUint64(make([]byte, 0, ballotSize), uint64(at.UnixMicro()))))
 }
 
 // readBallot returns when the voter got the ballot in a cookie's value, and whether it is one of ours for this voter.
@@ -64,22 +63,27 @@ func (a *VoteApp) ballotAge(r *http.Request, voter poll.VoterID) (age time.Durat
 	return age, ok
 }
 
-// handOut gives the voter a ballot.
-func (a *VoteApp) handOut(w http.ResponseWriter, r *http.Request, voter poll.VoterID) {
+// handOut gives the voter a ballot that is so old already.
+func (a *VoteApp) handOut(w http.ResponseWriter, r *http.Request, voter poll.VoterID, age time.Duration) {
 	if a.options.BallotAge <= 0 {
 		return
 	}
 	header := w.Header()
-	header["Set-Cookie"] = append(header["Set-Cookie"], ballotCookie.with(r, a.seal.writeBallot(voter, a.options.Now())))
+	header["Set-Cookie"] = append(header["Set-Cookie"], ballotCookie.with(r, a.seal.writeBallot(voter, a.options.Now().Add(-age))))
 }
 
-// renew gives the voter a ballot unless the request has a recent one.
+// renew gives the voter a ballot unless the request has a recent one. Whoever has waited with an older one, which counts still, need not
+// wait again.
 func (a *VoteApp) renew(w http.ResponseWriter, r *http.Request, voter poll.VoterID) {
 	if a.options.BallotAge <= 0 {
 		return
 	}
-	if age, ok := a.ballotAge(r, voter); !ok || age >= ballotRenewal {
-		a.handOut(w, r, voter)
+	age, ok := a.ballotAge(r, voter)
+	switch {
+	case !ok || age > ballotLife:
+		a.handOut(w, r, voter, 0)
+	case age >= max(ballotRenewal, a.options.BallotAge):
+		a.handOut(w, r, voter, a.options.BallotAge)
 	}
 }
 
@@ -93,7 +97,7 @@ func (a *VoteApp) checkBallot(w http.ResponseWriter, r *http.Request, voter poll
 	age, ok := a.ballotAge(r, voter)
 	switch {
 	case !ok || age > ballotLife:
-		a.handOut(w, r, voter)
+		a.handOut(w, r, voter, 0)
 		return noticeStaleBallot
 	case age.Abs() < a.options.BallotAge:
 		return noticeTooEarly

@@ -166,6 +166,38 @@ func TestBallotIsRenewedOnceItIsOld(t *testing.T) {
 	}
 }
 
+// TestLoadingThePageAgainTakesNoNewWait holds so for the shortest wait and the longest. Each page that is loaded is good for most of a day.
+func TestLoadingThePageAgainTakesNoNewWait(t *testing.T) {
+	for _, wait := range []time.Duration{time.Second, 10 * time.Minute, time.Hour} {
+		t.Run(wait.String(), func(t *testing.T) {
+			queue := &memoryQueue{}
+			now := time.UnixMilli(1_000_000_000_000)
+			app := newVoteApp(t, queue, func(options *VoteOptions) {
+				options.BallotAge = wait
+				options.Now = func() time.Time { return now }
+			})
+			voter := browser{}
+			voter.look(t, app)
+			now = now.Add(wait - time.Millisecond)
+			voter.look(t, app)
+			voter.counted(t, app, "a", "Cats", early)
+			for _, pause := range []time.Duration{time.Millisecond, 61 * time.Minute, time.Minute, 23*time.Hour - time.Minute, 24*time.Hour - wait} {
+				now = now.Add(pause)
+				voter.look(t, app)
+				voter.counted(t, app, "b", "Dogs", "")
+			}
+			now = now.Add(23 * time.Hour)
+			voter.counted(t, app, "a", "Cats", "")
+			now = now.Add(24*time.Hour + time.Minute)
+			voter.look(t, app)
+			voter.counted(t, app, "b", "Dogs", early)
+			if len(queue.votes) != 6 {
+				t.Errorf("%d votes are queued, want 6", len(queue.votes))
+			}
+		})
+	}
+}
+
 // TestStuffingNeedsAWait holds that a client without cookies, which takes the cookies of each answer for the next vote, is not counted.
 func TestStuffingNeedsAWait(t *testing.T) {
 	queue := &memoryQueue{}

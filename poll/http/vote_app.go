@@ -224,7 +224,7 @@ func (a *VoteApp) welcome(w http.ResponseWriter, r *http.Request) voterCard {
 	a.options.Metrics.newVoters.Inc()
 	w.Header()[NewVoterHeader] = newVoterMark
 	a.seal.setCard(w, r, card)
-	a.handOut(w, r, card.voter)
+	a.handOut(w, r, card.voter, 0)
 	return card
 }
 
