@@ -23,6 +23,10 @@ var restores = map[string]struct {
 	"plain, clean":                       {dump: []string{"--clean", "--if-exists"}},
 	"plain, votes alone":                 {dump: []string{"--table=votes"}},
 	"plain, votes alone, data only":      {dump: []string{"--table=votes", "--data-only"}},
+	"plain, votes alone, clean":          {dump: []string{"--table=votes", "--clean", "--if-exists"}},
+	"plain, tally alone, clean":          {dump: []string{"--table=tally", "--clean", "--if-exists"}},
+	"plain, without the tally":           {dump: []string{"--exclude-table-data=tally"}},
+	"plain, without the votes":           {dump: []string{"--exclude-table-data=votes"}},
 	"custom":                             {[]string{"--format=custom"}, []string{}},
 	"custom, clean":                      {[]string{"--format=custom"}, []string{"--clean", "--if-exists"}},
 	"custom, data only":                  {[]string{"--format=custom"}, []string{"--data-only"}},
@@ -35,7 +39,8 @@ var restores = map[string]struct {
 
 // representative are the ways that are tried with every target.
 var representative = []string{"plain", "plain, data only, no triggers", "plain, votes alone", "custom, clean", "custom, data only",
-	"custom, data before the triggers"}
+	"custom, data before the triggers", "plain, votes alone, clean", "plain, tally alone, clean", "plain, without the tally",
+	"plain, without the votes"}
 
 const aWorkersDatabase = "a database that a worker has set up"
 
@@ -116,6 +121,40 @@ func TestRestoreIntoTablesOfAWorkerBringsTheVotes(t *testing.T) {
 		t.Log(name)
 		wantTally(t, server, target, poll.Tally{A: 824})
 	}
+}
+
+// A worker that finds all in order leaves it alone. A database that an earlier version has set up is taken over, once.
+func TestSchemaIsSetUpOnce(t *testing.T) {
+	t.Parallel()
+	server, address := newDatabase(t)
+	save(t, newVotes(t, address), 3, votesOf(0, 3, poll.A)...)
+	hand := server.Connect(t, address.Database)
+	noted := func() (row string) {
+		t.Helper()
+		if err := hand.QueryRow(t.Context(), "SELECT format('%s %s %s', xmin, ctid, version) FROM poll_schema").Scan(&row); err != nil {
+			t.Fatal(err)
+		}
+		return row
+	}
+	first := noted()
+	for _, statement := range []string{"SELECT", "VACUUM (FREEZE) poll_schema", "VACUUM (FULL, FREEZE) poll_schema"} {
+		if _, err := hand.Exec(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+		if prepare(t, address); noted() != first {
+			t.Errorf("after %s, the schema was set up again: from %s to %s", statement, first, noted())
+		}
+	}
+	if _, err := hand.Exec(t.Context(), "UPDATE poll_schema SET version = left(version, 16)"); err != nil { // as it was noted once
+		t.Fatal(err)
+	}
+	before := noted()
+	prepare(t, address)
+	after := noted()
+	if prepare(t, address); before == after || noted() != after {
+		t.Errorf("an earlier version's row %s became %s, then %s", before, after, noted())
+	}
+	wantTally(t, server, address, poll.Tally{A: 3})
 }
 
 // The tables need not be in the schema public.

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	_ "embed" // the schema
 	"encoding/hex"
+	"fmt"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -38,7 +39,12 @@ func setUpSchema(ctx context.Context, pool *pgxpool.Pool) error {
 	return inTransaction(ctx, pool, func(tx pgx.Tx) error { return runSchema(ctx, tx) })
 }
 
-// runSchema runs schema.sql, which ends with a counted tally, and notes its version.
+// mark is an expression for what poll_schema notes of a run of schema.sql: the version, and what no dump keeps true, the tables and the
+// transaction. So a row that a restore wrote is none, nor is one beside a table that a restore made anew. It is to be formatted with the
+// transaction.
+const mark = `concat_ws(' ', $1::text, to_regclass('votes')::oid, to_regclass('tally')::oid, %s)`
+
+// runSchema runs schema.sql, which ends with a counted tally, and notes it.
 func runSchema(ctx context.Context, tx pgx.Tx) error {
 	if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", schemaLock); err != nil {
 		return err
@@ -50,17 +56,18 @@ func runSchema(ctx context.Context, tx pgx.Tx) error {
 	if _, err := tx.Exec(ctx, "DELETE FROM poll_schema"); err != nil {
 		return err
 	}
-	_, err := tx.Exec(ctx, "INSERT INTO poll_schema VALUES ($1)", schemaVersion())
+	_, err := tx.Exec(ctx, "INSERT INTO poll_schema VALUES ("+fmt.Sprintf(mark, "pg_current_xact_id()::xid")+")", schemaVersion())
 	return err
 }
 
-// schemaIsIntact reports whether the schema has this program's version, and no other beside it, and all triggers have their mark.
+// schemaIsIntact reports whether the schema has this program's version, no other beside it, and the tables that it was run for, and all
+// triggers have their mark.
 func schemaIsIntact(ctx context.Context, pool *pgxpool.Pool) (intact bool, err error) {
 	// Asking for a table that is not there would write an error to the server's log.
 	if err := pool.QueryRow(ctx, "SELECT to_regclass('poll_schema') IS NOT NULL").Scan(&intact); err != nil || !intact {
 		return false, err
 	}
-	err = pool.QueryRow(ctx, `SELECT (SELECT count(*) FILTER (WHERE version = $1) = 1 AND count(*) = 1 FROM poll_schema)
+	err = pool.QueryRow(ctx, `SELECT (SELECT count(*) FILTER (WHERE version = `+fmt.Sprintf(mark, "xmin")+`) = 1 AND count(*) = 1 FROM poll_schema)
 		AND (SELECT count(*) = $2 FROM pg_trigger
 			WHERE tgrelid IN (to_regclass('votes'), to_regclass('tally')) AND tgenabled = 'A')`,
 		schemaVersion(), markedTriggers()).Scan(&intact)

@@ -146,7 +146,8 @@ DO $$ BEGIN
   END IF;
 END $$;
 
--- The version of this file that was run, so that a worker need not run it at every start. Written last.
+-- The version of this file that was run, for which tables and in which transaction, so that a worker need not run it at every start.
+-- Written last.
 CREATE TABLE IF NOT EXISTS poll_schema (version text NOT NULL);
 
 DELETE FROM tally; -- and have it counted
