@@ -1,10 +1,13 @@
 package postgres_test
 
 import (
+	"bytes"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"swarm-scale/poll"
 	"swarm-scale/poll/postgres"
@@ -120,6 +123,52 @@ func TestRestoreIntoTablesOfAWorkerBringsTheVotes(t *testing.T) {
 		server.TryRun(t, "psql", "--quiet", "--dbname", target.Database, "--file", dump)
 		t.Log(name)
 		wantTally(t, server, target, poll.Tally{A: 824})
+	}
+}
+
+// A restore that broke off before the keys, and the whole one after it, leave every row twice and no key. The voters' latest votes stay.
+func TestRestoreThatBrokeOffIsRepeated(t *testing.T) {
+	t.Parallel()
+	server, source := newDatabase(t)
+	database := newVotes(t, source)
+	save(t, database, 5, votesOf(0, 5, poll.A)...)
+	if err := database.KeepDeadLetters(t.Context(), []poll.DeadLetter{{Queue: "redis01", ID: "1-1"}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := database.Record(t.Context(), []poll.Progress{{Queue: "redis01", Known: true, At: time.Now()}}); err != nil {
+		t.Fatal(err)
+	}
+	dump := func(name string) string {
+		file := filepath.Join(t.TempDir(), name)
+		server.Run(t, "pg_dump", "--dbname", source.Database, "--file", file)
+		return file
+	}
+	earlier := dump("earlier")
+	save(t, database, 1, poll.Vote{Voter: voter(1), Choice: poll.B, CastAt: 100})
+	later := dump("later")
+	for name, order := range map[string][2]string{"the same twice": {later, later}, "the later one broke off": {later, earlier},
+		"the earlier one broke off": {earlier, later}} {
+		t.Run(name, func(t *testing.T) {
+			whole, err := os.ReadFile(order[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			head, _, found := bytes.Cut(whole, []byte("ADD CONSTRAINT"))
+			if !found {
+				t.Fatal("the dump adds no constraint")
+			}
+			part := filepath.Join(t.TempDir(), "part")
+			if err := os.WriteFile(part, head, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			target := addressOf(server, server.NewDatabase(t))
+			server.TryRun(t, "psql", "--quiet", "--dbname", target.Database, "--file", part)
+			server.TryRun(t, "psql", "--quiet", "--dbname", target.Database, "--file", order[1])
+			prepare(t, target)
+			wantTally(t, server, target, poll.Tally{A: 4, B: 1})
+			save(t, newVotes(t, target), 1, poll.Vote{Voter: voter(2), Choice: poll.B, CastAt: 200})
+			wantTally(t, server, target, poll.Tally{A: 3, B: 2})
+		})
 	}
 }
 

@@ -38,15 +38,19 @@ CREATE TABLE IF NOT EXISTS drained_queues (
   drained_to timestamptz NOT NULL
 ) WITH (fillfactor = 50);
 
--- A restore that was not finished may have made the tables without their keys.
+-- A restore that was not finished may have made the tables without their keys, and the next one have added every row once more. Of
+-- several votes of a voter the latest stays (poll.Vote.Supersedes). The triggers, which need the keys, are made again below.
 DO $$
 DECLARE
   made record;
 BEGIN
-  FOR made IN SELECT * FROM (VALUES ('votes', 'voter'), ('tally', 'slot, choice'), ('unreadable_entries', 'queue, id'),
-    ('drained_queues', 'queue')) AS t (name, key)
+  FOR made IN SELECT * FROM (VALUES ('votes', 'voter', 'cast_at DESC, choice DESC'), ('tally', 'slot, choice', 'votes'),
+    ('unreadable_entries', 'queue, id', 'kept_at'), ('drained_queues', 'queue', 'drained_to')) AS t (name, key, best_first)
   LOOP
     IF NOT EXISTS (SELECT FROM pg_constraint WHERE conrelid = made.name::regclass AND contype = 'p') THEN
+      EXECUTE format('ALTER TABLE %s DISABLE TRIGGER USER', made.name);
+      EXECUTE format('DELETE FROM %1$s WHERE ctid IN (SELECT ctid FROM (SELECT ctid, row_number() OVER (PARTITION BY %2$s ORDER BY %3$s)
+        FROM %1$s) AS t (ctid, place) WHERE place > 1)', made.name, made.key, made.best_first);
       EXECUTE format('ALTER TABLE %s ADD PRIMARY KEY (%s)', made.name, made.key);
     END IF;
   END LOOP;
