@@ -182,6 +182,7 @@ func TestRolesHaveTheLeastRights(t *testing.T) {
 			"CREATE ROLE another", "CREATE DATABASE another", "ALTER ROLE vote_worker SUPERUSER", "ALTER ROLE postgres PASSWORD 'another'",
 			"SELECT * FROM pg_authid", "SET ROLE postgres", "ALTER SYSTEM SET log_statement = 'all'", "CREATE SCHEMA another",
 			"CREATE FUNCTION f() RETURNS int LANGUAGE c AS 'libc', 'system'", "CREATE TEMPORARY TABLE t (n int)",
+			"SET log_error_verbosity = 'default'",
 		}},
 		{reader, []string{
 			"COPY (SELECT 1) TO PROGRAM 'id'", "INSERT INTO tally VALUES (0, 'a', 1)", "UPDATE tally SET votes = 0", "DELETE FROM tally", "TRUNCATE tally",
@@ -198,6 +199,11 @@ func TestRolesHaveTheLeastRights(t *testing.T) {
 				t.Errorf("%s: %s: %v, want permission denied", try.role.Config().User, statement, err)
 			}
 		}
+	}
+	// The error of two workers that store a new voter at once would tell the server's log who voted, and when.
+	var verbosity string
+	if err := worker.QueryRow(t.Context(), "SHOW log_error_verbosity").Scan(&verbosity); err != nil || verbosity != "terse" {
+		t.Errorf("the server logs the worker's errors in the way %q (%v), want terse", verbosity, err)
 	}
 	for _, user := range []string{workerRole, resultsRole} {
 		config := worker.Config()
