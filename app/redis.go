@@ -70,9 +70,11 @@ func redisCommand(secret, file string) []string {
 	return []string{"redis-server", secret, "--include", file}
 }
 
-// redisSettings returns Redis's settings, as lines of its configuration.
+// redisSettings returns Redis's settings, as lines of its configuration. Its file keeps what workers have long stored, with voters and
+// times, until it is rewritten. So that is soon.
 func redisSettings(appendFsync string) []string {
-	return []string{"appendonly yes", "appendfsync " + appendFsync, "maxmemory " + redisMemory, "maxmemory-policy noeviction"}
+	return []string{"appendonly yes", "appendfsync " + appendFsync, "maxmemory " + redisMemory, "maxmemory-policy noeviction",
+		"auto-aof-rewrite-min-size 1mb"}
 }
 
 // tellRedis is a command for the shell that tells a running Redis every line of the file with its settings, and fails unless it takes

@@ -373,6 +373,44 @@ func TestFullDiskRefusesVotesUntilThereIsRoom(t *testing.T) {
 	}
 }
 
+// TestRedisForgetsWhatIsStored holds that its file loses a deleted entry once it has grown by a megabyte.
+func TestRedisForgetsWhatIsStored(t *testing.T) {
+	server := startRedis(t, "")
+	const voter = "a voter who was stored"
+	inFile := func() (found bool) {
+		t.Helper()
+		err := filepath.WalkDir(server.Directory, func(path string, entry os.DirEntry, err error) error {
+			if err != nil || entry.IsDir() {
+				return nil // a rewrite removes files
+			}
+			content, err := os.ReadFile(path)
+			found = found || err == nil && strings.Contains(string(content), voter)
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return found
+	}
+	store := func(value string) {
+		t.Helper()
+		server.Do(t, "XADD", "votes", "1-1", "vote", value)
+		server.Do(t, "DEL", "votes")
+	}
+	if store(voter); !inFile() {
+		t.Fatal("the file never had the entry")
+	}
+	for range 20 {
+		store(strings.Repeat("x", 64<<10))
+	}
+	eventually.Succeeds(t, 20*time.Second, "the file without the entry", func() error {
+		if inFile() {
+			return errors.New("it has it")
+		}
+		return nil
+	})
+}
+
 // TestComposeRunsRedisAsTheClusterDoes holds that compose.yaml starts it with the same settings.
 func TestComposeRunsRedisAsTheClusterDoes(t *testing.T) {
 	text, err := os.ReadFile("../compose.yaml")
