@@ -437,21 +437,29 @@ func TestResultsPageUpdatesItself(t *testing.T) {
 		}))
 	keepScreenshot(t, tab, "results-dark")
 
+	shows := func(what, selector, part string) {
+		t.Helper()
+		eventually.Succeeds(t, patience, "the page "+what, func() error {
+			if got := text(t, tab, selector); !strings.Contains(got, part) {
+				return fmt.Errorf("its %s is %q", selector, got)
+			}
+			return nil
+		})
+	}
 	// The results app is killed and started again. The page says so, and reconnects.
 	s.results.Kill()
-	eventually.Succeeds(t, patience, "the page says that it has lost the connection", func() error {
-		if got := text(t, tab, "#trouble"); !strings.Contains(got, "connection to the results is lost") {
-			return fmt.Errorf("it says %q", got)
-		}
-		return nil
-	})
+	shows("says that it has lost the connection", "#trouble", "connection to the results is lost")
 	s.results.Launch(t)
-	eventually.Succeeds(t, patience, "the page is live again", func() error {
-		if got := text(t, tab, "#status"); !strings.HasPrefix(got, "Live") {
-			return fmt.Errorf("its status is %q", got)
-		}
-		return nil
-	})
+	shows("is live again", "#status", "Live")
+	// Nothing comes any more, although the connection is there.
+	if err := s.results.Pause(); err != nil {
+		t.Fatal(err)
+	}
+	shows("says that nothing comes any more", "#trouble", "connection to the results is lost")
+	if err := s.results.Resume(); err != nil {
+		t.Fatal(err)
+	}
+	shows("is live once more", "#status", "Live")
 	if got := text(t, tab, "#trouble"); got != "" {
 		t.Errorf("the page still says %q", got)
 	}

@@ -43,14 +43,33 @@
     }
   };
 
+  // The server sends an event at least every 10 seconds. A connection may be lost without either side being told.
+  const silence = 25000;
   const connect = () => {
     const events = new EventSource("/events");
-    events.onmessage = (event) => show(JSON.parse(event.data));
-    events.onerror = () => {
+    const lost = () => {
       setTrouble("The connection to the results is lost. These are the last known numbers; the page tries again by itself.");
       status.textContent = "Not connected";
+    };
+    let timer;
+    const expect = () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => {
+        events.close();
+        lost();
+        connect();
+      }, silence);
+    };
+    expect();
+    events.onmessage = (event) => {
+      expect();
+      show(JSON.parse(event.data));
+    };
+    events.onerror = () => {
+      lost();
       // The browser reconnects a connection that broke, but not one that was refused.
       if (events.readyState === EventSource.CLOSED) {
+        clearTimeout(timer);
         setTimeout(connect, 3000 + Math.random() * 4000);
       }
     };
