@@ -86,7 +86,7 @@ func (f LabelFaults) Error() string {
 func NewBallot(labelA, labelB string) (Ballot, error) {
 	labelA, labelB = cleanLabel(labelA), cleanLabel(labelB)
 	faults := slices.Concat(checkLabel(A, labelA), checkLabel(B, labelB))
-	if labelA != "" && looksOf(labelA) == looksOf(labelB) {
+	if labelA != "" && lookAlike(labelA, labelB) {
 		faults = append(faults, LabelFault{B, labelB, "is the same as the other option's", "give the two options different labels"})
 	}
 	if len(faults) > 0 {

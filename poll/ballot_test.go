@@ -79,6 +79,19 @@ func TestNewBallotComposesLabels(t *testing.T) {
 	}
 }
 
+// What shows nothing, or a box, is refused; what belongs to the spelling is not.
+func TestNewBallotRefusesWhatIsNotSeen(t *testing.T) {
+	for _, label := range []string{"\U0001d159", "\ufffc", "a\ufffc", "\u180e", "🏴\U000e0075\U000e0073\U000e0074\U000e0078\U000e007f", "🏴\U000e007f",
+		"🏴\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074"} {
+		if _, err := poll.NewBallot(label, "Dogs"); err == nil {
+			t.Errorf("%+q is taken", label)
+		}
+	}
+	if _, err := poll.NewBallot("\u182c\u1820\u1837\u180e\u1820", "Dogs"); err != nil {
+		t.Errorf("a Mongolian word: %v", err)
+	}
+}
+
 func TestNewBallotRefusesLabelsThatLookAlike(t *testing.T) {
 	for name, pair := range map[string][2]string{
 		"two spellings":          {"Caf\u00e9", "Cafe\u0301"},
@@ -99,6 +112,18 @@ func TestNewBallotRefusesLabelsThatLookAlike(t *testing.T) {
 		"jamo":                   {"한", "\u1112\u1161\u11ab"},
 		"half-width katakana":    {"ネコ", "ﾈｺ"},
 		"filler":                 {"Cats", "Cats\u3164"},
+		"Braille at the end":     {"Cats", "Cats\u2800"},
+		"Braille between":        {"big cats", "big\u2800cats"},
+		"a note without a head":  {"Cats", "Cats\U0001d159"},
+		"Cyrillic":               {"Cats", "\u0421\u0430ts"},
+		"Cyrillic, other case":   {"cats", "\u0421\u0410\u0422\u0405"},
+		"Cyrillic capitals":      {"ВОДА-Ы", "вода\u2010ы"},
+		"Cyrillic with a mark":   {"Noël", "No\u0451l"},
+		"Greek":                  {"OK", "\u039f\u039a"},
+		"hyphen":                 {"a-b", "a\u2010b"},
+		"minus":                  {"-1", "\u22121"},
+		"apostrophe":             {"won't", "won\u2019t"},
+		"quotation marks":        {`"yes"`, "\u201cyes\u201d"},
 	} {
 		_, err := poll.NewBallot(pair[0], pair[1])
 		faults, ok := errors.AsType[poll.LabelFaults](err)
@@ -113,6 +138,8 @@ func TestNewBallotRefusesLabelsThatLookAlike(t *testing.T) {
 		"cats":           {"🐈", "🐈\u200d⬛"},
 		"marks":          {"resume", "résumé"},
 		"Turkish letter": {"kara", "karı"},
+		"Cyrillic":       {"Кошки", "Собаки"},
+		"a long dash":    {"a-b", "a\u2014b"},
 	} {
 		if _, err := poll.NewBallot(pair[0], pair[1]); err != nil {
 			t.Errorf("%s: %v", name, err)
