@@ -47,6 +47,20 @@ func TestEveryAnswerOfTheLoadBalancerHasTheSecurityHeaders(t *testing.T) {
 	}
 }
 
+// TestWhatAFrontendCannotReadIsAnsweredWithAPage holds so for what Go's server refuses by itself.
+func TestWhatAFrontendCannotReadIsAnsweredWithAPage(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, wayin.Options{Limits: standard})
+	for name, request := range map[string]string{
+		"a path": "GET /%zz HTTP/1.1\r\nHost: votingapp.local\r\n\r\n", "an expectation": "GET / HTTP/1.1\r\nHost: votingapp.local\r\nExpect: wonders\r\n\r\n",
+	} {
+		response := send(t, s.Balancer, request)
+		if !strings.HasPrefix(response, "HTTP/1.1 400") || !strings.Contains(response, "<html") || !strings.Contains(strings.ToLower(response), "x-frame-options: deny") {
+			t.Errorf("%s is answered with %.200q", name, response)
+		}
+	}
+}
+
 // TestPagesOfTheClusterAreNotShown holds that no spelling of their paths leads to a frontend's health, readiness or metrics.
 func TestPagesOfTheClusterAreNotShown(t *testing.T) {
 	t.Parallel()
