@@ -125,6 +125,8 @@ func Serve(ctx context.Context, log *slog.Logger, listeners ...Listener) error {
 			IdleTimeout:       75 * time.Second, // longer than a load balancer keeps an idle connection, so that it closes first
 			MaxHeaderBytes:    8 << 10,
 			Protocols:         protocols(),
+			// The handler answers OPTIONS *, too.
+			DisableGeneralOptionsHandler: true,
 			// Clients' protocol errors are not worth a line each.
 			ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		}

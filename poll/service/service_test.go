@@ -73,6 +73,47 @@ func TestStopFinishesRequestsInFlight(t *testing.T) {
 	}
 }
 
+// The handler, which sets the headers of all answers, answers OPTIONS *, too.
+func TestHandlerAnswersOptions(t *testing.T) {
+	at := address(t)
+	asked := make(chan string, 1)
+	handler := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { asked <- r.Method + " " + r.RequestURI })
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		ended <- service.Serve(ctx, service.Log(io.Discard, "test"), service.Listener{Name: "test", Address: at, Handler: handler})
+	}()
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		connection, err := net.Dial("tcp", at)
+		if err != nil && time.Now().Before(deadline) {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer connection.Close()
+		if _, err := io.WriteString(connection, "OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadAll(connection); err != nil {
+			t.Fatal(err)
+		}
+		break
+	}
+	select {
+	case got := <-asked:
+		if got != "OPTIONS *" {
+			t.Errorf("the handler was asked for %s", got)
+		}
+	default:
+		t.Error("the handler was not asked")
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
 func TestServeSaysWhichAddressIsTaken(t *testing.T) {
 	server := httptest.NewServer(nil)
 	defer server.Close()
