@@ -86,10 +86,10 @@ func TestWholeSystem(t *testing.T) {
 	s.step(t, "10 SSH under load", sshUnderLoad)
 	s.step(t, "2 voting through interlock", interlock)
 	s.step(t, "8 destroy, one host dead", destroyWithDeadHost)
-	s.step(t, "11 deployments killed", deploymentsKilled)
-	s.step(t, "12 queues side by side", queuesSideBySide)
 	s.step(t, "9 mistakes", mistakes)
 	s.step(t, "8 destroy", destroy)
+	s.step(t, "11 deployments killed", deploymentsKilled)
+	s.step(t, "12 queues side by side", queuesSideBySide)
 	s.step(t, "by hand", byHand)
 
 	summary := s.report.Markdown() + fmt.Sprintf("\nThe whole run took %.0f minutes.\n", time.Since(begun).Minutes())
