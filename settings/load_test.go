@@ -60,24 +60,26 @@ func pemKey(key any, err error) ([]byte, error) {
 	return privateKey(&pem.Block{Type: "PRIVATE KEY", Bytes: text}, err)
 }
 
-// pasted is the text of a private key where something else is due.
-var pasted = func() string {
+// pasted returns the text of a private key where something else is due.
+func pasted(t *testing.T) string {
+	t.Helper()
 	key, err := privateKey(ssh.MarshalPrivateKey(testKey, ""))
 	if err != nil {
-		panic(err)
+		t.Fatal(err)
 	}
 	return string(key)
-}()
+}
 
 // hostCertificate returns a certificate of the test's key by the same key.
-func hostCertificate() string {
+func hostCertificate(t *testing.T) string {
+	t.Helper()
 	signer, err := ssh.NewSignerFromKey(testKey)
 	if err != nil {
-		panic(err)
+		t.Fatal(err)
 	}
 	certificate := &ssh.Certificate{Key: signer.PublicKey(), CertType: ssh.HostCert, ValidPrincipals: []string{"manager"}, ValidBefore: ssh.CertTimeInfinity}
 	if err := certificate.SignCert(rand.Reader, signer); err != nil {
-		panic(err)
+		t.Fatal(err)
 	}
 	return strings.TrimSpace(string(ssh.MarshalAuthorizedKey(certificate)))
 }
@@ -86,7 +88,7 @@ func hostCertificate() string {
 func TestFaultsHideSecrets(t *testing.T) {
 	for _, base := range []func() map[string]string{onAWS, onHosts} {
 		for _, key := range settings.Keys() {
-			for _, secret := range []string{pasted, "/hunter2 hunter2"} {
+			for _, secret := range []string{pasted(t), "/hunter2 hunter2"} {
 				values := broken(base(), map[string]string{key: secret})
 				_, err := settings.Load(settings.Source{
 					Value:    func(key string) (string, bool) { value, ok := values[key]; return value, ok },
@@ -382,11 +384,11 @@ func TestMistakesAreReported(t *testing.T) {
 		"key file that everybody reads":               {onAWS, map[string]string{"sshPrivateKeyFile": "/keys/open"}, nil, "sshPrivateKeyFile", settings.Insecure},
 		"key file that a group reads":                 {onAWS, map[string]string{"sshPrivateKeyFile": "/keys/of-group"}, nil, "sshPrivateKeyFile", settings.Insecure},
 		"an RSA host key":                             {onHosts, map[string]string{"hosts": strings.Replace(onHosts()["hosts"], hostKey, rsaHostKey, 1)}, nil, "hosts[0].hostKey", settings.Unknown},
-		"a private key as host key":                   {onHosts, map[string]string{"hosts": strings.Replace(onHosts()["hosts"], hostKey, strings.ReplaceAll(pasted, "\n", "\\n"), 1)}, nil, "hosts[0].hostKey", settings.Insecure},
+		"a private key as host key":                   {onHosts, map[string]string{"hosts": strings.Replace(onHosts()["hosts"], hostKey, strings.ReplaceAll(pasted(t), "\n", "\\n"), 1)}, nil, "hosts[0].hostKey", settings.Insecure},
 		"a revoked host key":                          {onHosts, map[string]string{"hosts": strings.Replace(onHosts()["hosts"], hostKey, "@revoked "+hostKey, 1)}, nil, "hosts[0].hostKey", settings.Unknown},
 		"an authority's key as host key":              {onHosts, map[string]string{"hosts": strings.Replace(onHosts()["hosts"], hostKey, "@cert-authority "+hostKey, 1)}, nil, "hosts[0].hostKey", settings.Unknown},
-		"a certificate as host key":                   {onHosts, map[string]string{"hosts": strings.Replace(onHosts()["hosts"], hostKey, hostCertificate(), 1)}, nil, "hosts[0].hostKey", settings.Unknown},
-		"a private key as the key's file":             {onAWS, map[string]string{"sshPrivateKeyFile": pasted}, nil, "sshPrivateKeyFile", settings.Insecure},
+		"a certificate as host key":                   {onHosts, map[string]string{"hosts": strings.Replace(onHosts()["hosts"], hostKey, hostCertificate(t), 1)}, nil, "hosts[0].hostKey", settings.Unknown},
+		"a private key as the key's file":             {onAWS, map[string]string{"sshPrivateKeyFile": pasted(t)}, nil, "sshPrivateKeyFile", settings.Insecure},
 		"key file with a passphrase":                  {onAWS, map[string]string{"sshPrivateKeyFile": "/keys/locked"}, nil, "sshPrivateKeyFile", settings.Malformed},
 		"unknown load balancer":                       {onAWS, map[string]string{"loadBalancer": "nginx"}, nil, "loadBalancer", settings.Unknown},
 		"the walk-through's load balancer":            {onAWS, map[string]string{"loadBalancer": "interlock"}, nil, "loadBalancer", settings.Insecure},
