@@ -261,7 +261,8 @@ func (s *Stack) command(ctx context.Context, folder string, arguments ...string)
 	command.Env = append(slices.DeleteFunc(os.Environ(), func(variable string) bool {
 		return strings.HasPrefix(variable, "PULUMI_CONFIG_PASSPHRASE=")
 	}),
-		"PULUMI_BACKEND_URL=file://"+filepath.Join(s.lab.folder, "state"),
+		// Without files of metadata. A Pulumi that is killed may leave one empty, and then nothing can read the state.
+		"PULUMI_BACKEND_URL=file://"+filepath.Join(s.lab.folder, "state")+"?metadata=skip",
 		"PULUMI_CONFIG_PASSPHRASE_FILE="+s.passphraseFile(),
 		"PULUMI_SKIP_UPDATE_CHECK=true",
 		// The program names the AWS plugin, too. The lab does not need it, and it has hundreds of megabytes.

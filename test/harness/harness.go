@@ -249,7 +249,8 @@ func (s *Stack) loadProject() error {
 
 // open creates or selects the stack in its folder.
 func (s *Stack) open(ctx context.Context, open func(context.Context, string, auto.Workspace) (auto.Stack, error)) error {
-	backend := "file://" + filepath.Join(s.dir, backendFolder)
+	// Without files of metadata. A Pulumi that is killed may leave one empty, and then nothing can read the state.
+	backend := "file://" + filepath.Join(s.dir, backendFolder) + "?metadata=skip"
 	project := *s.project
 	project.Backend = &workspace.ProjectBackend{URL: backend}
 	environment := map[string]string{

@@ -162,7 +162,7 @@ start_ended
 start_failed
 announce
 : >"${STARTED:-/run/swarm-scale-started}" # whatever runs by now
-while sleep 5 && kill -0 $$; do try_ways "$consul" "${own%:*}" || true; done &
+while sleep "$(pause)" && kill -0 $$; do try_ways "$consul" "${own%:*}" || true; done &
 trying=$!
 trap 'kill $trying' EXIT
 docker events --filter type=container --filter label=swarm-scale --filter event=start --filter event=destroy --filter event=health_status \
