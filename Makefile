@@ -70,7 +70,7 @@ chaos: packages ## Everything is killed and paused while votes come in; the tall
 .PHONY: e2e
 e2e: pulumi ## The whole system for real, on a lab of its own: twenty minutes (STEPS='^1_' WRITE=1)
 	E2E=1 E2E_KEEP=$(KEEP) E2E_REPORT=$(if $(WRITE),$(CURDIR)/docs/e2e.md) \
-		go test ./test/e2e -v -count 1 -timeout 90m -run 'TestWholeSystem$(if $(STEPS),/($(STEPS)))'
+		go test ./test/e2e -v -count 1 -timeout 150m -run 'TestWholeSystem$(if $(STEPS),/($(STEPS)))'
 
 # Go names a test's step by its words with underscores: 8_destroy$ leaves out "8 destroy, one host dead".
 .PHONY: e2e-short

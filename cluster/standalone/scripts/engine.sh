@@ -95,18 +95,15 @@ if [ "$restart" = yes ] || ! docker info >/dev/null 2>&1; then
 	restart_engine
 	echo "engine: restarted with a changed configuration"
 fi
-for _ in $(seq 60); do
-	if version=$(docker version --format '{{.Server.Version}}' 2>/dev/null); then
-		if [ -s "$ours" ] && [ "$(cat "$ours")" != "$SWARM_SCALE_MACHINE" ]; then
-			# The stack takes it for an empty machine, and starts every container. The new ones use the volumes that are there.
-			docker ps --all --quiet --filter label=swarm-scale | xargs -r docker rm --force >/dev/null
-			echo "engine: $NODE_NAME is the same machine with another identity: removed its former containers"
-		fi
-		printf '%s\n' "$SWARM_SCALE_MACHINE" >"$ours"
-		echo "engine: Docker Engine $version on $NODE_NAME listens at $PRIVATE_ADDRESS:$ENGINE_PORT"
-		exit 0
+if await_engine && version=$(docker version --format '{{.Server.Version}}' 2>/dev/null); then
+	if [ -s "$ours" ] && [ "$(cat "$ours")" != "$SWARM_SCALE_MACHINE" ]; then
+		# The stack takes it for an empty machine, and starts every container. The new ones use the volumes that are there.
+		docker ps --all --quiet --filter label=swarm-scale | xargs -r docker rm --force >/dev/null
+		echo "engine: $NODE_NAME is the same machine with another identity: removed its former containers"
 	fi
-	sleep 1
-done
+	printf '%s\n' "$SWARM_SCALE_MACHINE" >"$ours"
+	echo "engine: Docker Engine $version on $NODE_NAME listens at $PRIVATE_ADDRESS:$ENGINE_PORT"
+	exit 0
+fi
 journalctl -u docker --no-pager -n 20 >&2 2>/dev/null || tail -n 20 /var/log/docker.log >&2 || true
 fail "the engine of $NODE_NAME did not start within 60 s (the end of its log is above)"

@@ -79,11 +79,11 @@ start_failed() {
 # Only one engine may be announced again: two that join each other are a group, and a group does not try again.
 announce() {
 	local known engines engine missing
+	known=$(docker info --format '{{.ClusterStore}} {{.ClusterAdvertise}}' 2>/dev/null) || return 1
+	read -r consul own <<<"$known"
+	consul=${consul#consul://}
+	if [ "${consul%:*}" != "${own%:*}" ]; then return; fi
 	for _ in $(seq 60); do
-		known=$(docker info --format '{{.ClusterStore}} {{.ClusterAdvertise}}' 2>/dev/null) || return 1
-		read -r consul own <<<"$known"
-		consul=${consul#consul://}
-		if [ "${consul%:*}" != "${own%:*}" ]; then return; fi
 		engines=$(announced "$consul") || engines=
 		missing=no
 		for engine in $engines; do listens "$engine" || missing=yes; done
