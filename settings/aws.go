@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strings"
 
 	"swarm-scale/topology"
@@ -22,6 +23,11 @@ const regionName = `[a-z]{2,}(?:-[a-z]+)+-[0-9]+`
 // shortestPrefix is the prefix length of the widest operatorCidr without allowSshFromAnywhere: 65,536 addresses, which is a large
 // company's.
 const shortestPrefix = 16
+
+// notForVPCs are the ranges that AWS refuses for a VPC: this network, the machine itself, link-local, multicast and reserved.
+var notForVPCs = []netip.Prefix{
+	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("169.254.0.0/16"), netip.MustParsePrefix("224.0.0.0/3"),
+}
 
 var (
 	// The names of regions in all of AWS's partitions: us-west-1, us-gov-east-1, cn-north-1, us-isob-east-1, eusc-de-east-1.
@@ -60,6 +66,9 @@ func (r *reader) aws() AWSSettings {
 	}
 	if a.VPC.IsValid() && a.Subnet.IsValid() && !within(a.VPC, a.Subnet) {
 		r.fault(keySubnet, a.Subnet.String(), Conflict, fmt.Sprintf("is not inside vpcCidr %s", a.VPC), "choose a range inside it, such as its first /24")
+	}
+	if a.VPC.IsValid() && slices.ContainsFunc(notForVPCs, a.VPC.Overlaps) {
+		r.fault(keyVPC, a.VPC.String(), Conflict, "has addresses that no machine can have", "use a private range, such as %s", defaults[keyVPC])
 	}
 	if a.VPC.IsValid() && hasFirstBridges(a.VPC) {
 		r.fault(keyVPC, a.VPC.String(), Conflict, "has addresses of engines' own networks, 172.17.0.0/16 and 172.18.0.0/16, which other nodes do not reach", "choose another range, such as %s", defaults[keyVPC])

@@ -59,6 +59,9 @@ func Load(source Source) (Settings, error) {
 		s.Hosts, s.Nodes = r.hosts(topology.Names(counts), s.SSH.User)
 		s.Architecture = r.architectureOfHosts()
 	}
+	if s.LoadBalancer == Interlock && s.Architecture == arm64 {
+		r.fault(keyLoadBalancer, string(Interlock), Conflict, "is not published for arm64", "set it to haproxy, or take machines with %s", amd64)
+	}
 	s.Overlay = r.overlay(s)
 	return s, errors.Join(r.faults...)
 }

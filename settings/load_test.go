@@ -138,6 +138,10 @@ func load(values map[string]string, plain ...string) (settings.Settings, error) 
 			switch path {
 			case "/keys/locked":
 				return privateKey(ssh.MarshalPrivateKeyWithPassphrase(testKey, "", []byte("a passphrase")))
+			case "/keys/pem-locked":
+				return []byte("-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIGbMFcGCSqGSIb3DQEFDTBKMCk=\n-----END ENCRYPTED PRIVATE KEY-----\n"), nil
+			case filepath.Join(os.Getenv("HOME"), "key"):
+				return privateKey(ssh.MarshalPrivateKey(testKey, ""))
 			case "/keys/text":
 				return []byte("not a key\n"), nil
 			case "/keys/good", "/keys/open", "/keys/of-group":
@@ -297,7 +301,7 @@ func TestSecretsAreNotFormatted(t *testing.T) {
 
 // TestKeysThatSSHReadsAreAccepted holds that what ssh reads is no fault: it is not strict about PEM. The real ssh-keygen reads the keys, too.
 func TestKeysThatSSHReadsAreAccepted(t *testing.T) {
-	for _, path := range []string{"/keys/good", "/keys/pem-rsa", "/keys/pem-ecdsa", "/keys/pem-windows"} {
+	for _, path := range []string{"/keys/good", "~/key", "/keys/pem-rsa", "/keys/pem-ecdsa", "/keys/pem-windows"} {
 		s, err := load(broken(onAWS(), map[string]string{"sshPrivateKeyFile": path}))
 		if err != nil || s.SSH.PrivateKey == "" {
 			t.Errorf("%s: %v", path, err)
@@ -311,6 +315,16 @@ func TestKeysThatSSHReadsAreAccepted(t *testing.T) {
 		}
 		if output, err := exec.CommandContext(t.Context(), "ssh-keygen", "-y", "-P", "", "-f", file).CombinedOutput(); err != nil {
 			t.Errorf("ssh-keygen does not read %s: %v: %s", path, err, output)
+		}
+	}
+}
+
+// TestLockedKeyNeedsTheAgent holds that a key with a passphrase, in either format, is told from a file that is no key.
+func TestLockedKeyNeedsTheAgent(t *testing.T) {
+	for path, locked := range map[string]bool{"/keys/locked": true, "/keys/pem-locked": true, "/keys/text": false} {
+		_, err := load(broken(onAWS(), map[string]string{"sshPrivateKeyFile": path}))
+		if err == nil || strings.Contains(err.Error(), "ssh-add") != locked {
+			t.Errorf("%s: %v", path, err)
 		}
 	}
 }
@@ -359,6 +373,9 @@ func TestMistakesAreReported(t *testing.T) {
 		"zone of another region":                      {onAWS, map[string]string{"availabilityZone": "eu-west-1a"}, nil, "availabilityZone", settings.Conflict},
 		"VPC range that is none":                      {onAWS, map[string]string{"vpcCidr": "192.168.0.0"}, nil, "vpcCidr", settings.Malformed},
 		"VPC range too large":                         {onAWS, map[string]string{"vpcCidr": "192.0.0.0/8"}, nil, "vpcCidr", settings.OutOfRange},
+		"VPC range of the machine itself":             {onAWS, map[string]string{"vpcCidr": "127.0.0.0/16", "subnetCidr": "127.0.33.0/24"}, nil, "vpcCidr", settings.Conflict},
+		"VPC range of multicast":                      {onAWS, map[string]string{"vpcCidr": "224.0.0.0/16", "subnetCidr": "224.0.33.0/24"}, nil, "vpcCidr", settings.Conflict},
+		"VPC range of this network":                   {onAWS, map[string]string{"vpcCidr": "0.0.0.0/16", "subnetCidr": "0.0.33.0/24"}, nil, "vpcCidr", settings.Conflict},
 		"subnet outside the VPC":                      {onAWS, map[string]string{"subnetCidr": "10.0.0.0/24"}, nil, "subnetCidr", settings.Conflict},
 		"subnet too small for the plan":               {onAWS, map[string]string{"subnetCidr": "192.168.33.0/25"}, nil, "subnetCidr", settings.Conflict},
 		"subnet with host bits":                       {onAWS, map[string]string{"subnetCidr": "192.168.33.5/24"}, nil, "subnetCidr", settings.Malformed},
@@ -390,6 +407,8 @@ func TestMistakesAreReported(t *testing.T) {
 		"a certificate as host key":                   {onHosts, map[string]string{"hosts": strings.Replace(onHosts()["hosts"], hostKey, hostCertificate(t), 1)}, nil, "hosts[0].hostKey", settings.Unknown},
 		"a private key as the key's file":             {onAWS, map[string]string{"sshPrivateKeyFile": pasted(t)}, nil, "sshPrivateKeyFile", settings.Insecure},
 		"key file with a passphrase":                  {onAWS, map[string]string{"sshPrivateKeyFile": "/keys/locked"}, nil, "sshPrivateKeyFile", settings.Malformed},
+		"key file of a home that is another one":      {onAWS, map[string]string{"sshPrivateKeyFile": "~jane/key"}, nil, "sshPrivateKeyFile", settings.Unknown},
+		"Interlock on machines that it does not know": {onHosts, map[string]string{"loadBalancer": "interlock", "allowInterlock": "true", "architecture": "arm64"}, nil, "loadBalancer", settings.Conflict},
 		"unknown load balancer":                       {onAWS, map[string]string{"loadBalancer": "nginx"}, nil, "loadBalancer", settings.Unknown},
 		"the walk-through's load balancer":            {onAWS, map[string]string{"loadBalancer": "interlock"}, nil, "loadBalancer", settings.Insecure},
 		"one option twice":                            {onAWS, map[string]string{"optionA": "Cats", "optionB": "cats"}, nil, "optionB", settings.Malformed},
