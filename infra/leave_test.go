@@ -66,6 +66,9 @@ func TestLeavingMachineIsGivenBack(t *testing.T) {
 		"no word at all":                             {"exit 255", true, "ssh could not log in on frontend01"},
 		"it hangs up":                                {"echo 'kex_exchange_identification: Connection closed by remote host' >&2; exit 255", false, "does not answer as the machine it was"},
 		"an old ssh":                                 {"echo 'command-line: line 0: Bad configuration option: knownhostscommand' >&2; exit 255", true, "install OpenSSH's client, version 8.5"},
+		"no sudo":                                    {"echo 'bash: line 1: sudo: command not found' >&2; exit 127", true, "the SSH user does not become root on frontend01. It said:\nbash: line 1: sudo: command not found\nLet it run"},
+		"a sudo that asks":                           {"echo 'sudo: a password is required' >&2; exit 1", true, "the SSH user does not become root on frontend01"},
+		"a sudo that warns":                          {"echo 'sudo: unable to resolve host frontend01: Name or service not known' >&2; echo no space left >&2; exit 1", true, "no space left"},
 		"the script fails":                           {"echo no space left >&2; exit 1", true, "no space left"},
 	} {
 		t.Run(name, func(t *testing.T) {

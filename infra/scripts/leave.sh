@@ -11,8 +11,15 @@ eval "set -- $1"
 complaint=$("$@" 3>&1 1>&2 2>&3) # standard error
 status=$?
 gone=
+problem="ssh could not log in on $NODE_NAME"
+command -v "$1" >/dev/null || status=missing
 case $status,$complaint in
-127,*) remedy="Install OpenSSH's client, version 8.5 or newer, where Pulumi runs." ;;
+missing,*) remedy="Install OpenSSH's client, version 8.5 or newer, where Pulumi runs." ;;
+[!2]*,*"a password is required"* | [!2]*,*"sudo: "*"not found"* | [!2]*,*"not in the sudoers"* | [!2]*,*"not allowed to execute"* | \
+	[!2]*,*"must have a tty"* | [!2]*,*"terminal is required"*)
+	problem="the SSH user does not become root on $NODE_NAME"
+	remedy="Let it run every command by sudo without a password, there: echo 'USER ALL=(ALL) NOPASSWD: ALL' | sudo tee /etc/sudoers.d/swarm-scale. Or log in as root (swarm-scale:sshUser)."
+	;;
 255,*"Bad configuration option"*) remedy="ssh is older than the option: install OpenSSH's client, version 8.5 or newer, where Pulumi runs." ;;
 255,*"Too many authentication failures"*)
 	remedy="The machine hangs up after a few keys, and the SSH agent has more. Set swarm-scale:sshPrivateKeyFile to the right one."
@@ -44,7 +51,7 @@ if [ -n "$gone" ]; then
 	exit 0
 fi
 cat >&2 <<END
-ssh could not log in on $NODE_NAME. It said:
+$problem. It said:
 $complaint
 $remedy
 If the machine is gone for good, "pulumi state delete" with the URN of $NODE_NAME-presence drops it ("pulumi stack --show-urns" lists it).

@@ -151,7 +151,7 @@ func (s *step) beforeAnyData() []mistake {
 		name: "an SSH key that nobody knows", fresh: true,
 		make: func() { s.must(s.pulumi.Set(map[string]any{"sshPrivateKeyFile": s.strangeKey()})) },
 		mend: func() { s.must(s.pulumi.Set(map[string]any{"sshPrivateKeyFile": config["sshPrivateKeyFile"]})) },
-		says: []string{"manager does not let this machine log in", host("manager").Address, "swarm-scale:sshPrivateKeyFile"},
+		says: []string{"ssh could not log in on manager", host("manager").Address, "swarm-scale:sshPrivateKeyFile"},
 	}, {
 		name: "a kernel that is too old (a fake uname says so)", fresh: true,
 		make: oldKernel, mend: kernel,
