@@ -40,6 +40,8 @@ func (c *cloud) checkArchitecture(ctx *pulumi.Context) error {
 	if ami := c.settings.AWS.AMI; ami != "" {
 		described, err := ec2.LookupAmi(ctx, &ec2.LookupAmiArgs{
 			Filters: []ec2.GetAmiFilter{{Name: "image-id", Values: []string{ami}}},
+			// AWS deprecates a public image after two years. Machines can still be made from it.
+			IncludeDeprecated: new(true),
 		}, pulumi.Provider(c.provider))
 		switch {
 		case err != nil:

@@ -150,7 +150,8 @@ func interfaces() []taken {
 	return found
 }
 
-// routes lists the machine's routes through a gateway, without the default one.
+// routes lists the machine's routes through a gateway, without the default one, which a VPN may have as two halves. The lab's own route
+// is narrower, and comes before them.
 func routes(file string) []taken {
 	opened, err := os.Open(file)
 	if err != nil {
@@ -166,7 +167,7 @@ func routes(file string) []taken {
 		}
 		destination, mask := littleEndian(fields[1]), littleEndian(fields[7])
 		ones, bits := net.IPMask(mask[:]).Size()
-		if bits == 0 || ones == 0 {
+		if bits == 0 || ones <= 1 {
 			continue
 		}
 		found = append(found, taken{"a route by the interface " + fields[0], netip.PrefixFrom(netip.AddrFrom4(destination), ones)})

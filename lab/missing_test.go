@@ -95,6 +95,8 @@ func TestRoutesAreThoseThroughAGateway(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "route")
 	content := "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n" +
 		"eth0\t00000000\t010011AC\t0003\t0\t0\t0\t00000000\t0\t0\t0\n" + // the default route
+		"tun1\t00000000\t0101A8C0\t0003\t0\t0\t0\t00000080\t0\t0\t0\n" + // its two halves, as a VPN has it
+		"tun1\t00000080\t0101A8C0\t0003\t0\t0\t0\t00000080\t0\t0\t0\n" +
 		"eth0\t000011AC\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0\n" + // its own network
 		"tun0\t0000A8C0\t0101A8C0\t0003\t0\t0\t0\t0000FFFF\t0\t0\t0\n" // 192.168.0.0/16 through a tunnel
 	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
