@@ -252,14 +252,21 @@ func (s *Stack) ask(ctx context.Context, folder string, input io.Reader, argumen
 	return output.String(), nil
 }
 
+// notForPulumi are variables of this machine that Pulumi does not get. It prefers a passphrase in PULUMI_CONFIG_PASSPHRASE to the one in
+// a file. The lab's hosts are reached with the lab's own key, and without this machine's Docker.
+var notForPulumi = []string{
+	"PULUMI_CONFIG_PASSPHRASE", "SSH_AUTH_SOCK",
+	"DOCKER_CONTEXT", "DOCKER_CERT_PATH", "DOCKER_CA_MATERIAL", "DOCKER_CERT_MATERIAL", "DOCKER_KEY_MATERIAL",
+}
+
 // command returns a command that runs Pulumi with the lab's state and passphrase.
 func (s *Stack) command(ctx context.Context, folder string, arguments ...string) *exec.Cmd {
 	command := exec.CommandContext(ctx, "pulumi", arguments...)
 	endByItself(command, s.lab.say)
 	command.Dir = folder
-	// Pulumi prefers the passphrase in PULUMI_CONFIG_PASSPHRASE to the one in a file.
 	command.Env = append(slices.DeleteFunc(os.Environ(), func(variable string) bool {
-		return strings.HasPrefix(variable, "PULUMI_CONFIG_PASSPHRASE=")
+		name, _, _ := strings.Cut(variable, "=")
+		return slices.Contains(notForPulumi, name)
 	}),
 		// Without files of metadata. A Pulumi that is killed may leave one empty, and then nothing can read the state.
 		"PULUMI_BACKEND_URL=file://"+filepath.Join(s.lab.folder, "state")+"?metadata=skip",

@@ -15,6 +15,7 @@ import (
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 	"golang.org/x/crypto/ssh"
 
+	"swarm-scale/infra"
 	"swarm-scale/stack"
 	"swarm-scale/test/rehearsal"
 )
@@ -140,7 +141,7 @@ func deployWithMocks(t *testing.T, values map[string]string) (*mocks, error) {
 	// The program wants an SSH agent. With mocks, nothing dials.
 	t.Setenv("SSH_AUTH_SOCK", "/nonexistent/agent")
 	m := &mocks{lookups: map[string]string{}}
-	err := pulumi.RunErr(stack.Deploy, pulumi.WithMocks("swarm-scale", "dev", m), func(info *pulumi.RunInfo) {
+	err := pulumi.RunErr(stack.Program(infra.SSH), pulumi.WithMocks("swarm-scale", "dev", m), func(info *pulumi.RunInfo) {
 		info.Config = map[string]string{}
 		for key, value := range values {
 			info.Config["swarm-scale:"+key] = value

@@ -16,11 +16,16 @@ import (
 	"swarm-scale/settings"
 )
 
-// Deploy describes a stack: settings, machines, cluster, application, outputs. If settings are invalid, it registers no resource, and
-// the error joins all faults.
-func Deploy(ctx *pulumi.Context) error { return Program(infra.SSH)(ctx) }
+// Deploy describes a stack: settings, machines, cluster, application, outputs. If settings, or variables of the environment, are
+// invalid, it registers no resource, and the error joins all faults.
+func Deploy(ctx *pulumi.Context) error {
+	if err := checkEnvironment(ctx, os.Getenv); err != nil {
+		return err
+	}
+	return Program(infra.SSH)(ctx)
+}
 
-// Program is Deploy with another way to run the scripts of resource hooks on nodes.
+// Program is Deploy with another way to run the scripts of resource hooks on nodes. The plugins' environment is not checked.
 func Program(shell infra.Shell) pulumi.RunFunc {
 	return func(ctx *pulumi.Context) error { return deploy(ctx, shell) }
 }
