@@ -17,10 +17,27 @@ import (
 // lookupTime is how long the name of a machine may take to resolve.
 const lookupTime = 5 * time.Second
 
+// isLocal reports whether only the machine on which Pulumi runs, or its own network segment, finds something at an address. A forwarded
+// port is one example.
+func isLocal(address netip.Addr) bool {
+	return address.IsLoopback() || address.IsLinkLocalUnicast() || address.Zone() != ""
+}
+
+// forBrowsers returns the public address, or the private one where browsers elsewhere do not find the public one.
+func (n *Node) forBrowsers(address string) string {
+	name := strings.ToLower(strings.TrimSuffix(address, "."))
+	if numeric, err := netip.ParseAddr(address); err == nil && isLocal(numeric) || name == "localhost" || strings.HasSuffix(name, ".localhost") {
+		return n.Address.String()
+	}
+	return address
+}
+
 // NumericAddress returns the public address as an IP address, as a line of /etc/hosts needs it. If it is a name, the resolver of the
-// machine on which Pulumi runs is asked. If that does not know it, the result is the private address.
+// machine on which Pulumi runs is asked. If that does not know it, or browsers elsewhere do not find the address, the result is the
+// private address.
 func (n *Node) NumericAddress(ctx context.Context) pulumi.StringOutput {
 	return n.PublicAddress.ApplyT(func(address string) string {
+		address = n.forBrowsers(address)
 		if _, err := netip.ParseAddr(address); err == nil || address == "" {
 			return address
 		}
@@ -29,17 +46,17 @@ func (n *Node) NumericAddress(ctx context.Context) pulumi.StringOutput {
 		for _, network := range []string{"ip4", "ip6"} {
 			if found, err := net.DefaultResolver.LookupNetIP(ctx, network, address); err == nil && len(found) > 0 {
 				// The order may differ each time.
-				return slices.MinFunc(found, netip.Addr.Compare).Unmap().String()
+				return n.forBrowsers(slices.MinFunc(found, netip.Addr.Compare).Unmap().String())
 			}
 		}
 		return n.Address.String()
 	}).(pulumi.StringOutput)
 }
 
-// HTTP returns the URL of the node's public address at the standard port.
+// HTTP returns the URL of the node's public address at the standard port, or of its private one if browsers elsewhere do not find that.
 func (n *Node) HTTP() pulumi.StringOutput {
 	return n.PublicAddress.ApplyT(func(address string) string {
-		return (&url.URL{Scheme: "http", Host: bracketed(address)}).String()
+		return (&url.URL{Scheme: "http", Host: bracketed(n.forBrowsers(address))}).String()
 	}).(pulumi.StringOutput)
 }
 

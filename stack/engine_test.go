@@ -576,7 +576,7 @@ func TestHostsByNameAndIPv6HaveOutputsToUse(t *testing.T) {
 	e := simulated(t, map[string]any{"platform": "hosts", "hosts": hosts})
 	up(t, e)
 	shown := outputs(t, e)
-	for name, want := range map[string]string{"resultsUrl": "http://[2001:db8::6]", "hostsFileLine": "127.0.0.1 votingapp.local"} {
+	for name, want := range map[string]string{"resultsUrl": "http://[2001:db8::6]", "hostsFileLine": "10.0.0.2 votingapp.local"} {
 		if got := shown[name].Value; got != want {
 			t.Errorf("output %s is %v, want %s", name, got, want)
 		}

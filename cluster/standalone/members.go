@@ -75,7 +75,7 @@ func (c *swarm) newManager(ctx *pulumi.Context) (pulumi.Resource, error) {
 		return nil, err
 	}
 	return node.Run(ctx, "swarm-manager", infra.Script{
-		Text: ports() + restartScript + containerScript + managerScript,
+		Text: ports() + machineScript + restartScript + containerScript + managerScript,
 		Variables: map[string]pulumi.StringInput{
 			"SWARM_IMAGE":     pulumi.String(c.settings.Images.Swarm),
 			"GENERATION":      c.generation,

@@ -99,7 +99,7 @@ func (c *swarm) newEngine(ctx *pulumi.Context, node *infra.Node) (engine.Engine,
 // GiveBack returns the script that undoes what the cluster did to a node. With the argument "create" it changes nothing, and fails
 // if another deployment left something there.
 func GiveBack(node *infra.Node) infra.Script {
-	return infra.Script{Text: giveBackScript, Variables: map[string]pulumi.StringInput{
+	return infra.Script{Text: machineScript + giveBackScript, Variables: map[string]pulumi.StringInput{
 		"NODE_NAME":  pulumi.String(node.Name),
 		"LABEL":      pulumi.String(engine.Label),
 		"NOTES":      pulumi.String(notes),

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs and configures a node's engine. Restarts it only if its configuration has changed.
 #
+# Functions: have_engine, fail, engine_command, restart_engine, await_engine, as_user, member_of
 # Variables: NODE_NAME            the node's name
 #            PRIVATE_ADDRESS      the IPv4 address at which the other nodes reach it
 #            CLUSTER_STORE        Consul's URL
@@ -11,7 +12,6 @@
 #            TEND_CONTAINERS      a script to run as a service as long as the engine runs
 #            SWARM_SCALE_MACHINE  the machine's identity
 set -euo pipefail
-export DEBIAN_FRONTEND=noninteractive
 export DOCKER_HOST=unix:///var/run/docker.sock
 
 tender=/usr/local/lib/swarm-scale/tend-containers
@@ -102,6 +102,13 @@ if await_engine && version=$(docker version --format '{{.Server.Version}}' 2>/de
 		echo "engine: $NODE_NAME is the same machine with another identity: removed its former containers"
 	fi
 	printf '%s\n' "$SWARM_SCALE_MACHINE" >"$ours"
+	# Pulumi calls docker through this user's login, where it follows the user's own context.
+	context=$(as_user env -u DOCKER_HOST docker context inspect --format '{{.Name}}' 2>/dev/null) || context=default
+	case $context in
+	default) ;;
+	swarm) docker inspect swarm-manager >/dev/null 2>&1 || as_user docker context use default >/dev/null ;;
+	*) fail "docker of the user $LOGIN_USER on $NODE_NAME uses the context $context, and so would Pulumi: run \"docker context use default\" there as that user" ;;
+	esac
 	echo "engine: Docker Engine $version on $NODE_NAME listens at $PRIVATE_ADDRESS:$ENGINE_PORT"
 	exit 0
 fi

@@ -13,10 +13,6 @@ set -euo pipefail
 export DOCKER_HOST=unix:///var/run/docker.sock
 ours=$NOTES
 
-as_user() {
-	if [ "$LOGIN_USER" = root ]; then "$@"; else sudo -H -u "$LOGIN_USER" "$@"; fi
-}
-
 # take KIND ITEM… removes volumes, images or networks. One that something else uses stays, with a message.
 take() {
 	local kind=$1 item

@@ -6,6 +6,11 @@ has_address() {
 	ip -o -4 address show | awk -v wanted="$1" '{ split($4, own, "/"); if (own[1] == wanted) found = 1 } END { exit !found }'
 }
 
+# as_user COMMAND… runs a command as the user that SSH logs in as, LOGIN_USER.
+as_user() {
+	if [ "$LOGIN_USER" = root ]; then "$@"; else sudo -H -u "$LOGIN_USER" "$@"; fi
+}
+
 # member_of GROUP USER succeeds if the user is in the group.
 member_of() {
 	local groups

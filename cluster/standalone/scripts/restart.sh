@@ -19,8 +19,8 @@ restart_engine() {
 	start_engine
 }
 
-# engine_command STORE prints the command that a systemd unit starts the engine with. STORE is Consul's URL. A proxy of the unit's is
-# for registries, so Consul is added to what is reached without it. A file of the unit's may have one: it is not read here.
+# engine_command CONSUL-URL prints the command with which a systemd unit starts the engine. A unit's proxy is for registries, so the
+# engine reaches Consul without it. Environment files are not read: a unit that has one is treated as having a proxy.
 engine_command() {
 	local environment address command
 	command="$(type -P dockerd) --containerd=/run/containerd/containerd.sock"

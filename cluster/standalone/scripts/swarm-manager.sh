@@ -10,10 +10,6 @@
 #            LOGIN_USER       the user that SSH logs in as
 set -euo pipefail
 
-as_user() {
-	if [ "$LOGIN_USER" = root ]; then "$@"; else sudo -H -u "$LOGIN_USER" "$@"; fi
-}
-
 if [ "$1" = delete ]; then
 	as_user docker context use default >/dev/null 2>&1 || true
 	as_user docker context rm --force swarm >/dev/null 2>&1 || true
