@@ -184,7 +184,7 @@ func TestGivenBackMachineHasNoFilter(t *testing.T) {
 			command := exec.Command("unshare", "--net", "--mount", "bash", "-euc", `
 				mount -t tmpfs none /etc
 				mkdir -p /etc/systemd/system/docker.service.d
-				touch /etc/swarm-scale-filter.nft /etc/systemd/system/docker.service.d/swarm-scale-filter.conf
+				touch /etc/swarm-scale-filter.nft /etc/systemd/system/docker.service.d/swarm-scale-filter.conf /etc/systemd/system/swarm-scale-filter.service
 				nft 'add table inet swarm-scale; add table inet other'
 				bash -s "$ACTION" <<<"$TEXT" || true
 				nft list tables
@@ -195,7 +195,7 @@ func TestGivenBackMachineHasNoFilter(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%v\n%s", err, output)
 			}
-			for _, part := range []string{"table inet swarm-scale\n", "/etc/swarm-scale-filter.nft\n", "swarm-scale-filter.conf\n"} {
+			for _, part := range []string{"table inet swarm-scale\n", "/etc/swarm-scale-filter.nft\n", "swarm-scale-filter.conf\n", "swarm-scale-filter.service\n"} {
 				if strings.Contains(string(output), part) != test.stays {
 					t.Errorf("%q is left: %v, want %v\n%s", part, !test.stays, test.stays, output)
 				}

@@ -613,7 +613,7 @@ func testReload(p *packets, resources []registered) {
 	}
 }
 
-// testReboot holds that the engine's unit loads the filter when it is not there, and leaves it alone when it is.
+// testReboot holds that the engine's unit, and a service, load the filter when it is not there, and leave it alone when it is.
 func testReboot(p *packets, resources []registered) {
 	said := p.filterWith(resources, "manager", `
 		mkdir -p /run/systemd/system
@@ -631,11 +631,17 @@ func testReboot(p *packets, resources []registered) {
 		nft add element inet swarm-scale nodes-members '{ 192.0.2.1 timeout 10m }'
 		eval "$engine"
 		nft list set inet swarm-scale nodes-members | grep -o 192.0.2.1
+		service=$(sed -n 's/^ExecStart=//p' /etc/systemd/system/swarm-scale-filter.service | sed 's/sleep 5/sleep 0.1/')
+		nft flush ruleset
+		eval "timeout 2 $service" || true
+		[ "$(rules)" = "$before" ] && echo the same filter
 		cat /usr/local/sbin/asked
 	`)
-	for _, want := range []string{"the same filter\n", "192.0.2.1\n", "daemon-reload\n"} {
-		if strings.Count(said, want) != 1 {
-			p.Errorf("want %q once in\n%s", want, said)
+	for want, times := range map[string]int{
+		"the same filter\n": 2, "192.0.2.1\n": 1, "daemon-reload\n": 2, "enable --quiet swarm-scale-filter\n": 1, "restart swarm-scale-filter\n": 1,
+	} {
+		if got := strings.Count(said, want); got != times {
+			p.Errorf("%q is %d times, want %d, in\n%s", want, got, times, said)
 		}
 	}
 }

@@ -42,15 +42,36 @@ nft -f - <<<"$loaded" ||
 file=/etc/swarm-scale-filter.nft
 printf '%s\n' "$RULES" >"$file.new"
 mv "$file.new" "$file"
+
+# unit FILE writes standard input to a file of systemd's. It fails if the file has that content already.
+unit() {
+	local content
+	content=$(cat)
+	if [ "$(cat "/etc/systemd/system/$1" 2>/dev/null || true)" = "$content" ]; then return 1; fi
+	mkdir -p "$(dirname "/etc/systemd/system/$1")"
+	printf '%s\n' "$content" >"/etc/systemd/system/$1"
+	systemctl daemon-reload
+}
+
 if [ -d /run/systemd/system ]; then
+	load="nft list table inet swarm-scale >/dev/null 2>&1 || nft -f $file"
 	# Nothing listens before the engine runs. If the filter cannot be loaded, the engine does not start.
-	unit=/etc/systemd/system/docker.service.d/swarm-scale-filter.conf
-	wanted="[Service]
-ExecStartPre=/bin/sh -c 'nft list table inet swarm-scale >/dev/null 2>&1 || exec nft -f $file'"
-	if [ "$(cat "$unit" 2>/dev/null || true)" != "$wanted" ]; then
-		mkdir -p "$(dirname "$unit")"
-		printf '%s\n' "$wanted" >"$unit"
-		systemctl daemon-reload
+	unit docker.service.d/swarm-scale-filter.conf <<-END || true
+		[Service]
+		ExecStartPre=/bin/sh -c '$load'
+	END
+	# What loads other rules may begin by removing all. Debian's nftables.service does.
+	if unit swarm-scale-filter.service <<-END; then
+		[Unit]
+		Description=Loads the packet filter of swarm-scale again when something has removed it
+		[Service]
+		ExecStart=/bin/sh -c 'while sleep 5; do $load; done'
+		Restart=always
+		[Install]
+		WantedBy=multi-user.target
+	END
+		systemctl enable --quiet swarm-scale-filter
+		systemctl restart swarm-scale-filter
 	fi
 fi
 echo "packet-filter: $NODE_NAME lets in the other nodes alone${left:+, and for as long as they speak those that leave: $(paste -sd ' ' <<<"$left")}"

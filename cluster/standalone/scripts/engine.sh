@@ -57,6 +57,11 @@ if [ -d /run/systemd/system ]; then
 ExecStart=
 ExecStart=$(engine_command "$CLUSTER_STORE")
 END
+	# The private address may come late after a boot, by a VPN for instance. Docker's own unit gives up after three starts.
+	if changed /etc/systemd/system/docker.service.d/swarm-scale-start.conf <<END; then systemctl daemon-reload; fi
+[Unit]
+StartLimitIntervalSec=0
+END
 	if changed /etc/systemd/system/swarm-scale-containers.service <<END; then restart=yes; fi
 [Unit]
 Description=Does for the containers what the engine does not do by itself

@@ -71,7 +71,8 @@ if as_user docker context inspect swarm >/dev/null 2>&1; then
 	as_user docker context rm --force swarm >/dev/null
 fi
 if [ -d /run/systemd/system ]; then systemctl disable --quiet --now swarm-scale-containers 2>/dev/null || true; fi
-for file in /etc/docker/daemon.json /etc/systemd/system/docker.service.d/swarm-scale.conf /etc/systemd/system/swarm-scale-containers.service; do
+for file in /etc/docker/daemon.json /etc/systemd/system/docker.service.d/swarm-scale.conf /etc/systemd/system/docker.service.d/swarm-scale-start.conf \
+	/etc/systemd/system/swarm-scale-containers.service; do
 	rm -f "$file"
 	if [ -e "$file.before-swarm-scale" ]; then mv "$file.before-swarm-scale" "$file"; fi
 done
