@@ -68,13 +68,13 @@ chaos: packages ## Everything is killed and paused while votes come in; the tall
 
 # STEPS chooses steps by their names, WRITE=1 writes the summary into the document, KEEP=1 leaves the lab up.
 .PHONY: e2e
-e2e: pulumi ## The whole system for real, on a lab of its own: twenty minutes (STEPS='^1_' WRITE=1)
+e2e: pulumi ## The whole system for real, on a lab of its own; docs/e2e.md says how long (STEPS='^1_' WRITE=1)
 	E2E=1 E2E_KEEP=$(KEEP) E2E_REPORT=$(if $(WRITE),$(CURDIR)/docs/e2e.md) \
 		go test ./test/e2e -v -count 1 -timeout 150m -run 'TestWholeSystem$(if $(STEPS),/($(STEPS)))'
 
 # Go names a test's step by its words with underscores: 8_destroy$ leaves out "8 destroy, one host dead".
 .PHONY: e2e-short
-e2e-short: ## Half of it: up, voting, nothing changes, a changed program, killed, lost, more and fewer, destroy
+e2e-short: ## Its main steps: up, voting, nothing changes, a changed program, killed, lost, more and fewer, destroy
 	@$(MAKE) --no-print-directory e2e STEPS='^1_|2_voting_through_haproxy|3_|4_|5_containers|6_hosts|7_|8_destroy$$$$'
 
 .PHONY: lab-up

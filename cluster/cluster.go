@@ -92,7 +92,7 @@ type Port struct {
 	Public          bool // for everybody, not only for the other nodes
 }
 
-// Volume keeps a workload's data. It outlives the workload, but not the machine.
+// Volume keeps a workload's data. It outlives the workload and, where the node has a Disk, the machine.
 type Volume struct {
 	Name string
 	Path string // in the workload

@@ -66,7 +66,7 @@ func (c *cloud) network(ctx *pulumi.Context) (*network, error) {
 	}
 	route, err := ec2.NewRoute(ctx, "default-route", &ec2.RouteArgs{
 		RouteTableId:         table.ID(),
-		DestinationCidrBlock: pulumi.String("0.0.0.0/0"),
+		DestinationCidrBlock: pulumi.String(anywhere),
 		GatewayId:            n.gateway.ID(),
 	}, c.own()...)
 	if err != nil {

@@ -65,8 +65,8 @@ type Options struct {
 	// Counts is the number of hosts of each role. A role without an entry has as many as last time or, in a new lab, as the
 	// settings' default.
 	Counts topology.Counts
-	// Base is the image that hosts are built on. If it has a Docker Engine with Consul support, an SSH server and the user
-	// ubuntu, nothing is installed. Default: the variable LAB_BASE, or DefaultBase.
+	// Base is the image that hosts are built on. If it has what the script complete looks for, nothing is installed. Default: the
+	// variable LAB_BASE, or DefaultBase.
 	Base string
 	// Log gets a line for each thing that the lab does. Default: none.
 	Log io.Writer

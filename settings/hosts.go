@@ -134,8 +134,8 @@ func (r *reader) host(key string, host *Host, user string, publicHosts bool) top
 		r.fault(key+".privateAddress", host.PrivateAddress, Conflict, "is where every engine has its own networks, 172.17.0.0/16 and 172.18.0.0/16, so that other nodes do not reach it",
 			"give the machine an address in another range")
 	case isPublic(address) && !publicHosts:
-		r.fault(key+".privateAddress", host.PrivateAddress, Insecure, "is a public address, at which Docker and the databases would listen for the other machines",
-			"set it to an address in a private network, or say that you mean it, and that a firewall lets nobody else in: pulumi config set allowPublicHosts true")
+		r.fault(key+".privateAddress", host.PrivateAddress, Insecure, "is a public address, at which Docker, Swarm and Consul would listen for the other machines",
+			"set it to an address in a private network, or say that you mean it, and that only the packet filter keeps others out: pulumi config set allowPublicHosts true")
 	}
 	node.Address = address
 	host.HostKey = r.hostKey(key+".hostKey", strings.TrimSpace(host.HostKey), host.Address)

@@ -27,8 +27,8 @@ GRANT CONNECT ON DATABASE :"DBNAME" TO vote_worker, results_app;
 GRANT USAGE, CREATE ON SCHEMA public TO vote_worker;
 GRANT USAGE ON SCHEMA public TO results_app;
 
--- What an earlier version, or a restored dump, left to postgres. Each is a transaction of its own, so no worker is waited for that
--- waits itself. A sequence that belongs to a column follows its table. What belongs to an extension stays.
+-- Gives vote_worker what a restored dump, or an earlier commit, left to postgres. Each ALTER is a transaction of its own: one that held
+-- several locks could deadlock with a worker. A sequence that belongs to a column follows its table. What belongs to an extension stays.
 SELECT format('ALTER %s %s OWNER TO vote_worker', kind, name)
 FROM (
   SELECT CASE relkind WHEN 'S' THEN 'SEQUENCE' WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' ELSE 'TABLE' END,

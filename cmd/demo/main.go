@@ -1,5 +1,4 @@
-// Command demo shows a whole life of the stack in under a minute, with no
-// cloud, no account and no network: the real Pulumi engine runs the real program
+// Command demo shows a whole life of the stack, with no cloud, no account and no network: the real Pulumi engine runs the real program
 // on simulated providers. It exits with 1 if anything is not as it should be.
 package main
 

@@ -23,7 +23,7 @@ type settings struct {
 	voterKey []byte      // VOTER_KEY: base64 of at least 32 bytes, the same on all frontends; signs voters' cookies
 	ballot   poll.Ballot // OPTION_A, OPTION_B: the labels; Cats and Dogs if not set
 	// BALLOT_AGE: how many seconds a voter has to have had the ballot before a vote is taken; 1 if not set. With 0 a vote needs no
-	// ballot, also none of today.
+	// ballot.
 	ballotAge time.Duration
 	listen    string // LISTEN_ADDRESS: where voters are answered; :80 if not set
 	metrics   string // METRICS_ADDRESS: where Prometheus is answered; :9090 if not set

@@ -12,8 +12,8 @@ import (
 
 const (
 	// ballotCookieName is the cookie that says when a voter got the ballot, and secureBallotCookieName that of a voter who came by
-	// https. It is not in the page, because all voters get the same pages, and not in the voter's cookie, which an earlier release
-	// would not read any more.
+	// https. It is not in the page, because all voters get the same pages, and not in the voter's cookie: another layout of that would
+	// make every voter a new one.
 	ballotCookieName       = "ballot"
 	secureBallotCookieName = "__Host-ballot"
 	// ballotLife is how long a ballot can be used.
