@@ -11,9 +11,9 @@ import (
 	"sync"
 	"time"
 
-	"swarm-scale/poll/drain"
 	"swarm-scale/poll/postgres"
 	"swarm-scale/poll/service"
+	"swarm-scale/poll/worker"
 )
 
 // drainUsage is the subcommand with its arguments.
@@ -75,7 +75,7 @@ func drainAll(ctx context.Context, settings settings, timeout time.Duration, log
 				return
 			}
 			defer backlog.Close()
-			drained, err := drain.Queue(ctx, votes, backlog, drain.Options{Log: log, StepTimeout: min(timeout, time.Minute)})
+			drained, err := worker.Drain(ctx, votes, backlog, worker.Options{Log: log, StepTimeout: min(timeout, time.Minute)})
 			results[i] = fmt.Sprintf("%s: stored %d votes", backlog.Name(), drained.Votes)
 			if drained.DeadLetters > 0 {
 				results[i] += fmt.Sprintf(", moved %d dead letters to the table unreadable_entries", drained.DeadLetters)

@@ -5,9 +5,9 @@ import (
 	"log/slog"
 
 	"swarm-scale/poll"
-	"swarm-scale/poll/drain"
 	"swarm-scale/poll/postgres"
 	"swarm-scale/poll/service"
+	"swarm-scale/poll/worker"
 )
 
 // memoryLimit keeps the program below 128 MiB whatever the backlog.
@@ -26,21 +26,21 @@ func work(ctx context.Context, settings settings, log *slog.Logger) error {
 	defer votes.Close()
 	registry := service.Registry()
 	open := func(address string) (poll.Backlog, error) { return settings.open(address, settings.name()) }
-	worker := drain.NewWorker(votes, open, drain.Options{Log: log, Metrics: drain.NewMetrics(registry)})
+	w := worker.New(votes, open, worker.Options{Log: log, Metrics: worker.NewMetrics(registry)})
 
 	mux := service.MetricsHandler(registry)
-	service.Check(mux, "/healthz", func(context.Context) error { return worker.Alive() })
-	service.Check(mux, "/readyz", func(context.Context) error { return worker.Ready() })
+	service.Check(mux, "/healthz", func(context.Context) error { return w.Alive() })
+	service.Check(mux, "/readyz", func(context.Context) error { return w.Ready() })
 
 	// If the metrics cannot be served, the worker stops too: a program that does half its work is hard to notice.
 	working, stop := context.WithCancel(ctx)
-	defer worker.Wait()
+	defer w.Wait()
 	defer stop()
-	if err := worker.Follow(working, settings.queues); err != nil {
+	if err := w.Follow(working, settings.queues); err != nil {
 		return err
 	}
 	if settings.list != nil {
-		worker.FollowList(working, settings.list)
+		w.FollowList(working, settings.list)
 	}
 	return service.Serve(ctx, log, service.Listener{Name: "metrics", Address: settings.metrics, Handler: mux})
 }

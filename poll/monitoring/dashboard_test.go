@@ -15,8 +15,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"swarm-scale/poll"
-	"swarm-scale/poll/drain"
 	"swarm-scale/poll/http"
+	"swarm-scale/poll/worker"
 )
 
 // catalogue is a registry that notes what is registered in it: the names of the metrics with those of their labels.
@@ -75,7 +75,7 @@ func allMetrics(t *testing.T) catalogue {
 	if _, err := http.NewResultsApp(http.ResultsOptions{Ballot: ballot, Scoreboard: noBoard{}, Registerer: c}); err != nil {
 		t.Fatal(err)
 	}
-	drain.NewMetrics(c)
+	worker.NewMetrics(c)
 	return c
 }
 

@@ -32,7 +32,7 @@ var floors = map[string][]string{
 	// and no adapter knows another one.
 	"poll":             {},
 	"poll/clients":     {},
-	"poll/drain":       {"poll"},
+	"poll/worker":      {"poll"},
 	"poll/environment": {"poll"},
 	"poll/http":        {"poll", "poll/clients"},
 	"poll/monitoring":  {},
@@ -40,7 +40,7 @@ var floors = map[string][]string{
 	"poll/redis":       {"poll"},
 	"poll/service":     {"poll/clients", "poll/environment"},
 	"cmd/web-vote-app": {"poll", "poll/environment", "poll/http", "poll/redis", "poll/service"},
-	"cmd/vote-worker":  {"poll", "poll/drain", "poll/environment", "poll/postgres", "poll/redis", "poll/service"},
+	"cmd/vote-worker":  {"poll", "poll/worker", "poll/environment", "poll/postgres", "poll/redis", "poll/service"},
 	"cmd/results-app":  {"poll", "poll/clients", "poll/environment", "poll/http", "poll/postgres", "poll/service"},
 	"cmd/images":       {"app/programs", "app/wayin"},
 

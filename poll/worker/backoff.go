@@ -1,4 +1,4 @@
-package drain
+package worker
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package drain
+package worker
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 // settleTime is how long a worker may take until it has noted that a queue handed it votes.
 const settleTime = watchInterval + watchTimeout
 
-// Drained is what Queue took from one queue.
+// Drained is what Drain took from one queue.
 type Drained struct {
 	// Votes is how many votes were saved, including those that another worker may have saved just before.
 	Votes int64
@@ -20,11 +20,11 @@ type Drained struct {
 	DeadLetters int
 }
 
-// Queue drains one queue: it takes what the queue holds, including other consumers' unfinished entries and the dead letters,
+// Drain empties one queue: it takes what the queue holds, including other consumers' unfinished entries and the dead letters,
 // and returns nil only when the database has everything and the queue is empty. It is for a queue that is about to be taken
 // away, and to which nothing is appended any more. Workers may still follow it. It tries again after failures until ctx is done.
-func Queue(ctx context.Context, votes poll.Votes, backlog poll.Backlog, options Options) (Drained, error) {
-	w := NewWorker(votes, nil, options)
+func Drain(ctx context.Context, votes poll.Votes, backlog poll.Backlog, options Options) (Drained, error) {
+	w := New(votes, nil, options)
 	q := newQueue(backlog)
 	steps, end := outlive(ctx, w.options.StopTimeout)
 	defer end()

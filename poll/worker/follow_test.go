@@ -1,4 +1,4 @@
-package drain_test
+package worker_test
 
 import (
 	"bytes"
@@ -17,8 +17,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"swarm-scale/poll"
-	"swarm-scale/poll/drain"
 	"swarm-scale/poll/redis"
+	"swarm-scale/poll/worker"
 	"swarm-scale/test/eventually"
 	"swarm-scale/test/redistest"
 )
@@ -71,19 +71,19 @@ func TestFollowAddsAndLeavesQueues(t *testing.T) {
 	slow := &slowVotes{Votes: b.votes, begun: make(chan struct{}), goOn: make(chan struct{})}
 	registry := prometheus.NewRegistry()
 	options := quick()
-	options.Metrics = drain.NewMetrics(registry)
+	options.Metrics = worker.NewMetrics(registry)
 	open := func(address string) (poll.Backlog, error) { return redis.NewBacklog(address, "worker01") }
-	worker := drain.NewWorker(slow, open, options)
+	w := worker.New(slow, open, options)
 	ctx, stop := context.WithCancel(t.Context())
-	defer wantEnd(t, worker)
+	defer wantEnd(t, w)
 	defer stop()
 
-	if err := worker.Follow(ctx, []string{b.server.Address}); err != nil {
+	if err := w.Follow(ctx, []string{b.server.Address}); err != nil {
 		t.Fatal(err)
 	}
 	b.append(30, poll.A)
 	<-slow.begun
-	if err := worker.Follow(ctx, []string{added.Address}); err != nil {
+	if err := w.Follow(ctx, []string{added.Address}); err != nil {
 		t.Fatal(err)
 	}
 	close(slow.goOn)
@@ -126,13 +126,13 @@ func TestFollowAddsAndLeavesQueues(t *testing.T) {
 		}
 		return nil
 	})
-	eventually.Succeeds(t, patience, "the worker is ready", worker.Ready)
+	eventually.Succeeds(t, patience, "the worker is ready", w.Ready)
 	if _, ok := value(t, registry, "poll_worker_votes_stored_total", added.Address); !ok {
 		t.Error("the added queue has no metrics")
 	}
 
 	// The queue that was left is listed again.
-	if err := worker.Follow(ctx, []string{added.Address, b.server.Address}); err != nil {
+	if err := w.Follow(ctx, []string{added.Address, b.server.Address}); err != nil {
 		t.Fatal(err)
 	}
 	b.wantDrained(poll.Tally{A: 30, B: 20})
@@ -217,15 +217,15 @@ func TestFollowListKeepsTheQueuesWhenTheListIsBad(t *testing.T) {
 		queues := &idles{}
 		registry := prometheus.NewRegistry()
 		var log bytes.Buffer
-		worker := drain.NewWorker(nowhere{}, queues.open, drain.Options{Metrics: drain.NewMetrics(registry),
+		w := worker.New(nowhere{}, queues.open, worker.Options{Metrics: worker.NewMetrics(registry),
 			Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelError}))})
 		ctx, stop := context.WithCancel(t.Context())
-		if err := worker.Follow(ctx, []string{"a", "b"}); err != nil {
+		if err := w.Follow(ctx, []string{"a", "b"}); err != nil {
 			t.Fatal(err)
 		}
 		list, listErr := []string{"a", "b"}, error(nil)
 		var mu sync.Mutex
-		worker.FollowList(ctx, func() ([]string, error) {
+		w.FollowList(ctx, func() ([]string, error) {
 			mu.Lock()
 			defer mu.Unlock()
 			return list, listErr
@@ -258,7 +258,7 @@ func TestFollowListKeepsTheQueuesWhenTheListIsBad(t *testing.T) {
 			if bad, ok := value(t, registry, "poll_worker_queue_list_faults", ""); !ok || bad != step.bad {
 				t.Errorf("%s: the metric of the list is %v, want %v", step.name, bad, step.bad)
 			}
-			if err := errors.Join(worker.Ready(), worker.Alive()); err != nil {
+			if err := errors.Join(w.Ready(), w.Alive()); err != nil {
 				t.Errorf("%s: the worker is not well: %v", step.name, err)
 			}
 			if lines := strings.Count(log.String(), "\n"); lines != step.lines {
@@ -266,7 +266,7 @@ func TestFollowListKeepsTheQueuesWhenTheListIsBad(t *testing.T) {
 			}
 		}
 		stop()
-		worker.Wait()
+		w.Wait()
 		if got := queues.state(); got != "" {
 			t.Errorf("after the end the queues %q are open", got)
 		}
@@ -277,10 +277,10 @@ func TestFollowListKeepsTheQueuesWhenTheListIsBad(t *testing.T) {
 func TestQueueThatIsListedAgainBeginsWhenItHasEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		queues := &idles{hold: make(chan struct{})}
-		worker := drain.NewWorker(nowhere{}, queues.open, drain.Options{})
+		w := worker.New(nowhere{}, queues.open, worker.Options{})
 		ctx, stop := context.WithCancel(t.Context())
 		for _, list := range [][]string{{"a"}, {}, {"a"}} {
-			if err := worker.Follow(ctx, list); err != nil {
+			if err := w.Follow(ctx, list); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(10 * time.Second) // more than a read takes
@@ -297,6 +297,6 @@ func TestQueueThatIsListedAgainBeginsWhenItHasEnded(t *testing.T) {
 			t.Error("the second did not begin after the first")
 		}
 		stop()
-		worker.Wait()
+		w.Wait()
 	})
 }

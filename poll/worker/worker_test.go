@@ -1,4 +1,4 @@
-package drain_test
+package worker_test
 
 import (
 	"bytes"
@@ -18,9 +18,9 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"swarm-scale/poll"
-	"swarm-scale/poll/drain"
 	"swarm-scale/poll/postgres"
 	"swarm-scale/poll/redis"
+	"swarm-scale/poll/worker"
 	"swarm-scale/test/eventually"
 	"swarm-scale/test/postgrestest"
 	"swarm-scale/test/redistest"
@@ -114,45 +114,45 @@ func (b *bench) appendTogether(voters int, choice poll.Choice) {
 }
 
 // quick makes a worker look often, so that tests need not wait.
-func quick() drain.Options {
-	return drain.Options{Batch: 7, Wait: 20 * time.Millisecond, Recheck: 50 * time.Millisecond, IdleAfter: 50 * time.Millisecond,
+func quick() worker.Options {
+	return worker.Options{Batch: 7, Wait: 20 * time.Millisecond, Recheck: 50 * time.Millisecond, IdleAfter: 50 * time.Millisecond,
 		MinBackoff: 5 * time.Millisecond, MaxBackoff: 50 * time.Millisecond, StepTimeout: 5 * time.Second}
 }
 
 // run runs a worker on these queues until stop or the end of the test.
-func run(t *testing.T, votes poll.Votes, options drain.Options, backlogs ...poll.Backlog) (worker *drain.Worker, stop func()) {
+func run(t *testing.T, votes poll.Votes, options worker.Options, backlogs ...poll.Backlog) (w *worker.Worker, stop func()) {
 	t.Helper()
-	worker, names := newWorker(votes, options, backlogs...)
+	w, names := newWorker(votes, options, backlogs...)
 	ctx, cancel := context.WithCancel(context.Background())
-	if err := worker.Follow(ctx, names); err != nil {
+	if err := w.Follow(ctx, names); err != nil {
 		t.Fatal(err)
 	}
 	stop = func() {
 		t.Helper()
 		cancel()
-		wantEnd(t, worker)
+		wantEnd(t, w)
 	}
 	t.Cleanup(stop)
-	return worker, stop
+	return w, stop
 }
 
 // newWorker makes a worker that opens these queues by their names.
-func newWorker(votes poll.Votes, options drain.Options, backlogs ...poll.Backlog) (*drain.Worker, []string) {
+func newWorker(votes poll.Votes, options worker.Options, backlogs ...poll.Backlog) (*worker.Worker, []string) {
 	byName := map[string]poll.Backlog{}
 	for _, backlog := range backlogs {
 		byName[backlog.Name()] = backlog
 	}
 	open := func(address string) (poll.Backlog, error) { return byName[address], nil }
-	return drain.NewWorker(votes, open, options), slices.Collect(maps.Keys(byName))
+	return worker.New(votes, open, options), slices.Collect(maps.Keys(byName))
 }
 
 // wantEnd waits for a worker that was told to stop.
-func wantEnd(t *testing.T, worker *drain.Worker) {
+func wantEnd(t *testing.T, w *worker.Worker) {
 	t.Helper()
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		worker.Wait()
+		w.Wait()
 	}()
 	select {
 	case <-ended:
@@ -185,7 +185,7 @@ func TestVotesReachTheDatabase(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	b.append(50, poll.A) // before there is any worker
-	worker, stop := run(t, b.votes, quick(), b.backlog("worker01"))
+	w, stop := run(t, b.votes, quick(), b.backlog("worker01"))
 	changing := b.append(20, poll.B)
 	b.wantDrained(poll.Tally{A: 50, B: 20})
 	for i := range changing {
@@ -194,7 +194,7 @@ func TestVotesReachTheDatabase(t *testing.T) {
 	}
 	b.appendVotes(changing...)
 	b.wantDrained(poll.Tally{A: 70})
-	if err := errors.Join(worker.Ready(), worker.Alive()); err != nil {
+	if err := errors.Join(w.Ready(), w.Alive()); err != nil {
 		t.Errorf("the worker does not feel well: %v", err)
 	}
 	stop()
@@ -279,18 +279,18 @@ func TestVotesSurviveACrash(t *testing.T) {
 				if point == "after writing" {
 					lock = b.lockTally()
 				}
-				worker, names := newWorker(b.votes, options, victim)
-				if err := worker.Follow(ctx, names); err != nil {
+				w, names := newWorker(b.votes, options, victim)
+				if err := w.Follow(ctx, names); err != nil {
 					t.Fatal(err)
 				}
 				if point == "after writing" {
 					b.killWhileWriting(victim)
-					wantEnd(t, worker)
+					wantEnd(t, w)
 					if err := lock.Rollback(t.Context()); err != nil {
 						t.Fatal(err)
 					}
 				}
-				wantEnd(t, worker)
+				wantEnd(t, w)
 				if !victim.dead.Load() {
 					t.Fatal("the worker did not come to the point")
 				}
@@ -360,7 +360,7 @@ func TestQueuesDoNotWaitForEachOther(t *testing.T) {
 	defer hanging.Resume(t)
 	options := quick()
 	options.Wait = time.Minute // an idle queue is waited for longer than the test takes
-	worker, _ := run(t, b.votes, options, backlogOf(t, idle.Address, "worker01"), hangingBacklog,
+	w, _ := run(t, b.votes, options, backlogOf(t, idle.Address, "worker01"), hangingBacklog,
 		backlogOf(t, gone.Address, "worker01"), b.backlog("worker01"))
 	started := time.Now()
 	b.append(30, poll.B)
@@ -369,7 +369,7 @@ func TestQueuesDoNotWaitForEachOther(t *testing.T) {
 		t.Errorf("it took %s", took)
 	}
 	eventually.Succeeds(t, patience, "the worker says which queues it cannot drain", func() error {
-		err := worker.Ready()
+		err := w.Ready()
 		if err == nil || !strings.Contains(err.Error(), gone.Address) || strings.Contains(err.Error(), b.server.Address) {
 			return fmt.Errorf("it says %w", err)
 		}
@@ -469,7 +469,7 @@ func TestDatabaseComesBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(votes.Close)
-	worker, _ := run(t, votes, quick(), b.backlog("worker01"))
+	w, _ := run(t, votes, quick(), b.backlog("worker01"))
 	b.append(10, poll.A)
 	backlog := b.backlog("test")
 	empty := func() error {
@@ -482,12 +482,12 @@ func TestDatabaseComesBack(t *testing.T) {
 	server.Kill()
 	b.append(10, poll.B)
 	eventually.Succeeds(t, patience, "the worker says that the database is away", func() error {
-		if worker.Ready() == nil {
+		if w.Ready() == nil {
 			return errors.New("it says that it is ready")
 		}
 		return nil
 	})
-	if err := worker.Alive(); err != nil {
+	if err := w.Alive(); err != nil {
 		t.Errorf("a worker that waits for its database is alive, but says %v", err)
 	}
 	if size, err := backlog.Size(t.Context()); err != nil || size != 10 {
@@ -499,7 +499,7 @@ func TestDatabaseComesBack(t *testing.T) {
 	if err := server.Connect(t, "postgres").QueryRow(t.Context(), "SELECT count(*) FROM votes").Scan(&stored); err != nil || stored != 20 {
 		t.Errorf("%d votes are stored (%v), want 20", stored, err)
 	}
-	eventually.Succeeds(t, patience, "the worker is ready", worker.Ready)
+	eventually.Succeeds(t, patience, "the worker is ready", w.Ready)
 }
 
 // A worker that is told to stop finishes the batch in its hands.
@@ -548,8 +548,8 @@ func TestQueueDrains(t *testing.T) {
 		t.Fatalf("took %d (%v)", len(taken), err)
 	}
 	b.server.Do(t, "XADD", redis.Stream, "*", "not", "a vote")
-	drained, err := drain.Queue(t.Context(), b.votes, b.backlog("worker01-drain"), quick())
-	if err != nil || drained != (drain.Drained{Votes: 40, DeadLetters: 1}) {
+	drained, err := worker.Drain(t.Context(), b.votes, b.backlog("worker01-drain"), quick())
+	if err != nil || drained != (worker.Drained{Votes: 40, DeadLetters: 1}) {
 		t.Errorf("it did %+v (%v), want 40 votes and 1 dead letter", drained, err)
 	}
 	b.wantDrained(poll.Tally{A: 40})
@@ -560,8 +560,8 @@ func TestQueueDrains(t *testing.T) {
 	if err := b.hand.QueryRow(t.Context(), "SELECT count(*) FROM unreadable_entries").Scan(&kept); err != nil || kept != 1 {
 		t.Errorf("the database has %d dead letters (%v), want 1", kept, err)
 	}
-	drained, err = drain.Queue(t.Context(), b.votes, b.backlog("worker01-drain"), quick())
-	if err != nil || drained != (drain.Drained{}) {
+	drained, err = worker.Drain(t.Context(), b.votes, b.backlog("worker01-drain"), quick())
+	if err != nil || drained != (worker.Drained{}) {
 		t.Errorf("draining an empty queue did %+v (%v)", drained, err)
 	}
 }
@@ -572,7 +572,7 @@ func TestQueueReportsFailure(t *testing.T) {
 	b.append(5, poll.A)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	drained, err := drain.Queue(ctx, &givingUp{failing: failing{b.votes}, cancel: cancel}, b.backlog("worker01-drain"), quick())
+	drained, err := worker.Drain(ctx, &givingUp{failing: failing{b.votes}, cancel: cancel}, b.backlog("worker01-drain"), quick())
 	if err == nil || drained.Votes != 0 || !strings.Contains(err.Error(), "the disk is full") {
 		t.Errorf("it did %+v and said %v, want that the disk is full", drained, err)
 	}
@@ -581,7 +581,7 @@ func TestQueueReportsFailure(t *testing.T) {
 	gone.Kill()
 	ctx, cancel = context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
-	if _, err := drain.Queue(ctx, b.votes, backlog, quick()); err == nil {
+	if _, err := worker.Drain(ctx, b.votes, backlog, quick()); err == nil {
 		t.Error("a queue that cannot be reached counts as drained")
 	}
 }

@@ -1,4 +1,4 @@
-package drain_test
+package worker_test
 
 import (
 	"context"
@@ -103,11 +103,11 @@ func TestWorkerThatIsStoppedInAReadStoresWhatItWasHanded(t *testing.T) {
 	b.append(5, poll.A)
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	worker, names := newWorker(b.votes, quick(), stoppedInRead{b.backlog("worker01"), stop})
-	if err := worker.Follow(ctx, names); err != nil {
+	w, names := newWorker(b.votes, quick(), stoppedInRead{b.backlog("worker01"), stop})
+	if err := w.Follow(ctx, names); err != nil {
 		t.Fatal(err)
 	}
-	wantEnd(t, worker)
+	wantEnd(t, w)
 	left, err := b.backlog("test").Size(t.Context())
 	if err != nil {
 		t.Fatal(err)

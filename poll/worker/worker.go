@@ -1,11 +1,11 @@
-// Package drain moves votes from queues to the database, so that each is stored before its queue forgets it. A [Worker] takes
-// votes from its queues as they come; [Queue] drains one queue: it takes what the queue holds until it is empty. The package
+// Package worker moves votes from queues to the database, so that each is stored before its queue forgets it. A [Worker] takes
+// votes from its queues as they come; [Drain] takes what one queue holds until it is empty. The package
 // knows queues and database only by the interfaces of package poll.
 //
 // A worker serves each queue by itself, so that one that is idle or cannot be reached never holds up another. Again and again
 // a batch is taken, saved and acknowledged. Whatever goes wrong in between, the batch is still in the queue, and saving a vote
 // twice is saving it once.
-package drain
+package worker
 
 import (
 	"context"
@@ -100,9 +100,9 @@ type queue struct {
 	steps context.Context
 }
 
-// NewWorker makes a worker without queues; Follow gives it some. It saves into votes, and open makes the backlog of the
+// New makes a worker without queues; Follow gives it some. It saves into votes, and open makes the backlog of the
 // queue at an address, without reaching it.
-func NewWorker(votes poll.Votes, open func(address string) (poll.Backlog, error), options Options) *Worker {
+func New(votes poll.Votes, open func(address string) (poll.Backlog, error), options Options) *Worker {
 	return &Worker{votes: votes, open: open, options: options.withDefaults(),
 		queues: map[string]*queue{}, ended: map[string]<-chan struct{}{}}
 }

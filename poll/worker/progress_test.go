@@ -1,4 +1,4 @@
-package drain_test
+package worker_test
 
 import (
 	"context"
@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"swarm-scale/poll"
-	"swarm-scale/poll/drain"
 	"swarm-scale/poll/redis"
+	"swarm-scale/poll/worker"
 	"swarm-scale/test/eventually"
 	"swarm-scale/test/redistest"
 )
@@ -38,27 +38,27 @@ func behind(queue string) func(poll.Standing) bool {
 }
 
 // follow runs a worker on the queues at these addresses.
-func (b *bench) follow(votes poll.Votes, addresses ...string) (worker *drain.Worker, stop func()) {
+func (b *bench) follow(votes poll.Votes, addresses ...string) (w *worker.Worker, stop func()) {
 	b.t.Helper()
 	open := func(address string) (poll.Backlog, error) { return redis.NewBacklog(address, "worker01") }
-	worker = drain.NewWorker(votes, open, quick())
+	w = worker.New(votes, open, quick())
 	ctx, cancel := context.WithCancel(context.Background())
-	if err := worker.Follow(ctx, addresses); err != nil {
+	if err := w.Follow(ctx, addresses); err != nil {
 		b.t.Fatal(err)
 	}
 	stop = func() {
 		b.t.Helper()
 		cancel()
-		wantEnd(b.t, worker)
+		wantEnd(b.t, w)
 	}
 	b.t.Cleanup(stop)
-	return worker, stop
+	return w, stop
 }
 
-func wantNotReady(t *testing.T, worker *drain.Worker, says string) {
+func wantNotReady(t *testing.T, w *worker.Worker, says string) {
 	t.Helper()
 	eventually.Succeeds(t, patience, "the worker says "+says, func() error {
-		if err := worker.Ready(); err == nil || !strings.Contains(err.Error(), says) {
+		if err := w.Ready(); err == nil || !strings.Contains(err.Error(), says) {
 			return fmt.Errorf("it says %w", err)
 		}
 		return nil
@@ -81,19 +81,19 @@ func TestStandingFallsBehindWithAQueueThatCannotBeReached(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	other := redistest.Start(t)
-	worker, _ := b.follow(b.votes, b.server.Address, other.Address)
+	w, _ := b.follow(b.votes, b.server.Address, other.Address)
 	b.wantStanding("all queues are drained", fresh)
-	eventually.Succeeds(t, patience, "the worker is ready", worker.Ready)
+	eventually.Succeeds(t, patience, "the worker is ready", w.Ready)
 	other.Pause(t)
 	b.append(3, poll.A)
 	b.wantStanding("the queue that hangs is behind", behind(other.Address))
-	wantNotReady(t, worker, other.Address)
+	wantNotReady(t, w, other.Address)
 	other.Resume(t)
 	b.wantStanding("all queues are drained", fresh)
-	eventually.Succeeds(t, patience, "the worker is ready", worker.Ready)
+	eventually.Succeeds(t, patience, "the worker is ready", w.Ready)
 	other.Kill()
 	b.wantStanding("the queue that is gone is behind", behind(other.Address))
-	wantNotReady(t, worker, other.Address)
+	wantNotReady(t, w, other.Address)
 }
 
 func TestStandingIsUnknownWithAQueueThatWasNeverReached(t *testing.T) {
@@ -133,15 +133,15 @@ func TestWorkerSaysThatItReachesNoDatabase(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	away := &awayVotes{Votes: b.votes}
-	worker, _ := b.follow(away, b.server.Address)
-	eventually.Succeeds(t, patience, "the worker is ready", worker.Ready)
+	w, _ := b.follow(away, b.server.Address)
+	eventually.Succeeds(t, patience, "the worker is ready", w.Ready)
 	away.down.Store(true)
-	wantNotReady(t, worker, "cannot be recorded")
-	if err := worker.Alive(); err != nil {
+	wantNotReady(t, w, "cannot be recorded")
+	if err := w.Alive(); err != nil {
 		t.Errorf("it is alive, but says %v", err)
 	}
 	away.down.Store(false)
-	eventually.Succeeds(t, patience, "the worker is ready", worker.Ready)
+	eventually.Succeeds(t, patience, "the worker is ready", w.Ready)
 }
 
 // A queue that a worker leaves keeps the results from being live until it is drained, whether it holds votes or not: its frontend may
@@ -150,9 +150,9 @@ func TestQueueThatIsLeftCountsUntilItIsDrained(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	stays := redistest.Start(t)
-	worker, _ := b.follow(b.votes, b.server.Address, stays.Address)
+	w, _ := b.follow(b.votes, b.server.Address, stays.Address)
 	b.wantStanding("all queues are drained", fresh)
-	if err := worker.Follow(t.Context(), []string{stays.Address}); err != nil {
+	if err := w.Follow(t.Context(), []string{stays.Address}); err != nil {
 		t.Fatal(err)
 	}
 	b.append(4, poll.A)
@@ -160,7 +160,7 @@ func TestQueueThatIsLeftCountsUntilItIsDrained(t *testing.T) {
 	b.follow(b.votes, stays.Address)
 	time.Sleep(2 * time.Second)
 	b.wantStanding("it still is", behind(b.server.Address))
-	if _, err := drain.Queue(t.Context(), b.votes, b.backlog("worker01-drain"), quick()); err != nil {
+	if _, err := worker.Drain(t.Context(), b.votes, b.backlog("worker01-drain"), quick()); err != nil {
 		t.Fatal(err)
 	}
 	b.wantStanding("the other one counts", func(s poll.Standing) bool { return fresh(s) && s.Queue == stays.Address && s.Tally.A == 4 })
@@ -175,7 +175,7 @@ func TestDrainedQueueIsForgottenByThoseWhoFollowIt(t *testing.T) {
 	_, end := b.follow(b.votes, b.server.Address, stays.Address)
 	b.append(4, poll.A)
 	b.wantDrained(poll.Tally{A: 4})
-	if _, err := drain.Queue(t.Context(), b.votes, b.backlog("worker01-drain"), quick()); err != nil {
+	if _, err := worker.Drain(t.Context(), b.votes, b.backlog("worker01-drain"), quick()); err != nil {
 		t.Fatal(err)
 	}
 	end()
@@ -208,11 +208,11 @@ func TestNotesOfTwoWorkersDoNotCollide(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	var group sync.WaitGroup
-	for worker := range 4 {
+	for w := range 4 {
 		group.Go(func() {
 			var progress []poll.Progress
 			for i := range 20 {
-				progress = append(progress, poll.Progress{Queue: fmt.Sprint("redis", (i*7+worker)%20), Known: true, At: time.Now(), InUse: i%3 == worker%3})
+				progress = append(progress, poll.Progress{Queue: fmt.Sprint("redis", (i*7+w)%20), Known: true, At: time.Now(), InUse: i%3 == w%3})
 			}
 			for range 100 {
 				if err := errors.Join(b.votes.Record(t.Context(), progress), b.votes.Retire(t.Context(), []string{"redis7", "redis3"})); err != nil {
