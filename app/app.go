@@ -5,6 +5,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"swarm-scale/app/programs"
+	"swarm-scale/app/wayin"
 	"swarm-scale/cluster"
 	"swarm-scale/infra"
 	"swarm-scale/settings"
@@ -12,12 +13,7 @@ import (
 )
 
 // VoteHost is the host name of the vote page. Interlock finds the frontends by it.
-const VoteHost = voteHostName + "." + voteDomain
-
-const (
-	voteHostName = "votingapp"
-	voteDomain   = "local"
-)
+const VoteHost = wayin.Host
 
 // App is the component of the application.
 type App struct {

@@ -1,6 +1,8 @@
 package app
 
 import (
+	"strings"
+
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"swarm-scale/app/programs"
@@ -44,6 +46,7 @@ func (a *App) newFrontends(ctx *pulumi.Context, nodes []*infra.Node) ([]front, e
 
 // newWeb runs the web container of one frontend, after those before it.
 func (a *App) newWeb(ctx *pulumi.Context, node *infra.Node, before []*cluster.Running) (*cluster.Running, error) {
+	host, domain, _ := strings.Cut(VoteHost, ".")
 	return a.run(ctx, cluster.Workload{
 		Name:  node.Name,
 		Node:  node,
@@ -60,7 +63,7 @@ func (a *App) newWeb(ctx *pulumi.Context, node *infra.Node, before []*cluster.Ru
 		HealthCheck: []string{"/" + programs.WebVoteApp, "healthcheck"},
 		// Interlock looks at both host and domain name. A container with the host name "votingapp.local" and no domain name is no
 		// backend.
-		Host:     cluster.HostName{Host: voteHostName, Domain: voteDomain},
+		Host:     cluster.HostName{Host: host, Domain: domain},
 		ReadOnly: true,
 		Limits:   cluster.Limits{Memory: 256, Files: 24_576},
 		Update:   cluster.Update{After: before, Await: true},

@@ -1,10 +1,6 @@
 package app
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/hex"
 	"fmt"
 	"slices"
 
@@ -13,7 +9,6 @@ import (
 	"swarm-scale/app/wayin"
 	"swarm-scale/cluster"
 	"swarm-scale/infra"
-	"swarm-scale/settings"
 )
 
 // haproxyUser is the user of the official image, since release 2.4.
@@ -64,16 +59,4 @@ func (a *App) haproxyConfiguration(nodes []*infra.Node, password string) (string
 		options.Frontends = append(options.Frontends, wayin.Frontend{Name: node.Name, Address: fmt.Sprintf("%s:%d", node.Address, frontendPort)})
 	}
 	return wayin.Configuration(options)
-}
-
-// statisticsPassword derives the password from the voter key, so that nobody has to choose one more secret. It does not reveal the
-// key.
-func statisticsPassword(key settings.Secret) string {
-	raw, err := base64.StdEncoding.DecodeString(key.Reveal())
-	if err != nil {
-		raw = []byte(key.Reveal()) // the settings were checked, and HMAC takes any bytes as key
-	}
-	code := hmac.New(sha256.New, raw)
-	code.Write([]byte("haproxy statistics"))
-	return hex.EncodeToString(code.Sum(nil)[:12])
 }

@@ -19,7 +19,7 @@ const (
 
 // newLoadBalancers runs a load balancer on each of the nodes.
 func (a *App) newLoadBalancers(ctx *pulumi.Context, nodes []*infra.Node, fronts []front) ([]*cluster.Running, error) {
-	describe, password := a.haproxy, statisticsPassword(a.settings.VoterKey)
+	describe, password := a.haproxy, derive("haproxy statistics", a.settings.VoterKey).Reveal()
 	if a.settings.LoadBalancer == settings.Interlock {
 		describe, password = a.interlock, interlockPassword
 	}

@@ -194,10 +194,8 @@ func (l *Lab) readPlan() (topology.Counts, error) {
 		return last, fmt.Errorf("reading the lab's size from %s: %w: remove the file, or run lab down", l.planFile(), err)
 	}
 	for role, key := range settings.CountKeys() {
-		for written, count := range kept {
-			if strings.EqualFold(written, key) { // labs of earlier versions wrote capitals
-				last[role] = count
-			}
+		if count, ok := kept[key]; ok {
+			last[role] = count
 		}
 	}
 	return last, nil

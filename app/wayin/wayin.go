@@ -12,6 +12,9 @@ import (
 	"swarm-scale/poll/http"
 )
 
+// Host is the host name of the vote page, from the walk-through.
+const Host = "votingapp.local"
+
 //go:embed haproxy.cfg.tmpl
 var configurationTemplate string
 

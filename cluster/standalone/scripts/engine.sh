@@ -7,6 +7,7 @@
 #            CLUSTER_STORE        Consul's URL
 #            ENGINE_VERSION       the Docker Engine to install if none fits
 #            LOGIN_USER           the user that SSH logs in as
+#            LOG_DRIVER           what keeps the containers' logs
 #            LOG_SIZE, LOG_FILES  how large a container's log file may be, and how many files are kept
 #            NOTES                the node's file of state between runs
 #            TEND_CONTAINERS      a script to run as a service as long as the engine runs
@@ -46,7 +47,7 @@ if changed /etc/docker/daemon.json <<END; then restart=yes; fi
   "cluster-store": "$CLUSTER_STORE",
   "cluster-advertise": "$PRIVATE_ADDRESS:$ENGINE_PORT",
   "cluster-store-opts": { "discovery.heartbeat": "2", "discovery.ttl": "60" },
-  "log-driver": "json-file",
+  "log-driver": "$LOG_DRIVER",
   "log-opts": { "max-size": "$LOG_SIZE", "max-file": "$LOG_FILES" }
 }
 END
