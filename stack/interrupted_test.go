@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 
 	"swarm-scale/test/harness"
@@ -92,6 +93,29 @@ func TestUpGoesOnWhereItWasKilled(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestGoneContainerIsTold holds that up names a container that somebody, or a killed deployment, has removed, and that the remedy it gives
+// is one.
+func TestGoneContainerIsTold(t *testing.T) {
+	t.Parallel()
+	e := interrupted(t)
+	up(t, e)
+	for _, object := range e.World.Objects("docker:index/container:Container") {
+		if object.Inputs["name"].StringValue() == "redis01" {
+			e.World.Remove(object)
+		}
+	}
+	if _, err := e.Up(t.Context()); err == nil || !strings.Contains(err.Error(), "by a killed deployment or somebody's hand: redis01. This makes them anew: pulumi up --refresh") {
+		t.Errorf("the container is told as: %v", err)
+	}
+	if _, err := e.Up(t.Context(), optup.Refresh()); err != nil {
+		t.Fatal(err)
+	}
+	if left := e.World.Objects("docker:index/container:Container"); len(left) != 8 {
+		t.Errorf("%d containers, want 8", len(left))
+	}
+	unchanged(t, e)
 }
 
 // TestContainerOfSomebodyElseStays holds that up does not remove a container that has a name of the stack's but not its label, and

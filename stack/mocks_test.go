@@ -1,9 +1,11 @@
 package stack_test
 
 import (
+	"context"
 	"crypto/ed25519"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -135,13 +137,16 @@ func deploy(t *testing.T, values map[string]string) ([]registered, error) {
 	return m.resources, err
 }
 
+// nobody is a shell that no node answers.
+func nobody(context.Context, infra.Login, string) (string, error) { return "", errors.New("no answer") }
+
 // deployWithMocks runs the program against mocks.
 func deployWithMocks(t *testing.T, values map[string]string) (*mocks, error) {
 	t.Helper()
 	// The program wants an SSH agent. With mocks, nothing dials.
 	t.Setenv("SSH_AUTH_SOCK", "/nonexistent/agent")
 	m := &mocks{lookups: map[string]string{}}
-	err := pulumi.RunErr(stack.Program(infra.SSH), pulumi.WithMocks("swarm-scale", "dev", m), func(info *pulumi.RunInfo) {
+	err := pulumi.RunErr(stack.Program(nobody), pulumi.WithMocks("swarm-scale", "dev", m), func(info *pulumi.RunInfo) {
 		info.Config = map[string]string{}
 		for key, value := range values {
 			info.Config["swarm-scale:"+key] = value

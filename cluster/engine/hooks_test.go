@@ -95,3 +95,18 @@ func TestGreetingsAreNoAnswer(t *testing.T) {
 		}
 	}
 }
+
+// TestMissingContainersAreNamed runs missing.sh with a fake docker. One container has been removed, one has another ID by now.
+func TestMissingContainersAreNamed(t *testing.T) {
+	folder := t.TempDir()
+	if err := os.WriteFile(filepath.Join(folder, "docker"), []byte("#!/bin/sh\nprintf '%s\\n' 11aa 22bb 33cc\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	command := exec.Command("bash", "-s")
+	command.Stdin = strings.NewReader(missingScript)
+	command.Env = append(os.Environ(), "PATH="+folder+":"+os.Getenv("PATH"), "WORKLOADS=redis01 22bb\nfrontend01 2\npg 44dd\nhaproxy 33cc")
+	output, err := command.CombinedOutput()
+	if got := strings.Join(missingNames("Welcome!\nnothing is missing here\n"+string(output)), " "); err != nil || got != "frontend01 pg" {
+		t.Errorf("%q is missing, and %v:\n%s", got, err, output)
+	}
+}

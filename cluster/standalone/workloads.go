@@ -84,6 +84,11 @@ func published(w cluster.Workload) (docker.ContainerPortArray, []pulumi.Resource
 	return ports, options
 }
 
+// Missing implements cluster.Cluster.
+func (c *swarm) Missing(ctx *pulumi.Context, workloads []*cluster.Running) pulumi.StringOutput {
+	return engine.Missing(ctx, workloads)
+}
+
 // Script implements cluster.Cluster.
 func (c *swarm) Script(ctx *pulumi.Context, name string, about *cluster.Running, script infra.Script, options ...pulumi.ResourceOption) (pulumi.Resource, error) {
 	node, host := c.first(), c.ManagerURL()

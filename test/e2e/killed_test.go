@@ -58,7 +58,7 @@ var killedWhileReplacing = []string{
 }
 
 // deploymentsKilled kills `pulumi up` twenty times with SIGKILL: ten times while it makes the stack, ten times while it replaces what is on
-// the network. `pulumi cancel` and `up` have to repair each.
+// the network. `pulumi cancel` and `up` have to repair each, `up --refresh` where something may have been deleted.
 func deploymentsKilled(s *step) {
 	// Twenty deployments take longer than a step.
 	ctx, cancel := context.WithTimeout(s.Context(), 40*time.Minute)
@@ -91,12 +91,12 @@ func deploymentsKilled(s *step) {
 			s.Errorf("no line of the deployment is %q", at)
 		}
 		begun := time.Now()
-		s.up()
+		s.up(optup.Refresh())
 		s.await("the system to be well after a deployment killed at "+at, wellTime, s.well)
 		s.Logf("killed at %q: all well %.0f s after the next `up` began", at, time.Since(begun).Seconds())
 	}
 	seen := campaign.Stop()
-	s.checked("%d deployments killed while they replaced the network and all containers on it: the next `up` repairs each; voters meanwhile: %s",
+	s.checked("%d deployments killed while they replaced the network and all containers on it: the next `up --refresh` repairs each; voters meanwhile: %s",
 		len(killedWhileReplacing), seen)
 	s.settle()
 	s.unchanged()

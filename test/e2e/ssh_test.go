@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"os/exec"
 	"path/filepath"
 	"time"
@@ -19,12 +20,12 @@ func sshUnderLoad(s *step) {
 			group.Go(func() error {
 				output, err := exec.CommandContext(s.ctx, "ssh", "-F", filepath.Join(s.lab.Folder(), "ssh_config"), "manager", "docker", "version").CombinedOutput()
 				if err != nil {
-					s.Errorf("ssh: %v\n%s", err, output)
+					return fmt.Errorf("ssh: %w\n%s", err, output)
 				}
 				return nil
 			})
 		}
-		_ = group.Wait() // failures are already reported
+		s.must(group.Wait())
 	}
 	s.checked("%d rounds of %d SSH connections at once to one host, each for a docker call: none refused, %.1f s", rounds, together, time.Since(begun).Seconds())
 	refreshed, err := s.pulumi.Refresh(s.ctx)

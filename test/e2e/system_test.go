@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
+	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 	"golang.org/x/sync/errgroup"
 
@@ -210,9 +211,9 @@ func (s *step) wait(within time.Duration, condition func() error) (time.Duration
 func (s *step) crowd() *voters.Campaign { return s.voters.Start(s.ctx, 30, 30*time.Millisecond) }
 
 // up runs `pulumi up` and ends the step if it fails.
-func (s *step) up() *harness.Result {
+func (s *step) up(options ...optup.Option) *harness.Result {
 	s.Helper()
-	result, err := s.pulumi.Up(s.ctx)
+	result, err := s.pulumi.Up(s.ctx, options...)
 	if err != nil {
 		s.Fatalf("%v\n(%.0f s)", err, result.Wall.Seconds())
 	}
@@ -221,7 +222,7 @@ func (s *step) up() *harness.Result {
 	return result
 }
 
-// ready makes the system well before the step begins. It repairs what an earlier step has left as a person would: with `pulumi up`, then
+// ready makes the system well before the step begins. It repairs what an earlier step has left as a person would: with `pulumi up --refresh`, then
 // with empty machines in place of those that do not recover.
 func (s *step) ready() {
 	s.Helper()
@@ -234,8 +235,8 @@ func (s *step) ready() {
 	if err == nil {
 		return
 	}
-	s.Logf("an earlier step has left this, which pulumi up has to repair: %v", err)
-	s.up()
+	s.Logf("an earlier step has left this, which pulumi up --refresh has to repair: %v", err)
+	s.up(optup.Refresh())
 	if _, err = s.wait(30*time.Second, s.well); err == nil {
 		return
 	}

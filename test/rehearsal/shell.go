@@ -18,7 +18,7 @@ const (
 	networkType   = "docker:index/network:Network"
 )
 
-// Shell plays the scripts of resource hooks in a world: leftovers.sh and gone.sh of cluster/engine.
+// Shell plays the scripts that run at once in a world: leftovers.sh, gone.sh and missing.sh of cluster/engine.
 func Shell(w *simulation.World) infra.Shell {
 	return func(_ context.Context, login infra.Login, script string) (string, error) {
 		user, address, _ := strings.Cut(login.Arguments[len(login.Arguments)-1], "@")
@@ -39,6 +39,8 @@ func Shell(w *simulation.World) infra.Shell {
 				kind = networkType
 			}
 			return "", clear(w, kind, variable("NAME"))
+		case strings.Contains(login.Command, "missing"):
+			return missing(w, script), nil
 		case strings.Contains(login.Command, "gone"):
 			return stand(w, resource.ID(variable("ID"))), nil
 		}
@@ -58,6 +60,23 @@ func clear(w *simulation.World, kind, name string) error {
 		w.Remove(object)
 	}
 	return nil
+}
+
+// missing has a line for each workload that the script asks for and the world has not.
+func missing(w *simulation.World, script string) string {
+	_, asked, _ := strings.Cut(script, "export WORKLOADS='")
+	asked, _, _ = strings.Cut(asked, "'\n")
+	there := map[string]bool{}
+	for _, object := range w.Objects(containerType) {
+		there[string(object.ID)] = true
+	}
+	var lines string
+	for line := range strings.Lines(asked) {
+		if name, id, _ := strings.Cut(strings.TrimSpace(line), " "); !there[id] {
+			lines += "missing " + name + "\n"
+		}
+	}
+	return lines
 }
 
 // stand puts a container in the place of one that is gone.

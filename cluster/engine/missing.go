@@ -1,0 +1,74 @@
+package engine
+
+import (
+	_ "embed"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"swarm-scale/cluster"
+	"swarm-scale/infra"
+)
+
+//go:embed scripts/missing.sh
+var missingScript string
+
+// callsAtOnce is how many nodes are asked side by side.
+const callsAtOnce = 16
+
+// Missing returns an empty text, or fails with the names of workloads whose containers Pulumi has made and their nodes have not. A killed
+// deployment may have deleted one to replace it, and Pulumi does not look for it. A node that does not answer may have all of them. In a
+// preview no node is asked.
+func Missing(ctx *pulumi.Context, workloads []*cluster.Running) pulumi.StringOutput {
+	if ctx.DryRun() {
+		return pulumi.String("").ToStringOutput()
+	}
+	slots := make(chan struct{}, callsAtOnce)
+	var answers pulumi.StringArray
+	for node, running := range byNode(workloads) {
+		remote := node.Remote(ctx)
+		var lines pulumi.StringArray
+		for _, one := range running {
+			lines = append(lines, pulumi.Sprintf("%s %s", one.Name, one.ID))
+		}
+		answers = append(answers, lines.ToStringArrayOutput().ApplyT(func(lines []string) string {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			answer, err := remote.Run("missing", missingScript, map[string]string{"WORKLOADS": strings.Join(lines, "\n")})
+			if err != nil {
+				return ""
+			}
+			return answer
+		}).(pulumi.StringOutput))
+	}
+	return answers.ToStringArrayOutput().ApplyT(func(answers []string) (string, error) {
+		missing := missingNames(strings.Join(answers, "\n"))
+		if len(missing) == 0 {
+			return "", nil
+		}
+		return "", fmt.Errorf("these containers are gone, by a killed deployment or somebody's hand: %s. This makes them anew: pulumi up --refresh", strings.Join(missing, ", "))
+	}).(pulumi.StringOutput)
+}
+
+// byNode returns the workloads of each node.
+func byNode(workloads []*cluster.Running) map[*infra.Node][]*cluster.Running {
+	found := map[*infra.Node][]*cluster.Running{}
+	for _, one := range workloads {
+		found[one.Node] = append(found[one.Node], one)
+	}
+	return found
+}
+
+// missingNames returns the names in the script's lines, sorted. Before them may be what login shells say.
+func missingNames(answers string) []string {
+	var names []string
+	for line := range strings.Lines(answers) {
+		if name, ok := strings.CutPrefix(strings.TrimSpace(line), "missing "); ok {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
