@@ -70,13 +70,13 @@ func missing(w *simulation.World, script string) string {
 	for _, object := range w.Objects(containerType) {
 		there[string(object.ID)] = true
 	}
-	var lines string
+	var lines strings.Builder
 	for line := range strings.Lines(asked) {
 		if name, id, _ := strings.Cut(strings.TrimSpace(line), " "); !there[id] {
-			lines += "missing " + name + "\n"
+			fmt.Fprintln(&lines, "missing", name)
 		}
 	}
-	return lines
+	return lines.String()
 }
 
 // stand puts a container in the place of one that is gone.
