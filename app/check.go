@@ -42,7 +42,7 @@ func (a *App) newCheck(ctx *pulumi.Context, members, balancers []*cluster.Runnin
 			"VOTE_HOST": pulumi.String(VoteHost),
 			"WAIT":      pulumi.String(strconv.Itoa(checkWait)),
 			// No new input of the script, but an error before it if a workload is gone. So every deployment looks.
-			"MISSING": a.cluster.Missing(ctx, all),
+			"PRESENT": a.cluster.Present(ctx, all),
 			// The check runs again when a container was replaced.
 			"WORKLOAD_IDS": ids.ToStringArrayOutput().ApplyT(func(ids []string) string { return strings.Join(ids, " ") }).(pulumi.StringOutput),
 		},

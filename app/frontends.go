@@ -65,7 +65,7 @@ func (a *App) newWeb(ctx *pulumi.Context, node *infra.Node, before []*cluster.Ru
 		// backend.
 		Host:     cluster.HostName{Host: host, Domain: domain},
 		ReadOnly: true,
-		Limits:   cluster.Limits{Memory: 256, Files: 24_576},
+		Limits:   cluster.Limits{Memory: webMemory, Files: 24_576},
 		Update:   cluster.Update{After: before, Await: true},
 	})
 }

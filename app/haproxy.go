@@ -30,8 +30,8 @@ func (a *App) haproxy(fronts []front, password string) (cluster.Workload, error)
 		Name:     "haproxy",
 		ReadOnly: true,
 		User:     haproxyUser,
-		// A connection takes up to 33 KB, and two files. The template has the number of connections.
-		Limits: cluster.Limits{Memory: 768, Files: 40_960},
+		// A connection takes two files.
+		Limits: cluster.Limits{Memory: balancerMemory, Files: 40_960},
 		Image:  cluster.Image{Name: "haproxy", Reference: a.settings.Images.HAProxy},
 		Config: &cluster.Configuration{
 			Path:    "/usr/local/etc/haproxy/haproxy.cfg",

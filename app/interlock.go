@@ -15,7 +15,7 @@ func (a *App) interlock(fronts []front, _ string) (cluster.Workload, error) {
 		Command: []string{"--swarm-url", a.cluster.ManagerURL(), "--plugin", "haproxy", "start"},
 		Update:  cluster.Update{After: webs},
 		// It runs its own HAProxy as root, and writes that one's configuration.
-		Limits:       cluster.Limits{Memory: 768, Files: 40_960},
+		Limits:       cluster.Limits{Memory: balancerMemory, Files: 40_960},
 		Capabilities: append([]string{"KILL", "NET_BIND_SERVICE", "SYS_CHROOT"}, startsAsRoot...),
 	}, nil
 }

@@ -48,7 +48,7 @@ func (a *App) newPostgres(ctx *pulumi.Context, nodes []*infra.Node) (*database, 
 		Volume:       &cluster.Volume{Name: postgresHost + "-data", Path: postgresData},
 		ReadOnly:     true,
 		Scratch:      []string{"/tmp", "/var/run/postgresql"},
-		Limits:       cluster.Limits{Memory: 1024, Files: 4096},
+		Limits:       cluster.Limits{Memory: databaseMemory, Files: 4096},
 		Capabilities: startsAsRoot,
 		HealthCheck:  []string{"pg_isready", "--quiet", "--host", "127.0.0.1", "--username", "postgres"},
 	})

@@ -54,8 +54,8 @@ func (a *App) newRedis(ctx *pulumi.Context, node *infra.Node, before []*cluster.
 		Secrets:  []cluster.Secret{configuration},
 		User:     redisUser,
 		ReadOnly: true,
-		// Beyond redisMemory, for its buffers and for what changes while it rewrites its file. It takes 10,000 clients.
-		Limits:       cluster.Limits{Memory: 656, Files: 10_240},
+		// It takes 10,000 clients.
+		Limits:       cluster.Limits{Memory: queueMemory, Files: 10_240},
 		Capabilities: startsAsRoot,
 		Volume:       &cluster.Volume{Name: name + "-data", Path: "/data"},
 		// While Redis loads its file it answers with an error. redis-cli then still exits with 0. It logs in by its standard input,

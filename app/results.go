@@ -31,7 +31,7 @@ func (a *App) newResults(ctx *pulumi.Context, nodes []*infra.Node) ([]*cluster.R
 			User:        programs.User,
 			HealthCheck: []string{"/" + programs.ResultsApp, "healthcheck"},
 			ReadOnly:    true,
-			Limits:      cluster.Limits{Memory: 512, Files: 24_576},
+			Limits:      cluster.Limits{Memory: resultsMemory, Files: 24_576},
 		})
 		if err != nil {
 			return nil, err

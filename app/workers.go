@@ -37,7 +37,7 @@ func (a *App) newWorkers(ctx *pulumi.Context, nodes, frontends []*infra.Node) ([
 			User:        programs.User,
 			HealthCheck: []string{"/" + programs.VoteWorker, "healthcheck"},
 			ReadOnly:    true,
-			Limits:      cluster.Limits{Memory: 512, Files: 4096},
+			Limits:      cluster.Limits{Memory: workerMemory, Files: 4096},
 		})
 		if err != nil {
 			return nil, err

@@ -26,8 +26,8 @@ type Cluster interface {
 	//	workload_stop NAME              stops it for good
 	//	workload_exec NAME COMMAND …    runs a command in it, which gets the standard input
 	Script(ctx *pulumi.Context, name string, about *Running, script infra.Script, options ...pulumi.ResourceOption) (pulumi.Resource, error)
-	// Missing returns an empty text, or fails with the names of those of the workloads that were made and are gone.
-	Missing(ctx *pulumi.Context, workloads []*Running) pulumi.StringOutput
+	// Present starts those of the workloads that have stopped, and returns an empty text. It fails with the names of those that are gone.
+	Present(ctx *pulumi.Context, workloads []*Running) pulumi.StringOutput
 	// ManagerURL returns the address at which Interlock watches the cluster.
 	ManagerURL() string
 }

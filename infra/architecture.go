@@ -15,26 +15,34 @@ import (
 // awsArchitectures maps Go's name of an architecture to AWS's.
 var awsArchitectures = map[string]string{"amd64": "x86_64", "arm64": "arm64"}
 
-// checkArchitecture asks AWS whether the instance types and the AMI of the settings have the architecture that the programs are built
-// for. The settings know it only by the names of the types. The error joins a fault for each that has not, or that AWS does not know.
-func (c *cloud) checkArchitecture(ctx *pulumi.Context) error {
+// checkMachines asks AWS whether the instance types and the AMI of the settings have the architecture that the programs are built for, and
+// the types as much memory as the workloads of their nodes may use, in MiB. The settings know a type only by its name. The error joins a
+// fault for each that has not, or that AWS does not know.
+func (c *cloud) checkMachines(ctx *pulumi.Context, memory map[topology.Role]int) error {
 	var faults []error
 	architecture := awsArchitectures[c.settings.Architecture]
-	asked := map[string]bool{}
+	types := map[string]*ec2.GetInstanceTypeResult{} // nil: AWS does not know it
 	for _, spec := range topology.Roles() {
 		kind, key := c.settings.AWS.InstanceTypes[spec.Role], settings.InstanceTypeKeys()[spec.Role]
-		if asked[kind] {
-			continue
+		described, asked := types[kind]
+		if !asked {
+			var err error
+			described, err = ec2.GetInstanceType(ctx, &ec2.GetInstanceTypeArgs{InstanceType: kind}, pulumi.Provider(c.provider))
+			switch {
+			case err != nil:
+				described = nil
+				faults = append(faults, fmt.Errorf("looking up %s, the %s, in %s: %w", kind, key, c.settings.AWS.Region, err))
+			case !slices.Contains(described.SupportedArchitectures, architecture):
+				faults = append(faults, settings.Fault{Key: key, Value: kind, Kind: settings.Conflict,
+					Problem: fmt.Sprintf("has the architecture %q", described.SupportedArchitectures),
+					Remedy:  "choose a type of " + architecture + ", for which the programs are built"})
+			}
+			types[kind] = described
 		}
-		asked[kind] = true
-		described, err := ec2.GetInstanceType(ctx, &ec2.GetInstanceTypeArgs{InstanceType: kind}, pulumi.Provider(c.provider))
-		switch {
-		case err != nil:
-			faults = append(faults, fmt.Errorf("looking up %s, the %s, in %s: %w", kind, key, c.settings.AWS.Region, err))
-		case !slices.Contains(described.SupportedArchitectures, architecture):
+		if need := memory[spec.Role]; described != nil && described.MemorySize < need {
 			faults = append(faults, settings.Fault{Key: key, Value: kind, Kind: settings.Conflict,
-				Problem: fmt.Sprintf("has the architecture %q", described.SupportedArchitectures),
-				Remedy:  "choose a type of " + architecture + ", for which the programs are built"})
+				Problem: fmt.Sprintf("has %d MiB of memory, and what runs on it may use %d MiB", described.MemorySize, need),
+				Remedy:  "choose a type with more memory"})
 		}
 	}
 	if ami := c.settings.AWS.AMI; ami != "" {

@@ -33,7 +33,7 @@ func newAWS(ctx *pulumi.Context, s settings.Settings, demands Demands, commands 
 		settings: s, provider: provider, commands: commands, parent: parent, keepsData: demands.KeepsData,
 		labels: map[string]string{"Project": ctx.Project(), "Stack": ctx.Stack(), "ManagedBy": "pulumi"},
 	}
-	if err := c.checkArchitecture(ctx); err != nil {
+	if err := c.checkMachines(ctx, demands.Memory); err != nil {
 		return nil, fmt.Errorf("the machines cannot run the programs; nothing was changed:\n%w", err)
 	}
 	network, err := c.network(ctx)

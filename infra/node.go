@@ -31,6 +31,8 @@ type Node struct {
 	// While Pulumi replaces Machine it still deletes what is DeletedWith(Machine), but not what is DeletedWith a resource
 	// replaced alongside it. Presence is that resource.
 	Presence pulumi.Resource
+	// Memory is how much its workloads may use, in MiB.
+	Memory int
 	// Disk is for the node's data; nil: that is on the machine's own disk.
 	Disk *Disk
 	// Reachable are the resources that scripts need first: the route to the internet, and the packet filters.
@@ -60,6 +62,8 @@ type Demands struct {
 	Traffic []Rule
 	// KeepsData are the roles whose nodes have data that must outlive a machine.
 	KeepsData []topology.Role
+	// Memory is how much the workloads on a node of each role may use, in MiB.
+	Memory map[topology.Role]int
 	// GiveBack returns the script that undoes what the layers above did to a node. It is for existing machines. It runs with
 	// "delete" when the machine leaves the stack. With "create", when the machine joins, it refuses one on which another
 	// deployment left something.
@@ -95,7 +99,7 @@ func New(ctx *pulumi.Context, s settings.Settings, demands Demands) (*Machines, 
 	}
 	addresses := pulumi.StringMap{}
 	for _, node := range machines.Nodes {
-		node.shell = demands.Shell
+		node.shell, node.Memory = demands.Shell, demands.Memory[node.Role]
 		addresses[node.Name] = node.PublicAddress
 	}
 	return machines, ctx.RegisterResourceOutputs(machines, pulumi.Map{"publicAddresses": addresses})

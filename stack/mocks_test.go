@@ -76,7 +76,7 @@ func (m *mocks) Call(arguments pulumi.MockCallArgs) (resource.PropertyMap, error
 			"instanceTypes": []any{"t2.micro", "t2.micro", "m3.medium"}, "locations": []any{"us-west-1b", "us-west-1c", "us-west-1c"},
 		},
 		"aws:ec2/getAmi:getAmi":                   {"id": "ami-0123456789abcdef0", "architecture": "x86_64"},
-		"aws:ec2/getInstanceType:getInstanceType": {"supportedArchitectures": []any{"i386", "x86_64"}},
+		"aws:ec2/getInstanceType:getInstanceType": {"supportedArchitectures": []any{"i386", "x86_64"}, "memorySize": 1536},
 	}
 	asked := fmt.Sprint(arguments.Args.Mappable())
 	m.mutex.Lock()
@@ -87,6 +87,9 @@ func (m *mocks) Call(arguments pulumi.MockCallArgs) (resource.PropertyMap, error
 			answers["aws:ec2/getAmi:getAmi"]["architecture"] = "arm64"
 			answers["aws:ec2/getInstanceType:getInstanceType"]["supportedArchitectures"] = []any{"arm64"}
 		}
+	}
+	if strings.Contains(asked, ".nano") {
+		answers["aws:ec2/getInstanceType:getInstanceType"]["memorySize"] = 512
 	}
 	answer, ok := answers[arguments.Token]
 	if !ok {

@@ -38,6 +38,7 @@ func deploy(ctx *pulumi.Context, shell infra.Shell) error {
 	machines, err := infra.New(ctx, s, infra.Demands{
 		Traffic:   slices.Concat(standalone.Traffic(s), app.Traffic()),
 		KeepsData: app.KeepsData(),
+		Memory:    app.Memory(),
 		GiveBack:  standalone.GiveBack,
 		Shell:     shell,
 	})

@@ -479,8 +479,8 @@ func TestTerminationProtectionIsASetting(t *testing.T) {
 	}
 }
 
-// TestMachinesHaveTheArchitectureOfThePrograms holds that AWS is asked about the instance types and the AMI before anything is made.
-func TestMachinesHaveTheArchitectureOfThePrograms(t *testing.T) {
+// TestMachinesCanRunWhatIsOnThem holds that AWS is asked about the instance types and the AMI before anything is made.
+func TestMachinesCanRunWhatIsOnThem(t *testing.T) {
 	all := func(kind string) map[string]string {
 		values := awsSettings()
 		for _, role := range []string{"manager", "loadBalancer", "frontend", "worker", "store"} {
@@ -499,6 +499,7 @@ func TestMachinesHaveTheArchitectureOfThePrograms(t *testing.T) {
 		"arm types on an x86 image":     {all("m7g.large"), "ami-0123456789abcdef0", []string{"ami"}},
 		"x86 types on an arm image":     {awsSettings(), armImage, []string{"ami"}},
 		"arm by another name":           {all("p6e-gb200.36xlarge"), "", []string{"managerInstanceType"}},
+		"types without enough memory":   {all("t3.nano"), "", []string{"loadBalancerInstanceType", "frontendInstanceType", "storeInstanceType"}},
 		"both":                          {all("p6e-gb200.36xlarge"), armImage, []string{"managerInstanceType", "ami"}},
 	} {
 		test.values["ami"] = test.ami

@@ -6,7 +6,7 @@
 #            BALANCERS  the load balancers' addresses, separated by spaces
 #            VOTE_HOST  the vote page's host name
 #            WAIT       how many seconds to wait at most
-#            MISSING    empty
+#            PRESENT    empty
 set -euo pipefail
 
 page() { curl -s -o /dev/null -w '%{http_code}' --max-time 5 -H "Host: $VOTE_HOST" "http://$1/" || true; }

@@ -96,17 +96,22 @@ func TestGreetingsAreNoAnswer(t *testing.T) {
 	}
 }
 
-// TestMissingContainersAreNamed runs missing.sh with a fake docker. One container has been removed, one has another ID by now.
-func TestMissingContainersAreNamed(t *testing.T) {
+// TestContainersArePresent runs present.sh with a fake docker. One container has been removed, one has another ID by now, and two have been
+// stopped.
+func TestContainersArePresent(t *testing.T) {
 	folder := t.TempDir()
-	if err := os.WriteFile(filepath.Join(folder, "docker"), []byte("#!/bin/sh\nprintf '%s\\n' 11aa 22bb 33cc\n"), 0o700); err != nil {
+	fake := "#!/bin/sh\nif [ \"$1\" = ps ]; then printf '%s\\n' '11aa running' '22bb exited' '33cc running' '44dd created' '55ee restarting'; else echo \"$@\" >>" + folder + "/calls; fi\n"
+	if err := os.WriteFile(filepath.Join(folder, "docker"), []byte(fake), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	command := exec.Command("bash", "-s")
-	command.Stdin = strings.NewReader(missingScript)
-	command.Env = append(os.Environ(), "PATH="+folder+":"+os.Getenv("PATH"), "WORKLOADS=redis01 22bb\nfrontend01 2\npg 44dd\nhaproxy 33cc")
+	command.Stdin = strings.NewReader("{\n" + presentScript + "\n}\n")
+	command.Env = append(os.Environ(), "PATH="+folder+":"+os.Getenv("PATH"), "WORKLOADS=redis01 22bb\nfrontend01 2\npg 66ff\nhaproxy 33cc\nworker01 44dd\nresults-app 55ee")
 	output, err := command.CombinedOutput()
 	if got := strings.Join(missingNames("Welcome!\nnothing is missing here\n"+string(output)), " "); err != nil || got != "frontend01 pg" {
 		t.Errorf("%q is missing, and %v:\n%s", got, err, output)
+	}
+	if calls, _ := os.ReadFile(filepath.Join(folder, "calls")); string(calls) != "start 22bb\nstart 44dd\n" {
+		t.Errorf("it calls %q", calls)
 	}
 }

@@ -12,6 +12,9 @@ import (
 	"swarm-scale/infra"
 )
 
+// agentMemory is how much memory an agent may use, in MiB.
+const agentMemory = 48
+
 // membersWait is how many seconds the members have to become healthy. The manager polls Consul every few seconds, and reports a
 // new engine once it answers. A slow machine needs a minute.
 const membersWait = 180
@@ -104,6 +107,7 @@ func (c *swarm) join(ctx *pulumi.Context, node *infra.Node) (pulumi.Resource, er
 			"GENERATION":      c.generation,
 			"NOTES":           pulumi.String(notes),
 			"NODE_NAME":       pulumi.String(node.Name),
+			"MEMORY":          pulumi.String(strconv.Itoa(agentMemory) + "m"),
 		},
 		When: infra.OnCreateAndDelete,
 	}, c.inside, pulumi.DependsOn([]pulumi.Resource{pulled}))

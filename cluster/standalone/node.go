@@ -38,9 +38,10 @@ var (
 
 // newEngine waits for a node, mounts its disk, and installs and configures an engine that keeps its state in Consul.
 func (c *swarm) newEngine(ctx *pulumi.Context, node *infra.Node) (engine.Engine, error) {
-	architecture := c.settings.Architecture
-	if !isMember(node.Role) {
-		architecture = "" // only members run the programs
+	// Only members run the programs, and on them Swarm gives out memory.
+	architecture, memory := "", 0
+	if isMember(node.Role) {
+		architecture, memory = c.settings.Architecture, node.Memory+agentMemory
 	}
 	ready, err := node.Run(ctx, node.Name+"-ready", infra.Script{
 		Text: packages.Functions + machineScript + readyScript,
@@ -48,6 +49,7 @@ func (c *swarm) newEngine(ctx *pulumi.Context, node *infra.Node) (engine.Engine,
 			"NODE_NAME":       pulumi.String(node.Name),
 			"PRIVATE_ADDRESS": pulumi.String(node.Address.String()),
 			"ARCHITECTURE":    pulumi.String(architecture),
+			"MEMORY":          pulumi.String(strconv.Itoa(memory)),
 		},
 	}, c.inside)
 	if err != nil {

@@ -315,7 +315,7 @@ func TestUnchangedContainerKeepsRunning(t *testing.T) {
 	notes, generation := filepath.Join(t.TempDir(), "notes"), "first"
 	join := func(action, image string) string {
 		t.Helper()
-		output, err := run(t, ports()+restartScript+containerScript+discoveryScript+joinScript, action, folder, "SWARM_IMAGE="+image, "GENERATION="+generation, "NOTES="+notes, "PRIVATE_ADDRESS=192.168.33.20",
+		output, err := run(t, ports()+restartScript+containerScript+discoveryScript+joinScript, action, folder, "SWARM_IMAGE="+image, "MEMORY=48m", "GENERATION="+generation, "NOTES="+notes, "PRIVATE_ADDRESS=192.168.33.20",
 			"DISCOVERY=consul://192.168.33.11:8500/", "CONSUL="+consul, "NODE_NAME=frontend01")
 		if err != nil {
 			t.Fatalf("%v\n%s", err, output)
@@ -372,6 +372,27 @@ func TestUnchangedContainerKeepsRunning(t *testing.T) {
 }
 
 // TestMachineOfAnotherArchitectureIsRefused holds what a node that runs the programs is told if it cannot.
+func TestMachineWithoutEnoughMemoryIsRefused(t *testing.T) {
+	fakes := t.TempDir()
+	for name, text := range map[string]string{
+		"uname": `if [ "$1" = -m ]; then echo x86_64; else echo 5.15.0; fi`, "ip": "exit 1", "hostname": "echo store", // the next check fails
+	} {
+		if err := os.WriteFile(filepath.Join(fakes, name), []byte("#!/bin/sh\n"+text+"\n"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	meminfo := filepath.Join(fakes, "meminfo")
+	if err := os.WriteFile(meminfo, []byte("MemTotal:         983552 kB\nMemFree:          155752 kB\n"), 0o600); err != nil { // a t2.micro's
+		t.Fatal(err)
+	}
+	for need, refused := range map[string]bool{"0": false, "960": false, "1007": false, "1009": true, "1584": true} {
+		output, err := run(t, packages.Functions+machineScript+readyScript, "create", fakes, "NODE_NAME=store", "PRIVATE_ADDRESS=10.0.0.1", "MEMINFO="+meminfo, "MEMORY="+need)
+		if err == nil || strings.Contains(output, "store has 960 MiB of memory, and its containers may use "+need+" MiB") != refused {
+			t.Errorf("for %s MiB: %v\n%s", need, err, output)
+		}
+	}
+}
+
 func TestMachineOfAnotherArchitectureIsRefused(t *testing.T) {
 	for _, test := range []struct{ machine, architecture, refusal string }{
 		{"x86_64", "amd64", ""}, {"aarch64", "arm64", ""}, {"aarch64", "", ""},
@@ -387,7 +408,7 @@ func TestMachineOfAnotherArchitectureIsRefused(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		output, err := run(t, packages.Functions+machineScript+readyScript, "create", fakes, "NODE_NAME=store", "PRIVATE_ADDRESS=10.0.0.1", "ARCHITECTURE="+test.architecture)
+		output, err := run(t, packages.Functions+machineScript+readyScript, "create", fakes, "NODE_NAME=store", "PRIVATE_ADDRESS=10.0.0.1", "ARCHITECTURE="+test.architecture, "MEMORY=0")
 		if refused := strings.Contains(output, "programs are built for"); err == nil || refused != (test.refusal != "") || !strings.Contains(output, test.refusal) {
 			t.Errorf("%s for programs of %q: %v\n%s", test.machine, test.architecture, err, output)
 		}

@@ -84,9 +84,9 @@ func published(w cluster.Workload) (docker.ContainerPortArray, []pulumi.Resource
 	return ports, options
 }
 
-// Missing implements cluster.Cluster.
-func (c *swarm) Missing(ctx *pulumi.Context, workloads []*cluster.Running) pulumi.StringOutput {
-	return engine.Missing(ctx, workloads)
+// Present implements cluster.Cluster.
+func (c *swarm) Present(ctx *pulumi.Context, workloads []*cluster.Running) pulumi.StringOutput {
+	return engine.Present(ctx, workloads)
 }
 
 // Script implements cluster.Cluster.

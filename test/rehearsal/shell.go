@@ -18,7 +18,7 @@ const (
 	networkType   = "docker:index/network:Network"
 )
 
-// Shell plays the scripts that run at once in a world: leftovers.sh, gone.sh and missing.sh of cluster/engine.
+// Shell plays the scripts that run at once in a world: leftovers.sh, gone.sh and present.sh of cluster/engine.
 func Shell(w *simulation.World) infra.Shell {
 	return func(_ context.Context, login infra.Login, script string) (string, error) {
 		user, address, _ := strings.Cut(login.Arguments[len(login.Arguments)-1], "@")
@@ -39,7 +39,7 @@ func Shell(w *simulation.World) infra.Shell {
 				kind = networkType
 			}
 			return "", clear(w, kind, variable("NAME"))
-		case strings.Contains(login.Command, "missing"):
+		case strings.Contains(login.Command, "present"):
 			return missing(w, script), nil
 		case strings.Contains(login.Command, "gone"):
 			return stand(w, resource.ID(variable("ID"))), nil

@@ -375,11 +375,19 @@ func getAMI(w *World, args resource.PropertyMap) (resource.PropertyMap, error) {
 	return result, nil
 }
 
+// instanceMemory is the memory of instance types, in MiB (EC2's list of instance types). Others have 8 GiB here.
+var instanceMemory = map[string]float64{"t2.nano": 512, "t2.micro": 1024, "m3.medium": 3840}
+
 // getInstanceType describes an instance type. All that the zones offer here are x86_64.
 func getInstanceType(_ *World, args resource.PropertyMap) (resource.PropertyMap, error) {
 	result := args.Copy()
 	result["id"] = resource.NewStringProperty(text(args, "instanceType"))
 	result["supportedArchitectures"] = stringArray([]string{"x86_64"})
+	memory, known := instanceMemory[text(args, "instanceType")]
+	if !known {
+		memory = 8192
+	}
+	result["memorySize"] = resource.NewNumberProperty(memory)
 	return result, nil
 }
 

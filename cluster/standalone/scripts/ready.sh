@@ -4,6 +4,8 @@
 # Variables: NODE_NAME        the node's name
 #            PRIVATE_ADDRESS  the IPv4 address at which the other nodes reach it
 #            ARCHITECTURE     of the programs that it runs, amd64 or arm64; empty: it runs none of them
+#            MEMORY           how much its containers may use, in MiB, on a member
+#            MEMINFO          the file that says how much memory there is; empty: /proc/meminfo
 # Functions: await_first_boot
 set -euo pipefail
 
@@ -28,6 +30,11 @@ aarch64) machine=arm64 ;;
 esac
 [ "${ARCHITECTURE:-$machine}" = "$machine" ] ||
 	fail "$NODE_NAME is $machine, and the programs are built for $ARCHITECTURE: set the architecture of the machines (pulumi config set architecture $machine), or take another machine"
+
+# Swarm gives out a twentieth more than the machine has.
+memory=$(awk '/^MemTotal:/ { print int($2 / 1024) }' "${MEMINFO:-/proc/meminfo}")
+[ $((memory * 105 / 100)) -ge "$MEMORY" ] ||
+	fail "$NODE_NAME has $memory MiB of memory, and its containers may use $MEMORY MiB: take a machine with more"
 
 has_address "$PRIVATE_ADDRESS" ||
 	fail "$NODE_NAME does not have the address $PRIVATE_ADDRESS but $(ip -o -4 address show scope global | awk '{ printf "%s%s", sep, $4; sep = ", " }'): correct its privateAddress"

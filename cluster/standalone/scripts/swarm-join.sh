@@ -8,6 +8,7 @@
 #            GENERATION       of Consul's data; another one after each start without data
 #            NOTES            the node's file of state between runs
 #            NODE_NAME        the node's name
+#            MEMORY           how much it may use: 48m
 set -euo pipefail
 
 if [ "$1" = delete ]; then
@@ -30,6 +31,6 @@ if ! own inspect swarm-agent >/dev/null 2>&1; then
 fi
 # The agent announces its node every 3 s. It retries for ever, so it may start before Consul. A node that is silent for 30 s leaves
 # the list.
-keep_container swarm-agent "$SWARM_IMAGE" 48m "$SWARM_IMAGE" \
+keep_container swarm-agent "$SWARM_IMAGE" "$MEMORY" "$SWARM_IMAGE" \
 	join --heartbeat 3s --ttl 30s --advertise "$PRIVATE_ADDRESS:$ENGINE_PORT" "$DISCOVERY"
 echo "swarm-join: $NODE_NAME announces $PRIVATE_ADDRESS:$ENGINE_PORT"

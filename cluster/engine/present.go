@@ -12,16 +12,16 @@ import (
 	"swarm-scale/infra"
 )
 
-//go:embed scripts/missing.sh
-var missingScript string
+//go:embed scripts/present.sh
+var presentScript string
 
 // callsAtOnce is how many nodes are asked side by side.
 const callsAtOnce = 16
 
-// Missing returns an empty text, or fails with the names of workloads whose containers Pulumi has made and their nodes have not. A killed
-// deployment may have deleted one to replace it, and Pulumi does not look for it. A node that does not answer may have all of them. In a
-// preview no node is asked.
-func Missing(ctx *pulumi.Context, workloads []*cluster.Running) pulumi.StringOutput {
+// Present starts workloads that have stopped, and returns an empty text. It fails with the names of those whose containers Pulumi has made
+// and their nodes have not. A killed deployment may have stopped or deleted one to replace it, and Pulumi does not look for it. A node that
+// does not answer may have all of them. In a preview no node is asked.
+func Present(ctx *pulumi.Context, workloads []*cluster.Running) pulumi.StringOutput {
 	if ctx.DryRun() {
 		return pulumi.String("").ToStringOutput()
 	}
@@ -36,7 +36,7 @@ func Missing(ctx *pulumi.Context, workloads []*cluster.Running) pulumi.StringOut
 		answers = append(answers, lines.ToStringArrayOutput().ApplyT(func(lines []string) string {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			answer, err := remote.Run("missing", missingScript, map[string]string{"WORKLOADS": strings.Join(lines, "\n")})
+			answer, err := remote.Run("present", presentScript, map[string]string{"WORKLOADS": strings.Join(lines, "\n")})
 			if err != nil {
 				return ""
 			}

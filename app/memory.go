@@ -1,0 +1,23 @@
+package app
+
+import "swarm-scale/topology"
+
+// How much memory the workloads may use, in MiB.
+const (
+	balancerMemory = 768 // a connection to HAProxy takes up to 33 KB; its template has the number of connections
+	webMemory      = 256
+	queueMemory    = 656 // beyond redisMemory, for its buffers and for what changes while it rewrites its file
+	workerMemory   = 512
+	databaseMemory = 1024
+	resultsMemory  = 512
+)
+
+// Memory returns how much memory the workloads on a node of each role may use, in MiB.
+func Memory() map[topology.Role]int {
+	return map[topology.Role]int{
+		topology.LoadBalancer: balancerMemory,
+		topology.Frontend:     webMemory + queueMemory,
+		topology.Worker:       workerMemory,
+		topology.Store:        databaseMemory + resultsMemory,
+	}
+}
