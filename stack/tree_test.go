@@ -483,6 +483,7 @@ func TestTerminationProtectionIsASetting(t *testing.T) {
 func TestMachinesCanRunWhatIsOnThem(t *testing.T) {
 	all := func(kind string) map[string]string {
 		values := awsSettings()
+		values["loadBalancer"] = "haproxy"
 		for _, role := range []string{"manager", "loadBalancer", "frontend", "worker", "store"} {
 			values[role+"InstanceType"] = kind
 		}
