@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"swarm-scale/poll/postgres"
+	"swarm-scale/poll/redis"
 	"swarm-scale/poll/service"
 )
 
@@ -38,7 +39,11 @@ func forget(ctx context.Context, call service.Call) int {
 		return service.ExitFailure
 	}
 	defer votes.Close()
-	if err := votes.Retire(ctx, queues); err != nil {
+	names := make([]string, len(queues))
+	for i, address := range queues {
+		names[i] = redis.NameOf(address)
+	}
+	if err := votes.Forget(ctx, names); err != nil {
 		fmt.Fprintf(call.Stderr, "%s forget: nothing is forgotten: %v\n", program, err)
 		return service.ExitFailure
 	}

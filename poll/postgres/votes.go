@@ -2,7 +2,10 @@ package postgres
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -131,6 +134,28 @@ func (v *Votes) Retire(ctx context.Context, queues []string) error {
 		return err
 	})
 	return explain("retire queues", v.address, err)
+}
+
+// Forget retires queues that are lost, by their names. If one is not known, it forgets none, and the error names those that are known.
+func (v *Votes) Forget(ctx context.Context, queues []string) error {
+	var known []string
+	err := v.withSchema(ctx, func() error {
+		rows, err := v.pool.Query(ctx, "SELECT queue FROM drained_queues ORDER BY queue")
+		if err != nil {
+			return err
+		}
+		known, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		return err
+	})
+	if err != nil {
+		return explain("look for the queues", v.address, err)
+	}
+	for _, queue := range queues {
+		if !slices.Contains(known, queue) {
+			return fmt.Errorf("no worker has noted a queue %s: the known ones are %s", queue, strings.Join(known, ", "))
+		}
+	}
+	return v.Retire(ctx, queues)
 }
 
 // Recount counts the stored votes again, and returns what the tally was before and is now. Meanwhile nobody can store votes. It also

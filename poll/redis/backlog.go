@@ -56,7 +56,7 @@ func NewBacklog(address, consumer string, options ...Option) (*Backlog, error) {
 	return &Backlog{
 		client:      client,
 		address:     address,
-		name:        nameOf(address),
+		name:        NameOf(address),
 		consumer:    consumer,
 		acknowledge: rueidis.NewLuaScript(acknowledgeSource),
 		deadLetter:  rueidis.NewLuaScript(deadLetterSource),
@@ -69,9 +69,9 @@ func (b *Backlog) Name() string { return b.name }
 // standardPort is where Redis listens unless it is told otherwise.
 const standardPort = "6379"
 
-// nameOf is the host of an address if the port is Redis's standard one, and the whole address otherwise. So no two
-// addresses have the same name.
-func nameOf(address string) string {
+// NameOf is the host of an address if the port is Redis's standard one, and the whole address otherwise. So no two
+// addresses have the same name. Backlogs and their notes in the database go by it.
+func NameOf(address string) string {
 	if host, port, err := net.SplitHostPort(address); err == nil && port == standardPort {
 		return host
 	}

@@ -150,6 +150,15 @@ func TestDrainStoresAllVotes(t *testing.T) {
 		t.Errorf("recount: %d, %q, want 0 and %q\n%s", code, out, want, said)
 	}
 
+	// A lost queue is forgotten by its address. One that no worker has noted is none.
+	if code, out, said := programtest.RunToEnd(t, "vote-worker", []string{"forget", redis.Address}, environment); code != 0 {
+		t.Errorf("forget: %d %s %s", code, out, said)
+	}
+	code, out, said = programtest.RunToEnd(t, "vote-worker", []string{"forget", redis.Address, "redis05:6379"}, environment)
+	if code != 1 || !strings.Contains(said, "no worker has noted a queue redis05: the known ones are ") || !strings.Contains(said, redis.Address) {
+		t.Errorf("forget an unknown one: %d %s %s", code, out, said)
+	}
+
 	// Drain reports votes that it cannot store.
 	v := s.newVoter(t, s.frontends[0])
 	mustVote(t, v, s.frontends[0], poll.B)
