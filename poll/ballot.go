@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"github.com/rivo/uniseg"
 )
 
 // Choice is one of the two options on the ballot, by its identifier: 'a' or 'b'. The zero value is None.
@@ -46,8 +48,15 @@ func (c Choice) String() string {
 	return string(rune(c))
 }
 
-// maxLabel is how many characters a label may have: longer ones do not fit a button on a phone.
-const maxLabel = 40
+const (
+	// maxLabel is how many characters a label may have: longer ones do not fit a button on a phone. A letter with its marks is one, and so
+	// is a flag or a family.
+	maxLabel = 40
+	// maxCodePoints is how many code points these may have. The longest emoji have ten.
+	maxCodePoints = 400
+	// maxMarks is how many marks may follow each other. More of them draw over what is beside.
+	maxMarks = 6
+)
 
 // Ballot is the question: two options, each with an identifier for the system and a label for people.
 type Ballot struct {
@@ -106,8 +115,11 @@ func checkLabel(option Choice, label string) (faults LabelFaults) {
 	case unicode.Is(unicode.M, text[0]):
 		fault("begins with a mark that belongs on a letter", "begin with a letter, such as in Cats")
 	}
-	if len(text) > maxLabel {
+	if uniseg.GraphemeClusterCount(label) > maxLabel || len(text) > maxCodePoints {
 		fault(fmt.Sprintf("is longer than %d characters", maxLabel), "shorten it, so that it fits a button")
+	}
+	if longestRun(text, unicode.M) > maxMarks {
+		fault(fmt.Sprintf("has more than %d marks on one letter", maxMarks), "leave some out")
 	}
 	if slices.ContainsFunc(text, turnsDirection) {
 		fault("has characters that turn the direction of the text around", "leave them out: browsers know which way a script runs")
@@ -116,6 +128,18 @@ func checkLabel(option Choice, label string) (faults LabelFaults) {
 		fault("has characters that cannot be printed", "use plain text, such as Cats")
 	}
 	return faults
+}
+
+// longestRun returns how many characters of a class follow each other at most.
+func longestRun(text []rune, class *unicode.RangeTable) int {
+	run, longest := 0, 0
+	for _, r := range text {
+		if run++; !unicode.Is(class, r) {
+			run = 0
+		}
+		longest = max(longest, run)
+	}
+	return longest
 }
 
 // Label is what people call the option; the empty string for None.

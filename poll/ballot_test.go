@@ -56,6 +56,9 @@ var labels = map[string]string{
 	"Mongolian with a selector": "ᠮ\u180bᠣ",
 	"kanji with a selector":     "葛\U000e0100城",
 	"musical":                   "𝄞 cats",
+	"a long Hindi question":     "क्या आपको बिल्लियाँ अधिक पसंद हैं या कुत्ते",
+	"six families":              strings.Repeat("👨\u200d👩\u200d👧\u200d👦", 6),
+	"six flags of Scotland":     strings.Repeat("🏴\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f", 6),
 }
 
 func TestNewBallotTakesEveryScript(t *testing.T) {
@@ -120,6 +123,10 @@ func TestNewBallotRefusesLabelsThatLookAlike(t *testing.T) {
 		"Cyrillic capitals":      {"ВОДА-Ы", "вода\u2010ы"},
 		"Cyrillic with a mark":   {"Noël", "No\u0451l"},
 		"Greek":                  {"OK", "\u039f\u039a"},
+		"Greek, lower case":      {"Duck", "D\u03c5c\u03ba"},
+		"phonetic letters":       {"Dogs", "Do\u0261s"},
+		"Armenian":               {"Dogs", "D\u0585gs"},
+		"Cherokee":               {"DOGS", "\u13a0OGS"},
 		"hyphen":                 {"a-b", "a\u2010b"},
 		"minus":                  {"-1", "\u22121"},
 		"apostrophe":             {"won't", "won\u2019t"},
@@ -165,6 +172,8 @@ func TestNewBallotReportsEveryFault(t *testing.T) {
 		"same":              {"Cats", " Cats", []fault{{poll.B, same}}},
 		"same but for case": {"Cats", "cATS", []fault{{poll.B, same}}},
 		"too long":          {strings.Repeat("c", 41), "Dogs", []fault{{poll.A, long}}},
+		"too many flags":    {strings.Repeat("🇳🇿", 41), "Dogs", []fault{{poll.A, long}}},
+		"a pile of marks":   {"q" + strings.Repeat("\u0301", 7), "Dogs", []fault{{poll.A, "has more than 6 marks on one letter"}}},
 		"line break":        {"Cats\nand", "Dogs", []fault{{poll.A, unprintable}}},
 		"not UTF-8":         {"Cats", "\xff", []fault{{poll.B, unprintable}}},
 		"lost characters":   {"Caf\ufffd", "Dogs", []fault{{poll.A, unprintable}}},

@@ -46,7 +46,8 @@ func looksOf(label string) string {
 	return strings.Join(strings.Fields(folded), " ")
 }
 
-// latinized is the label with Latin letters for those of Cyrillic and Greek that look like them. Some do in one case only.
+// latinized is the label with common Latin letters for those of Cyrillic, Greek, Armenian, Cherokee and phonetic alphabets that look like
+// them. Some do in one case only.
 func latinized(label string) string {
 	return norm.NFKC.String(likeLatin.Replace(norm.NFKD.String(label)))
 }
@@ -55,7 +56,11 @@ var likeLatin = strings.NewReplacer(
 	"А", "A", "В", "B", "Е", "E", "Ѕ", "S", "І", "I", "Ј", "J", "К", "K", "М", "M", "Н", "H", "О", "O", "Р", "P", "С", "C", "Т", "T", "У", "Y", "Х", "X",
 	"а", "a", "е", "e", "ѕ", "s", "і", "i", "ј", "j", "о", "o", "р", "p", "с", "c", "у", "y", "х", "x", "һ", "h", "ԁ", "d", "ԛ", "q", "ԝ", "w",
 	"Α", "A", "Β", "B", "Ε", "E", "Ζ", "Z", "Η", "H", "Ι", "I", "Κ", "K", "Μ", "M", "Ν", "N", "Ο", "O", "Ρ", "P", "Τ", "T", "Υ", "Y", "Χ", "X",
-	"α", "a", "ι", "i", "ν", "v", "ο", "o", "ρ", "p")
+	"α", "a", "γ", "y", "η", "n", "ι", "i", "κ", "k", "ν", "v", "ο", "o", "ρ", "p", "τ", "t", "υ", "u", "χ", "x", "ϲ", "c", "ϳ", "j", "ѵ", "v",
+	"Լ", "L", "Օ", "O", "Ս", "U", "Տ", "S", "գ", "q", "զ", "q", "հ", "h", "յ", "j", "ո", "n", "ս", "u", "ց", "g", "օ", "o",
+	"Ꭰ", "D", "Ꭱ", "R", "Ꭲ", "T", "Ꭺ", "A", "Ꭻ", "J", "Ꭼ", "E", "Ꮃ", "W", "Ꮇ", "M", "Ꮋ", "H", "Ꮐ", "G", "Ꮓ", "Z", "Ꮢ", "R", "Ꮩ", "V", "Ꮪ", "S",
+	"Ꮮ", "L", "Ꮯ", "C", "Ꮲ", "P", "Ꮶ", "K", "Ᏼ", "B",
+	"ɑ", "a", "ɡ", "g", "ɩ", "i", "ʋ", "v")
 
 // isText reports whether a character may be in a label: letters, marks, digits, punctuation, symbols and spaces of all scripts, and
 // the format characters that words or emoji are written with.
