@@ -212,12 +212,12 @@ func TestOverlayIsFixedIfSet(t *testing.T) {
 
 func TestWayIn(t *testing.T) {
 	values := onAWS()
-	values["voteNames"], values["trustedProxies"] = " Vote.Example.ORG., vote2.example.org\n", "10.1.2.3/8,192.0.2.7\t2001:db8::1"
+	values["voteNames"], values["trustedProxies"] = " Vote.Example.ORG., vote2.example.org\nWählt.example.org", "10.1.2.3/8,192.0.2.7\t2001:db8::1"
 	s, err := load(values)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := fmt.Sprint(s.VoteNames, s.TrustedProxies); got != "[vote.example.org vote2.example.org] [10.0.0.0/8 192.0.2.7/32 2001:db8::1/128]" {
+	if got := fmt.Sprint(s.VoteNames, s.TrustedProxies); got != "[vote.example.org vote2.example.org xn--whlt-loa.example.org] [10.0.0.0/8 192.0.2.7/32 2001:db8::1/128]" {
 		t.Errorf("names and proxies are %s", got)
 	}
 	if s.Limits != (settings.Limits{Connections: 1000, Votes: 1200, NewVoters: 600, Viewers: 500}) || s.LogAddresses {
@@ -547,6 +547,7 @@ func TestUnusualValuesAreAccepted(t *testing.T) {
 			{"overlayCidr": "198.18.0.0/24"}, {"overlayCidr": "10.0.0.0/8"}, {"frontends": "180", "workers": "50"},
 			{"vpcCidr": "10.77.0.0/16", "subnetCidr": "10.77.5.0/24", "overlayCidr": "192.168.0.0/24"},
 		}},
+		"names": {onAWS, []map[string]string{{"voteNames": "vote_2026.example.org"}, {"voteNames": "_vote.example.org localhost"}}},
 		"proxies": {onAWS, []map[string]string{
 			{"trustedProxies": "10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 100.64.0.0/10 fc00::/7"}, {"trustedProxies": "13.0.0.0/8 13.32.0.0/15"}, {"trustedProxies": "2400:cb00::/32 2a06:98c0::/29"},
 		}},

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"golang.org/x/net/idna"
 )
 
 // mostPerAddress is the highest limit of an address. It is as good as none.
@@ -20,8 +22,16 @@ var widestProxies = map[int]int{32: 8, 128: 16}
 // ipv4InIPv6 has every IPv4 address in the form of IPv6 (RFC 4291).
 var ipv4InIPv6 = netip.MustParsePrefix("::ffff:0.0.0.0/96")
 
-// namePattern matches a host name in lower case: labels of letters, digits and inner hyphens.
-var namePattern = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+// namePattern matches a host name in lower case: labels of letters, digits and inner hyphens and underscores.
+var namePattern = regexp.MustCompile(`^([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+
+// inASCII returns a host name as browsers send it: wählt.example.org is xn--whlt-loa.example.org.
+func inASCII(name string) string {
+	if ascii, err := idna.Lookup.ToASCII(name); err == nil {
+		return ascii
+	}
+	return strings.ToLower(name) // one with an underscore, for instance
+}
 
 // list returns the parts of a setting, with spaces, commas or line breaks between them.
 func (r *reader) list(key string) []string {
@@ -31,7 +41,7 @@ func (r *reader) list(key string) []string {
 func (r *reader) voteNames() []string {
 	var names []string
 	for _, name := range r.list(keyVoteNames) {
-		lower := strings.TrimSuffix(strings.ToLower(name), ".")
+		lower := strings.TrimSuffix(inASCII(name), ".")
 		if len(lower) > 253 || !namePattern.MatchString(lower) {
 			r.fault(keyVoteNames, name, Malformed, "is not a host name", "write names alone, without scheme, port or path, such as vote.example.org")
 		} else if _, err := netip.ParseAddr(lower); err == nil {
