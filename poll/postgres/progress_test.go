@@ -56,6 +56,13 @@ func TestProgressFromTheFuture(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// Nobody records it, and another queue is noted all the time.
+	if err := database.Record(t.Context(), []poll.Progress{{Queue: "redis02", Known: true, At: time.Now()}}); err != nil {
+		t.Fatal(err)
+	}
+	if standing, err := newScoreboard(t, address).Standing(t.Context()); err != nil || standing.Known || standing.Queue != "redis01" {
+		t.Errorf("the standing is %+v (%v), want it unknown", standing, err)
+	}
 	for range 2 {
 		if err := database.Record(t.Context(), []poll.Progress{{Queue: "redis01", Known: true, At: time.Now(), Behind: time.Hour}}); err != nil {
 			t.Fatal(err)

@@ -65,7 +65,8 @@ func (s *Scoreboard) Tally(ctx context.Context) (poll.Tally, error) {
 	return standing.Tally, err
 }
 
-// readStanding reads tally and queues in one statement, so that both are of one moment.
+// readStanding reads tally and queues in one statement, so that both are of one moment. A note from the future says nothing: the server's
+// clock was set back, or the note is another server's. A worker that follows the queue mends it.
 func readStanding(ctx context.Context, pool *pgxpool.Pool) (poll.Standing, error) {
 	var standing poll.Standing
 	var queue *string
@@ -73,9 +74,10 @@ func readStanding(ctx context.Context, pool *pgxpool.Pool) (poll.Standing, error
 	err := pool.QueryRow(ctx, `SELECT t.a, t.b, q.queue, q.seconds
 		FROM (SELECT coalesce(sum(votes) FILTER (WHERE choice = 'a'), 0)::bigint AS a,
 				coalesce(sum(votes) FILTER (WHERE choice = 'b'), 0)::bigint AS b FROM tally) AS t
-			LEFT JOIN (SELECT queue, CASE WHEN isfinite(drained_to) THEN
-					extract(epoch FROM clock_timestamp() - drained_to)::float8 END AS seconds
-				FROM drained_queues WHERE drained_to < 'infinity' ORDER BY drained_to, queue LIMIT 1) AS q ON true`).
+			LEFT JOIN (SELECT queue, CASE WHEN isfinite(noted) THEN extract(epoch FROM clock_timestamp() - noted)::float8 END AS seconds
+				FROM (SELECT queue, CASE WHEN drained_to < clock_timestamp() + interval '1 second' THEN drained_to ELSE '-infinity' END AS noted
+					FROM drained_queues WHERE drained_to < 'infinity') AS notes
+				ORDER BY noted, queue LIMIT 1) AS q ON true`).
 		Scan(&standing.Tally.A, &standing.Tally.B, &queue, &seconds)
 	if err != nil {
 		return poll.Standing{}, err

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -34,6 +35,7 @@ type Backlog struct {
 	consumer    string
 	acknowledge *rueidis.Lua
 	deadLetter  *rueidis.Lua
+	first       first
 }
 
 var _ poll.Backlog = (*Backlog)(nil)
@@ -250,7 +252,25 @@ func (b *Backlog) DiscardDeadLetters(ctx context.Context, letters []poll.DeadLet
 	return explain("discard dead letters", b.address, err)
 }
 
-// Behind implements poll.Backlog. Both times are by the clock of Redis.
+// first is the first entry of a queue, and since when it was seen there.
+type first struct {
+	mu    sync.Mutex
+	id    string
+	since time.Time
+}
+
+// stays returns for how long this entry has been seen as the first one.
+func (f *first) stays(id string) time.Duration {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.id != id {
+		f.id, f.since = id, time.Now()
+	}
+	return time.Since(f.since)
+}
+
+// Behind implements poll.Backlog. Both times are by the clock of Redis. If that was set back, new entries still get times after those of
+// older ones, and are in the future. Then it counts for how long the first entry has been seen.
 func (b *Backlog) Behind(ctx context.Context) (time.Duration, error) {
 	const what = "look how far behind the queue is"
 	answers := b.client.DoMulti(ctx,
@@ -270,7 +290,7 @@ func (b *Backlog) Behind(ctx context.Context) (time.Duration, error) {
 	if len(clock) != 2 {
 		return 0, fmt.Errorf("%s at %s: the time has %d parts, want seconds and microseconds", what, b.address, len(clock))
 	}
-	return max(0, time.Unix(clock[0], clock[1]*1000).Sub(queuedAt(entries[0].ID))), nil
+	return max(b.first.stays(entries[0].ID), time.Unix(clock[0], clock[1]*1000).Sub(queuedAt(entries[0].ID))), nil
 }
 
 // Size implements poll.Backlog.
