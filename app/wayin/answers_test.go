@@ -39,6 +39,20 @@ func TestEveryAnswerOfTheLoadBalancerHasTheSecurityHeaders(t *testing.T) {
 			}
 		}
 	}
+	for forwarded, strict := range map[string]bool{
+		"for=192.0.2.1;proto=https": true, `for=192.0.2.1; proto="https"`: true, "PROTO=HTTPS;by=10.0.0.1": true,
+		`for="x;proto=https"`: false, "proto=http": false, "for=192.0.2.1;myproto=https": false, `proto="https`: false,
+	} {
+		for first, ignored := range map[string]bool{"": false, "http": true} {
+			header := s.ask(t, "127.0.0.1", http.MethodGet, func(r *http.Request) {
+				r.Header.Set("Forwarded", forwarded)
+				r.Header.Set("X-Forwarded-Proto", first)
+			}).Header
+			if got := header.Get("Strict-Transport-Security") != ""; got != (strict && !ignored) {
+				t.Errorf("by %q and X-Forwarded-Proto %q, Strict-Transport-Security is there: %v", forwarded, first, got)
+			}
+		}
+	}
 	response := send(t, s.Balancer, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
 	for _, want := range pollhttp.SecurityHeaders() {
 		if !strings.Contains(strings.ToLower(response), strings.ToLower(want.Name)+": ") {
