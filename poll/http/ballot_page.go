@@ -82,7 +82,7 @@ func (n notice) sentence() (text string, status int, reason string) {
 // ballotPage is the vote page for a voter in this state.
 func ballotPage(options VoteOptions, state ballotState, style string) g.Node {
 	ballot := options.Ballot
-	question := ballot.Label(poll.A) + " or " + ballot.Label(poll.B) + "?"
+	question := question(ballot.Label(poll.A), ballot.Label(poll.B))
 	return layout(frame{
 		title:  question,
 		kicker: "The vote",
@@ -107,10 +107,10 @@ func ballotPage(options VoteOptions, state ballotState, style string) g.Node {
 func noticeBox(ballot poll.Ballot, page ballotState) g.Node {
 	text, status, _ := page.notice.sentence()
 	if page.notice == noticeThanks {
-		text = fmt.Sprintf("Thank you! Your vote for %s is in.", ballot.Label(page.choice))
+		text = fmt.Sprintf("Thank you! Your vote for %s is in.", inSentence(ballot.Label(page.choice)))
 	}
 	if page.notice.asksAgain() {
-		text += fmt.Sprintf(" Please choose %s again.", ballot.Label(page.wanted))
+		text += fmt.Sprintf(" Please choose %s again.", inSentence(ballot.Label(page.wanted)))
 	}
 	if text == "" {
 		return nil
@@ -134,6 +134,6 @@ func optionButton(ballot poll.Ballot, option poll.Choice, page ballotState) g.No
 	return h.Button(h.Class("option "+option.String()), h.Type("submit"), h.Name("vote"), h.Value(option.String()),
 		h.Aria("pressed", strconv.FormatBool(option == chosen)),
 		g.If(option == page.wanted, h.AutoFocus()), // the Enter key alone repeats the choice
-		h.Span(h.Class("label"), g.Text(ballot.Label(option))),
+		h.Span(h.Class("label"), h.Dir("auto"), g.Text(ballot.Label(option))),
 		h.Span(h.Class("state"), g.Text(state)))
 }

@@ -12,6 +12,31 @@ import (
 	"swarm-scale/poll"
 )
 
+// A label that runs from right to left keeps its punctuation at its own end, in sentences and alone.
+func TestLabelsRunInTheirDirection(t *testing.T) {
+	ballot, err := poll.NewBallot("חתול!", "Dogs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	app := newVoteApp(t, &memoryQueue{}, func(o *VoteOptions) { o.Ballot = ballot })
+	page := bodyOf(t, answer(app, httptest.NewRequest(http.MethodGet, "/", nil)))
+	thanks := bodyOf(t, answer(app, form("vote=a", newcomer(t, app))))
+	results, err := NewResultsApp(ResultsOptions{Ballot: ballot, Scoreboard: &memoryBoard{}, Registerer: prometheus.NewRegistry()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, shown := fetch(t, results, "/")
+	const isolated, alone = "\u2068חתול!\u2069", `<span class="label" dir="auto">חתול!<`
+	for _, text := range []string{page, shown} {
+		if !strings.Contains(text, "<h1>"+isolated+" or Dogs?") || !strings.Contains(text, isolated+" or Dogs?</title>") || !strings.Contains(text, alone) {
+			t.Errorf("the label runs in the direction of the page:\n%s", text)
+		}
+	}
+	if !strings.Contains(thanks, "Your vote for "+isolated+" is in.") {
+		t.Error("the label runs in the direction of the sentence")
+	}
+}
+
 // Labels come to voters and viewers as they are, with all their joiners and marks.
 func TestLabelsReachThePagesUnchanged(t *testing.T) {
 	for _, pair := range [][2]string{
@@ -45,7 +70,7 @@ func TestLabelsReachThePagesUnchanged(t *testing.T) {
 				t.Errorf("the label %+q is changed on its way", label)
 			}
 		}
-		if !strings.Contains(thanks, "Your vote for "+pair[1]+" is in.") || len(queue.votes) != 1 || queue.votes[0].Choice != poll.B {
+		if !strings.Contains(thanks, "Your vote for "+inSentence(pair[1])+" is in.") || len(queue.votes) != 1 || queue.votes[0].Choice != poll.B {
 			t.Errorf("the vote for %+q is not taken: %+v", pair[1], queue.votes)
 		}
 	}

@@ -11,7 +11,7 @@ import (
 
 // resultsPage is the page that shows the results.
 func resultsPage(r results, style, script string) g.Node {
-	question := r.Options[0].Label + " or " + r.Options[1].Label + "?"
+	question := question(r.Options[0].Label, r.Options[1].Label)
 	status, bodyClass := statusOf(r)
 	return layout(frame{
 		title:     "Results: " + question,
@@ -39,9 +39,9 @@ func resultRow(option optionResult) g.Node {
 	share := strconv.FormatFloat(option.Share, 'f', 1, 64) + "%"
 	return g.Group{
 		h.Li(h.Class("result"), h.Data("option", option.ID),
-			h.Span(h.Class("label"), g.Text(option.Label)),
+			h.Span(h.Class("label"), h.Dir("auto"), g.Text(option.Label)),
 			h.Span(h.Class("share"), g.Text(share)),
-			h.SVG(h.Class("bar"), h.Role("img"), h.Aria("label", option.Label+": "+share),
+			h.SVG(h.Class("bar"), h.Role("img"), h.Aria("label", inSentence(option.Label)+": "+share),
 				g.El("rect", h.Class(option.ID), h.Width(share), h.Height("100%"))),
 			h.Span(h.Class("votes"), g.Text(countText(option.Votes)))),
 		newline,
