@@ -1,6 +1,7 @@
 package stack_test
 
 import (
+	"errors"
 	"strconv"
 	"strings"
 	"testing"
@@ -92,6 +93,33 @@ func TestUpGoesOnWhereItWasKilled(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestEngineThatLosesAThreadIsAskedAgain holds that up repeats what an engine fails to do because it asks Consul from a wrong network
+// namespace, and that it gives up on other failures.
+func TestEngineThatLosesAThreadIsAskedAgain(t *testing.T) {
+	t.Parallel()
+	e := interrupted(t)
+	lost := errors.New("Unable to start container: failed to update store: dial tcp 192.168.33.11:8500: connect: network is unreachable")
+	e.World.FailNext("redis01", simulation.Create, lost)
+	e.World.FailNext("redis01", simulation.Create, lost)
+	e.World.FailNext("mynet", simulation.Create, lost)
+	up(t, e)
+	if got := len(e.World.Objects("docker:index/container:Container")); got != 8 {
+		t.Errorf("%d containers, want 8", got)
+	}
+	if err := e.Set(map[string]any{"optionA": "Kittens"}); err != nil {
+		t.Fatal(err)
+	}
+	e.World.FailNext("results-app", simulation.Delete, lost)
+	up(t, e)
+	if err := e.Set(map[string]any{"optionA": "Puppies"}); err != nil {
+		t.Fatal(err)
+	}
+	e.World.FailNext("results-app", simulation.Create, errors.New("no space left on device"))
+	if _, err := e.Up(t.Context()); err == nil || !strings.Contains(err.Error(), "no space left on device") {
+		t.Errorf("a full disk is told as: %v", err)
 	}
 }
 

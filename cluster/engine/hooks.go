@@ -2,10 +2,13 @@ package engine
 
 import (
 	_ "embed"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/tokens"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"swarm-scale/infra"
@@ -27,34 +30,61 @@ const constraint = "constraint:node=="
 // Constraint returns the variable with which a container asks the Swarm manager for a node.
 func Constraint(node *infra.Node) string { return constraint + node.Name }
 
+// lostThread is what an engine says that has made a call to Consul from a wrong network namespace. When an overlay network of an engine is
+// deleted, one of its threads stays in the namespace of that network (libnetwork, watchMiss), and later calls may be made from there. The
+// next call is made from another thread as a rule.
+const lostThread = "connect: network is unreachable"
+
+const (
+	lostThreadTries = 5
+	lostThreadPause = 2 * time.Second
+)
+
 // NewHooks returns the hooks of containers and networks at a docker endpoint, an engine or Swarm manager that is called on the node.
 // They let a deployment go on where an earlier one was killed. Pulumi does not know what it was just making, and does not notice
-// what it has just deleted.
+// what it has just deleted. And they repeat what an engine fails to do for a lostThread.
 //
 // No hook runs before a deletion, because `pulumi destroy` would then need the program.
 func NewHooks(ctx *pulumi.Context, name string, node *infra.Node, endpoint string) (*pulumi.ResourceHookBinding, error) {
 	remote := node.Remote(ctx)
-	leftovers, err := ctx.RegisterResourceHook("leftovers-"+name, func(arguments *pulumi.ResourceHookArgs) error {
-		kind := "network"
-		if string(arguments.Type) == containerType {
-			kind = "container"
+	makeWay := func(kind tokens.Type, inputs resource.PropertyMap) error {
+		word := "network"
+		if string(kind) == containerType {
+			word = "container"
 		}
 		_, err := remote.Run("leftovers", leftoversScript, map[string]string{
 			"ENDPOINT":  endpoint,
-			"KIND":      kind,
-			"NAME":      text(arguments.NewInputs["name"]),
+			"KIND":      word,
+			"NAME":      text(inputs["name"]),
 			"LABEL":     Label,
 			"GRACE":     strconv.Itoa(stopGrace),
 			"NODE_NAME": node.Name,
 		})
 		return err
+	}
+	leftovers, err := ctx.RegisterResourceHook("leftovers-"+name, func(arguments *pulumi.ResourceHookArgs) error {
+		return makeWay(arguments.Type, arguments.NewInputs)
 	}, nil)
 	if err != nil {
 		return nil, err
 	}
+	lost, err := ctx.RegisterErrorHook("lost-"+name, func(arguments *pulumi.ErrorHookArgs) (bool, error) {
+		if !strings.Contains(arguments.Errors[0], lostThread) || len(arguments.Errors) >= lostThreadTries {
+			return false, nil
+		}
+		time.Sleep(lostThreadPause)
+		if arguments.FailedOperation == "create" {
+			return makeWay(arguments.Type, arguments.NewInputs) == nil, nil
+		}
+		return true, nil
+	})
+	if err != nil {
+		return nil, err
+	}
 	gone, err := ctx.RegisterErrorHook("gone-"+name, func(arguments *pulumi.ErrorHookArgs) (bool, error) {
+		others := slices.DeleteFunc(slices.Clone(arguments.Errors), func(text string) bool { return strings.Contains(text, lostThread) })
 		// Only the first failure: a second one has another cause.
-		if arguments.FailedOperation != "delete" || string(arguments.Type) != containerType || len(arguments.Errors) > 1 {
+		if arguments.FailedOperation != "delete" || string(arguments.Type) != containerType || len(others) != 1 {
 			return false, nil
 		}
 		output, err := remote.Run("gone", goneScript, map[string]string{
@@ -69,7 +99,7 @@ func NewHooks(ctx *pulumi.Context, name string, node *infra.Node, endpoint strin
 	if err != nil {
 		return nil, err
 	}
-	return &pulumi.ResourceHookBinding{BeforeCreate: []*pulumi.ResourceHook{leftovers}, OnError: []*pulumi.ErrorHook{gone}}, nil
+	return &pulumi.ResourceHookBinding{BeforeCreate: []*pulumi.ResourceHook{leftovers}, OnError: []*pulumi.ErrorHook{lost, gone}}, nil
 }
 
 // saysRetry reports whether a script's last line is "retry". Before it may be what the login shell says.
