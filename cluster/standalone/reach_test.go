@@ -74,6 +74,49 @@ esac
 	}
 }
 
+// TestWaysOfAnUnhealthyContainerAreSetAnew holds that the way to a container that runs is led to its node although something answers there,
+// and that no other one is touched.
+func TestWaysOfAnUnhealthyContainerAreSetAnew(t *testing.T) {
+	consul, _ := fakeConsul(t, "192.168.33.21:2375")
+	folder := t.TempDir()
+	namespace := filepath.Join(folder, "1-5c420440d9")
+	for name, text := range map[string]string{
+		"docker": `#!/bin/sh
+case "$*" in
+"inspect --format {{.State.Pid}}"*worker01) echo 77 5c420440d9aaaaaaaa ;;
+"network inspect"*) printf '10.0.1.7/24 pg\n10.0.1.8/24 redis03\n10.0.1.9/24 redis02\n\n' ;;
+"--host tcp://192.168.33.21:2375 inspect"*pg) echo 10.0.1.7 02:42:0a:00:01:07 ;;
+"--host tcp://192.168.33.21:2375 inspect"*redis02) echo 10.0.1.9 02:42:0a:00:01:09 ;;
+esac
+`,
+		"nsenter": `#!/bin/sh
+case "$*" in
+*"ip -4 neighbor show") printf '10.0.1.7 dev eth0 lladdr 02:42:0a:00:01:07 REACHABLE\n10.0.1.8 dev eth0 FAILED\n' ;;
+*"bridge fdb show"*) printf '02:42:0a:00:01:07 dst 192.168.33.20 self permanent\n02:42:0a:00:01:09 dst 192.168.33.20 self permanent\n' ;;
+*) echo "$@" >>` + folder + `/asked ;;
+esac
+`,
+	} {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(namespace, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	output, err := run(t, "set -euo pipefail\n"+ports()+restartScript+discoveryScript+reachScript+"mend_all worker01 $CONSUL 192.168.33.200\n", "", folder, "NAMESPACES="+folder, "CONSUL="+consul)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, output)
+	}
+	asked, _ := os.ReadFile(filepath.Join(folder, "asked"))
+	want := "--net=" + namespace + " bridge fdb del 02:42:0a:00:01:07 dev vxlan0 dst 192.168.33.20 self\n" +
+		"--net=" + namespace + " bridge fdb replace 02:42:0a:00:01:07 dev vxlan0 dst 192.168.33.21 self permanent\n" +
+		"--net=" + namespace + " ip neighbor replace 10.0.1.7 lladdr 02:42:0a:00:01:07 dev vxlan0 nud permanent\n"
+	if string(asked) != want {
+		t.Errorf("it asks\n%s\nwant\n%s", asked, want)
+	}
+}
+
 // TestRestartOfTheEngineOutlivesTheService holds that an engine is started again although the service, which asked for the restart, ends
 // when the engine stops.
 func TestRestartOfTheEngineOutlivesTheService(t *testing.T) {

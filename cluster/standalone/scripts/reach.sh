@@ -81,6 +81,22 @@ lead() {
 	done
 }
 
+# mend_all CONTAINER CONSUL OWN-ADDRESS has the ways to all that a container has called lead to their nodes. A way that leads elsewhere may
+# be refused there, which try_ways takes for an answer.
+mend_all() {
+	local pid networks network partners address peer node
+	read -r pid networks < <(docker inspect --format '{{.State.Pid}}{{range .NetworkSettings.Networks}} {{.NetworkID}}{{end}}' "$1" 2>/dev/null) || return 0
+	partners=$(partners "$pid" 2>/dev/null) || return 0
+	for network in $networks; do
+		while read -r address peer; do
+			if [ -z "$address" ] || ! grep -qxF "$address" <<<"$partners"; then continue; fi
+			node=$(owner "$peer" "$address" "$2" </dev/null) || continue
+			# shellcheck disable=SC2086  # two words
+			lead "$network" "$address" $node "$3" </dev/null
+		done < <(members "$network")
+	done
+}
+
 # try_ways CONSUL OWN-ADDRESS tries the ways of all of the stack's containers on this node, once.
 try_ways() {
 	local container name pid networks network address answer partners peer way

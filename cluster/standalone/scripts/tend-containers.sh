@@ -10,7 +10,7 @@
 #                 is refused.
 #   mend_ways     An engine enters itself as the tunnel's destination for its own containers. Their packets then leave the bridge.
 #   try_ways      A container does not reach another one's address (reach.sh).
-#   help_out      A container cannot resolve another one's name.
+#   help_out      A container cannot resolve another one's name, or reaches another one in its place.
 #
 # It is a script because each part is a few calls of docker, ip and bridge, which every node has.
 #
@@ -137,8 +137,9 @@ mend_ways() {
 	done
 }
 
-# help_out CONTAINER restarts a container that is unhealthy, and has been for half a minute, because it does not resolve a name. The
-# engine has lost the names, and reads them from Consul when it starts a container.
+# help_out CONTAINER CONSUL OWN-ADDRESS does something for a container that is unhealthy, and has been for half a minute. If it does not
+# resolve a name, it is restarted: the engine has lost the names, and reads them from Consul when it starts a container. Otherwise its ways
+# to other containers are set anew.
 help_out() {
 	local health
 	sleep 30
@@ -147,6 +148,10 @@ help_out() {
 	unhealthy:*"no such host"*)
 		echo "tend-containers: restarting $1, which does not resolve a name"
 		docker restart "$1" >/dev/null
+		;;
+	unhealthy:*)
+		mend_all "$@" || true
+		echo "tend-containers: set the ways of $1 anew, which is unhealthy"
 		;;
 	esac
 }
@@ -180,6 +185,6 @@ docker events --filter type=container --filter label=swarm-scale --filter event=
 	case $event in
 	start) : >"${STARTED:-/run/swarm-scale-started}" ;;
 	destroy) free_place "$container" || true ;;
-	*": unhealthy") help_out "$container" & ;;
+	*": unhealthy") help_out "$container" "$consul" "${own%:*}" & ;;
 	esac
 done
