@@ -47,16 +47,20 @@ func (a *App) newFrontends(ctx *pulumi.Context, nodes []*infra.Node) ([]front, e
 // newWeb runs the web container of one frontend, after those before it.
 func (a *App) newWeb(ctx *pulumi.Context, node *infra.Node, before []*cluster.Running) (*cluster.Running, error) {
 	host, domain, _ := strings.Cut(VoteHost, ".")
+	environment := []cluster.Variable{
+		{Name: "WEB_VOTE_NUMBER", Value: topology.Suffix(node.Number)},
+		{Name: "REDIS_ADDRESS", Value: queueAddress(node)},
+		{Name: "OPTION_A", Value: a.settings.Ballot.OptionA},
+		{Name: "OPTION_B", Value: a.settings.Ballot.OptionB},
+	}
+	if names := a.settings.VoteNames; len(names) > 0 {
+		environment = append(environment, cluster.Variable{Name: "VOTE_NAMES", Value: strings.Join(append([]string{VoteHost}, names...), " ")})
+	}
 	return a.run(ctx, cluster.Workload{
-		Name:  node.Name,
-		Node:  node,
-		Image: a.program(programs.WebVoteApp),
-		Environment: []cluster.Variable{
-			{Name: "WEB_VOTE_NUMBER", Value: topology.Suffix(node.Number)},
-			{Name: "REDIS_ADDRESS", Value: queueAddress(node)},
-			{Name: "OPTION_A", Value: a.settings.Ballot.OptionA},
-			{Name: "OPTION_B", Value: a.settings.Ballot.OptionB},
-		},
+		Name:        node.Name,
+		Node:        node,
+		Image:       a.program(programs.WebVoteApp),
+		Environment: environment,
 		Secrets:     []cluster.Secret{a.secret("voter-key", "VOTER_KEY_FILE", a.settings.VoterKey), a.redisClientPassword()},
 		User:        programs.User,
 		Ports:       []cluster.Port{{Inside: httpPort, Outside: frontendPort}},

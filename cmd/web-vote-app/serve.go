@@ -26,6 +26,7 @@ func serve(ctx context.Context, settings settings, log *slog.Logger) error {
 		Queue:     queue,
 		Key:       settings.voterKey,
 		BallotAge: settings.ballotAge,
+		Names:     settings.names,
 		Container: settings.container(),
 		Log:       log,
 		Metrics:   http.NewVoteMetrics(registry),

@@ -25,8 +25,9 @@ type settings struct {
 	// BALLOT_AGE: how many seconds a voter has to have had the ballot before a vote is taken; 1 if not set. With 0 a vote needs no
 	// ballot.
 	ballotAge time.Duration
-	listen    string // LISTEN_ADDRESS: where voters are answered; :80 if not set
-	metrics   string // METRICS_ADDRESS: where Prometheus is answered; :9090 if not set
+	names     []string // VOTE_NAMES: the page's host names; with them, votes are taken behind proxies that do not pass on the name
+	listen    string   // LISTEN_ADDRESS: where voters are answered; :80 if not set
+	metrics   string   // METRICS_ADDRESS: where Prometheus is answered; :9090 if not set
 }
 
 // readSettings reads and checks all of them.
@@ -37,6 +38,7 @@ func readSettings(env *environment.Reader) settings {
 		password:  env.OptionalSecret("REDIS_PASSWORD"),
 		voterKey:  env.Key("VOTER_KEY", "the secret that signs voters' cookies, the same on all frontends", http.KeySize),
 		ballot:    environment.Ballot(env),
+		names:     env.Names("VOTE_NAMES"),
 		ballotAge: time.Duration(env.Number("BALLOT_AGE", 1, 0, 3600)) * time.Second,
 		listen:    env.Listen("LISTEN_ADDRESS", defaultListen),
 		metrics:   env.Listen("METRICS_ADDRESS", defaultMetrics),

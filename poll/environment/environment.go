@@ -239,6 +239,18 @@ func (r *Reader) AddressList(name, text string) []string {
 	return addresses
 }
 
+// Names is the list of host names in a variable, in lower case; empty if it is not set.
+func (r *Reader) Names(key string) []string {
+	var names []string
+	for _, text := range fields(r.Text(key, "")) {
+		if strings.ContainsAny(text, "/:@") {
+			r.faultf("%s has %.80q: write host names alone, for instance %q", key, text, "vote.example.org")
+		}
+		names = append(names, strings.TrimSuffix(strings.ToLower(text), "."))
+	}
+	return names
+}
+
 // Networks are address ranges, or addresses, with spaces, commas or line breaks between them. None if the variable is not set.
 func (r *Reader) Networks(key string) []netip.Prefix {
 	var networks []netip.Prefix

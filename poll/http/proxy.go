@@ -3,6 +3,7 @@ package http
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -22,8 +23,8 @@ func byHTTPS(r *http.Request) bool {
 }
 
 // crossSite reports whether a page of another site had the browser send the request. A request that does not say which page it comes
-// from is no browser's.
-func crossSite(r *http.Request) bool {
+// from is no browser's. The page has these host names, at any port, even if a proxy does not pass on which one the browser asked for.
+func crossSite(r *http.Request, names []string) bool {
 	switch r.Header.Get("Sec-Fetch-Site") {
 	case "same-origin", "none":
 		return false
@@ -38,6 +39,9 @@ func crossSite(r *http.Request) bool {
 	origin, err := url.Parse(text)
 	if err != nil || origin.Host == "" {
 		return true
+	}
+	if slices.Contains(names, strings.TrimSuffix(strings.ToLower(origin.Hostname()), ".")) {
+		return false
 	}
 	asked := authority(origin.Host, origin.Scheme)
 	port := firstElement(r.Header["X-Forwarded-Port"])

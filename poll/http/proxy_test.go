@@ -12,7 +12,7 @@ import (
 
 func TestVotesComeFromTheSiteItself(t *testing.T) {
 	queue := &memoryQueue{}
-	app := newVoteApp(t, queue, nil)
+	app := newVoteApp(t, queue, func(o *VoteOptions) { o.Names = []string{"named.example"} })
 	cookie := newcomer(t, app)
 	for _, test := range []struct {
 		name, host, origin string
@@ -47,6 +47,10 @@ func TestVotesComeFromTheSiteItself(t *testing.T) {
 		{"another host at the proxy's port", "vote.example", "http://evil.example:8080", map[string]string{"X-Forwarded-Port": "8080"}, false},
 		{"the browser says so", "frontend01:80", "http://vote.example", map[string]string{"Sec-Fetch-Site": "same-origin"}, true},
 		{"typed by hand", "frontend01:80", "", map[string]string{"Sec-Fetch-Site": "none"}, true},
+		{"a name that a proxy hides", "10.0.0.7", "http://named.example", nil, true},
+		{"a port that a proxy hides", "named.example", "http://Named.example.:8080", nil, true},
+		{"a host that ends like the name", "10.0.0.7", "http://evilnamed.example", nil, false},
+		{"the name, and the browser says another site", "10.0.0.7", "http://named.example", map[string]string{"Sec-Fetch-Site": "cross-site"}, false},
 		{"another host", "vote.example", "http://evil.example", nil, false},
 		{"another port", "vote.example", "http://vote.example:8080", nil, false},
 		{"http at https's port", "vote.example", "http://vote.example:443", nil, false},

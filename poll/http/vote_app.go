@@ -35,6 +35,8 @@ type VoteOptions struct {
 	Queue  poll.Queue
 	// Key signs the voters' cookies: at least KeySize secret bytes, the same wherever the vote page is served.
 	Key []byte
+	// Names are the host names that the page has besides those that requests name, in lower case.
+	Names []string
 	// Container is the name that the last line of the page shows.
 	Container string
 	Log       *slog.Logger
@@ -158,7 +160,7 @@ func (a *VoteApp) serveBallot(w http.ResponseWriter, r *http.Request) {
 // serveVote takes a vote: it answers with success only after the queue has it.
 func (a *VoteApp) serveVote(w http.ResponseWriter, r *http.Request) {
 	card, cardErr := a.seal.cardOf(r)
-	if crossSite(r) {
+	if crossSite(r, a.options.Names) {
 		a.refuse(w, r, ballotState{choice: card.choice, notice: noticeCrossSite})
 		return
 	}
