@@ -2,6 +2,7 @@ package engine
 
 import (
 	_ "embed"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,10 +31,10 @@ const constraint = "constraint:node=="
 // Constraint returns the variable with which a container asks the Swarm manager for a node.
 func Constraint(node *infra.Node) string { return constraint + node.Name }
 
-// lostThread is what an engine says that has made a call to Consul from a wrong network namespace. When an overlay network of an engine is
-// deleted, one of its threads stays in the namespace of that network (libnetwork, watchMiss), and later calls may be made from there. The
-// next call is made from another thread as a rule.
-const lostThread = "connect: network is unreachable"
+// lostThread matches what an engine says that has made a call to Consul from a wrong network namespace. When an overlay network of an engine
+// is deleted, one of its threads stays in the namespace of that network (libnetwork, watchMiss), and later calls may be made from there. The
+// next call is made from another thread as a rule. An engine that cannot read a network in Consul says that there is none.
+var lostThread = regexp.MustCompile(`connect: network is unreachable|network [0-9a-f]{64} not found`)
 
 const (
 	lostThreadTries = 5
@@ -69,7 +70,7 @@ func NewHooks(ctx *pulumi.Context, name string, node *infra.Node, endpoint strin
 		return nil, err
 	}
 	lost, err := ctx.RegisterErrorHook("lost-"+name, func(arguments *pulumi.ErrorHookArgs) (bool, error) {
-		if !strings.Contains(arguments.Errors[0], lostThread) || len(arguments.Errors) >= lostThreadTries {
+		if !lostThread.MatchString(arguments.Errors[0]) || len(arguments.Errors) >= lostThreadTries {
 			return false, nil
 		}
 		time.Sleep(lostThreadPause)
@@ -82,7 +83,7 @@ func NewHooks(ctx *pulumi.Context, name string, node *infra.Node, endpoint strin
 		return nil, err
 	}
 	gone, err := ctx.RegisterErrorHook("gone-"+name, func(arguments *pulumi.ErrorHookArgs) (bool, error) {
-		others := slices.DeleteFunc(slices.Clone(arguments.Errors), func(text string) bool { return strings.Contains(text, lostThread) })
+		others := slices.DeleteFunc(slices.Clone(arguments.Errors), lostThread.MatchString)
 		// Only the first failure: a second one has another cause.
 		if arguments.FailedOperation != "delete" || string(arguments.Type) != containerType || len(others) != 1 {
 			return false, nil
