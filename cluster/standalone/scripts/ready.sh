@@ -32,9 +32,9 @@ esac
 	fail "$NODE_NAME is $machine, and the programs are built for $ARCHITECTURE: set the architecture of the machines (pulumi config set architecture $machine), or take another machine"
 
 # Swarm gives out a twentieth more than the machine has.
-memory=$(awk '/^MemTotal:/ { print int($2 / 1024) }' "${MEMINFO:-/proc/meminfo}")
-[ $((memory * 105 / 100)) -ge "$MEMORY" ] ||
-	fail "$NODE_NAME has $memory MiB of memory, and its containers may use $MEMORY MiB: take a machine with more"
+total=$(awk '/^MemTotal:/ { print int($2 / 1024) }' "${MEMINFO:-/proc/meminfo}")
+[ $((total * 105 / 100)) -ge "$MEMORY" ] ||
+	fail "$NODE_NAME has $total MiB of memory, and its containers may use $MEMORY MiB: take a machine with more"
 
 has_address "$PRIVATE_ADDRESS" ||
 	fail "$NODE_NAME does not have the address $PRIVATE_ADDRESS but $(ip -o -4 address show scope global | awk '{ printf "%s%s", sep, $4; sep = ", " }'): correct its privateAddress"
