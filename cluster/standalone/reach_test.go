@@ -14,7 +14,7 @@ func TestUnreachedContainerIsReachedAgain(t *testing.T) {
 	consul, _ := fakeConsul(t, "192.168.33.21:2375")
 	folder := t.TempDir()
 	namespace := filepath.Join(folder, "1-5c420440d9")
-	for name, text := range map[string]string{
+	fakePrograms(t, folder, map[string]string{
 		"docker": `#!/bin/sh
 case "$*" in
 "ps --quiet"*) echo c1; echo listed >>` + folder + `/asked ;;
@@ -35,11 +35,7 @@ esac
 `,
 		"service":   "#!/bin/sh\necho service \"$@\" >>" + folder + "/asked\n",
 		"systemctl": "#!/bin/sh\necho service docker start >>" + folder + "/asked\n",
-	} {
-		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o700); err != nil {
-			t.Fatal(err)
-		}
-	}
+	})
 	if err := os.WriteFile(namespace, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +76,7 @@ func TestWaysOfAnUnhealthyContainerAreSetAnew(t *testing.T) {
 	consul, _ := fakeConsul(t, "192.168.33.21:2375")
 	folder := t.TempDir()
 	namespace := filepath.Join(folder, "1-5c420440d9")
-	for name, text := range map[string]string{
+	fakePrograms(t, folder, map[string]string{
 		"docker": `#!/bin/sh
 case "$*" in
 "inspect --format {{.State.Pid}}"*worker01) echo 77 5c420440d9aaaaaaaa ;;
@@ -96,11 +92,7 @@ case "$*" in
 *) echo "$@" >>` + folder + `/asked ;;
 esac
 `,
-	} {
-		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o700); err != nil {
-			t.Fatal(err)
-		}
-	}
+	})
 	if err := os.WriteFile(namespace, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -34,6 +34,16 @@ func run(t *testing.T, script, action, fakes string, variables ...string) (strin
 	return string(output), err
 }
 
+// fakePrograms writes programs into a folder: their texts by their names.
+func fakePrograms(t *testing.T, folder string, programs map[string]string) {
+	t.Helper()
+	for name, text := range programs {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // managerReport is a Swarm manager's answer to /info, as release 1.2.9 gives it.
 func managerReport(status map[string]string) string {
 	pairs := []string{`["Role","primary"]`, `["Strategy","spread"]`, fmt.Sprintf(`["Nodes","%d"]`, len(status))}
@@ -246,7 +256,7 @@ case "$*" in
 esac
 `
 	serviceProgram := "#!/bin/sh\necho service \"$@\" >>" + folder + "/asked\n[ $2 = stop ] || touch " + folder + "/restarted\n"
-	for name, text := range map[string]string{
+	fakePrograms(t, folder, map[string]string{
 		"docker": docker, "service": serviceProgram, "systemctl": "#!/bin/sh\nexec " + folder + "/service docker start\n",
 		"sleep": "#!/bin/sh\nexec /bin/sleep 0.1\n",
 		"curl": "#!/bin/sh\ncase \"$*\" in\n*--unix-socket*) echo '[{\"Id\":\"1\",\"Names\":[\"/frontend02\"],\"Image\":\"x\"}]' ;;\n" +
@@ -255,11 +265,7 @@ esac
 			"case \"$*\" in\n*1-5c420440d9*link*show*) echo ' hairpin off learning on flood on' ;;\n*link*show*) echo ' learning off flood on' ;;\n" +
 			// One entry leads to the node itself, one to another node.
 			"*fdb*2-10d0fc52af*) ;;\n*fdb*show*) echo 02:42:0a:00:00:06 dst 127.0.0.1 self permanent; echo 02:42:0a:00:00:07 dst 192.168.33.21 self permanent ;;\nesac\n",
-	} {
-		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o700); err != nil {
-			t.Fatal(err)
-		}
-	}
+	})
 	database := filepath.Join(folder, "network", "files", "local-kv.db")
 	if err := errors.Join(os.MkdirAll(filepath.Dir(database), 0o700), os.WriteFile(database, nil, 0o600)); err != nil {
 		t.Fatal(err)
@@ -371,44 +377,39 @@ func TestUnchangedContainerKeepsRunning(t *testing.T) {
 	}
 }
 
-// TestMachineOfAnotherArchitectureIsRefused holds what a node that runs the programs is told if it cannot.
-func TestMachineWithoutEnoughMemoryIsRefused(t *testing.T) {
+// readyOn runs ready.sh as the store, on a machine with this processor. After the checks of the machine itself it always fails.
+func readyOn(t *testing.T, processor string, variables ...string) (string, error) {
+	t.Helper()
 	fakes := t.TempDir()
-	for name, text := range map[string]string{
-		"uname": `if [ "$1" = -m ]; then echo x86_64; else echo 5.15.0; fi`, "ip": "exit 1", "hostname": "echo store", // the next check fails
-	} {
-		if err := os.WriteFile(filepath.Join(fakes, name), []byte("#!/bin/sh\n"+text+"\n"), 0o700); err != nil {
-			t.Fatal(err)
-		}
-	}
-	meminfo := filepath.Join(fakes, "meminfo")
+	fakePrograms(t, fakes, map[string]string{
+		"uname":    "#!/bin/sh\nif [ \"$1\" = -m ]; then echo " + processor + "; else echo 5.15.0; fi\n",
+		"ip":       "#!/bin/sh\nexit 1\n",
+		"hostname": "#!/bin/sh\necho store\n",
+	})
+	return run(t, packages.Functions+machineScript+readyScript, "create", fakes, append(variables, "NODE_NAME=store", "PRIVATE_ADDRESS=10.0.0.1")...)
+}
+
+// TestMachineWithoutEnoughMemoryIsRefused holds what a member is told whose containers may use more memory than Swarm gives out there.
+func TestMachineWithoutEnoughMemoryIsRefused(t *testing.T) {
+	meminfo := filepath.Join(t.TempDir(), "meminfo")
 	if err := os.WriteFile(meminfo, []byte("MemTotal:         983552 kB\nMemFree:          155752 kB\n"), 0o600); err != nil { // a t2.micro's
 		t.Fatal(err)
 	}
 	for need, refused := range map[string]bool{"0": false, "960": false, "1007": false, "1009": true, "1584": true} {
-		output, err := run(t, packages.Functions+machineScript+readyScript, "create", fakes, "NODE_NAME=store", "PRIVATE_ADDRESS=10.0.0.1", "MEMINFO="+meminfo, "MEMORY="+need)
+		output, err := readyOn(t, "x86_64", "MEMINFO="+meminfo, "MEMORY="+need)
 		if err == nil || strings.Contains(output, "store has 960 MiB of memory, and its containers may use "+need+" MiB") != refused {
 			t.Errorf("for %s MiB: %v\n%s", need, err, output)
 		}
 	}
 }
 
+// TestMachineOfAnotherArchitectureIsRefused holds what a node that runs the programs is told if it cannot.
 func TestMachineOfAnotherArchitectureIsRefused(t *testing.T) {
 	for _, test := range []struct{ machine, architecture, refusal string }{
 		{"x86_64", "amd64", ""}, {"aarch64", "arm64", ""}, {"aarch64", "", ""},
 		{"aarch64", "amd64", "store is arm64, and the programs are built for amd64"}, {"x86_64", "arm64", "store is amd64"}, {"riscv64", "amd64", "store is riscv64"},
 	} {
-		fakes := t.TempDir()
-		for name, text := range map[string]string{
-			"uname":    `if [ "$1" = -m ]; then echo ` + test.machine + `; else echo 5.15.0; fi`,
-			"ip":       "exit 1", // the next check fails
-			"hostname": "echo store",
-		} {
-			if err := os.WriteFile(filepath.Join(fakes, name), []byte("#!/bin/sh\n"+text+"\n"), 0o700); err != nil {
-				t.Fatal(err)
-			}
-		}
-		output, err := run(t, packages.Functions+machineScript+readyScript, "create", fakes, "NODE_NAME=store", "PRIVATE_ADDRESS=10.0.0.1", "ARCHITECTURE="+test.architecture, "MEMORY=0")
+		output, err := readyOn(t, test.machine, "ARCHITECTURE="+test.architecture, "MEMORY=0")
 		if refused := strings.Contains(output, "programs are built for"); err == nil || refused != (test.refusal != "") || !strings.Contains(output, test.refusal) {
 			t.Errorf("%s for programs of %q: %v\n%s", test.machine, test.architecture, err, output)
 		}
