@@ -41,7 +41,7 @@ func (a *App) newCheck(ctx *pulumi.Context, members, balancers []*cluster.Runnin
 			"BALANCERS": pulumi.String(strings.Join(addresses, " ")),
 			"VOTE_HOST": pulumi.String(VoteHost),
 			"WAIT":      pulumi.String(strconv.Itoa(checkWait)),
-			// No new input of the script, but an error before it if a workload is gone. So every deployment looks.
+			// Every deployment asks for it. It is empty, or an error that names workloads that are gone.
 			"PRESENT": a.cluster.Present(ctx, all),
 			// The check runs again when a container was replaced.
 			"WORKLOAD_IDS": ids.ToStringArrayOutput().ApplyT(func(ids []string) string { return strings.Join(ids, " ") }).(pulumi.StringOutput),

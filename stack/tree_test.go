@@ -525,6 +525,16 @@ func TestMachinesCanRunWhatIsOnThem(t *testing.T) {
 	}
 }
 
+// TestDeprecatedImageIsFound holds that an AMI is looked up although AWS has deprecated it: machines may run it.
+func TestDeprecatedImageIsFound(t *testing.T) {
+	values := awsSettings()
+	values["ami"] = "ami-0123456789abcdef0"
+	m, err := deployWithMocks(t, values)
+	if asked := m.lookups["aws:ec2/getAmi:getAmi"]; err != nil || !strings.Contains(asked, "includeDeprecated:true") {
+		t.Errorf("the AMI is looked up as %s (%v)", asked, err)
+	}
+}
+
 // TestUbuntuIsCanonicalsInEveryPartition holds whose image is looked up.
 func TestUbuntuIsCanonicalsInEveryPartition(t *testing.T) {
 	for region, want := range map[string]string{"us-west-1": "099720109477", "cn-north-1": "837727238323", "us-gov-west-1": "513442679011"} {

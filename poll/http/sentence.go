@@ -1,10 +1,6 @@
 package http
 
-import (
-	"strings"
-
-	"golang.org/x/text/unicode/bidi"
-)
+import "golang.org/x/text/unicode/bidi"
 
 // Around a part of a sentence, these have it run in its own direction.
 const (
@@ -26,5 +22,5 @@ func inSentence(label string) string {
 
 // question is what voters are asked.
 func question(labelA, labelB string) string {
-	return strings.Join([]string{inSentence(labelA), inSentence(labelB)}, " or ") + "?"
+	return inSentence(labelA) + " or " + inSentence(labelB) + "?"
 }

@@ -222,8 +222,8 @@ func (s *step) up(options ...optup.Option) *harness.Result {
 	return result
 }
 
-// ready makes the system well before the step begins. It repairs what an earlier step has left as a person would: with `pulumi up --refresh`, then
-// with empty machines in place of those that do not recover.
+// ready makes the system well before the step begins. It repairs what an earlier step has left as a person would: with
+// `pulumi up --refresh`, then with empty machines in place of those that do not recover.
 func (s *step) ready() {
 	s.Helper()
 	for _, host := range s.lab.Hosts() {
