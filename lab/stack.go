@@ -254,10 +254,7 @@ func (s *Stack) ask(ctx context.Context, folder string, input io.Reader, argumen
 
 // notForPulumi are variables of this machine that Pulumi does not get. It prefers a passphrase in PULUMI_CONFIG_PASSPHRASE to the one in
 // a file. The lab's hosts are reached with the lab's own key, and without this machine's Docker.
-var notForPulumi = []string{
-	"PULUMI_CONFIG_PASSPHRASE", "SSH_AUTH_SOCK",
-	"DOCKER_CONTEXT", "DOCKER_CERT_PATH", "DOCKER_CA_MATERIAL", "DOCKER_CERT_MATERIAL", "DOCKER_KEY_MATERIAL",
-}
+var notForPulumi = append(settings.DockerVariables(), "PULUMI_CONFIG_PASSPHRASE", "SSH_AUTH_SOCK")
 
 // command returns a command that runs Pulumi with the lab's state and passphrase.
 func (s *Stack) command(ctx context.Context, folder string, arguments ...string) *exec.Cmd {

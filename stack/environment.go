@@ -7,10 +7,9 @@ import (
 	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
-)
 
-// dockersOwn are variables with which the docker plugin calls another engine than the node's, or not by SSH.
-var dockersOwn = []string{"DOCKER_CONTEXT", "DOCKER_CERT_PATH", "DOCKER_CA_MATERIAL", "DOCKER_CERT_MATERIAL", "DOCKER_KEY_MATERIAL"}
+	"swarm-scale/settings"
+)
 
 // agentPatience is how long an SSH agent may take to accept a connection.
 const agentPatience = 5 * time.Second
@@ -22,7 +21,7 @@ func checkEnvironment(ctx *pulumi.Context, getenv func(string) string) error {
 		return nil
 	}
 	var faults []error
-	for _, variable := range dockersOwn {
+	for _, variable := range settings.DockerVariables() {
 		if value := getenv(variable); value != "" {
 			faults = append(faults, fmt.Errorf("%s is %q, and with it Pulumi would not call the machines' engines: unset %s", variable, value, variable))
 		}
