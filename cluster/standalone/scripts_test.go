@@ -44,6 +44,11 @@ func fakePrograms(t *testing.T, folder string, programs map[string]string) {
 	}
 }
 
+// engineCurl is the text of a curl that gives this answer for the engine's socket. It reaches all else as curl does.
+func engineCurl(answer string) string {
+	return "#!/bin/sh\ncase \"$*\" in\n*--unix-socket*) echo '" + answer + "' ;;\n*) PATH=${PATH#*:} exec curl \"$@\" ;;\nesac\n"
+}
+
 // managerReport is a Swarm manager's answer to /info, as release 1.2.9 gives it.
 func managerReport(status map[string]string) string {
 	pairs := []string{`["Role","primary"]`, `["Strategy","spread"]`, fmt.Sprintf(`["Nodes","%d"]`, len(status))}
@@ -198,9 +203,7 @@ case "$1 $2" in
 "rm --force") rm -f ` + folder + `/label ;;
 esac
 `
-	if err := os.WriteFile(filepath.Join(folder, "docker"), []byte(script), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	fakePrograms(t, folder, map[string]string{"docker": script, "curl": engineCurl("OK")})
 	if err := os.WriteFile(filepath.Join(folder, "labels"), []byte(`{"swarm-scale":""}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -226,8 +229,8 @@ func TestEnginesFaultsAreRepaired(t *testing.T) {
 	consul, deletions := fakeConsul(t, "127.0.0.1:2375")
 	folder := t.TempDir()
 	// The engine says that it ended redis03 when it started, at 12:00, and that somebody stopped redis04 before. It reports two failed
-	// containers. One works after the engine restarts, the other after docker start. Then there are
-	// events of three containers. redis01 is gone.
+	// containers. One works after the engine restarts, the other after docker start. Then there are events of three containers.
+	// redis01 is gone.
 	docker := `#!/bin/sh
 echo "$@" >>` + folder + `/asked
 case "$*" in
@@ -259,8 +262,7 @@ esac
 	fakePrograms(t, folder, map[string]string{
 		"docker": docker, "service": serviceProgram, "systemctl": "#!/bin/sh\nexec " + folder + "/service docker start\n",
 		"sleep": "#!/bin/sh\nexec /bin/sleep 0.1\n",
-		"curl": "#!/bin/sh\ncase \"$*\" in\n*--unix-socket*) echo '[{\"Id\":\"1\",\"Names\":[\"/frontend02\"],\"Image\":\"x\"}]' ;;\n" +
-			"*) PATH=${PATH#*:} exec curl \"$@\" ;;\nesac\n",
+		"curl":  engineCurl(`[{"Id":"1","Names":["/frontend02"],"Image":"x"}]`),
 		"nsenter": "#!/bin/sh\necho nsenter \"$@\" >>" + folder + "/asked\n" +
 			"case \"$*\" in\n*1-5c420440d9*link*show*) echo ' hairpin off learning on flood on' ;;\n*link*show*) echo ' learning off flood on' ;;\n" +
 			// One entry leads to the node itself, one to another node.
