@@ -104,6 +104,7 @@ func TestEngineThatLosesAThreadIsAskedAgain(t *testing.T) {
 	lost := errors.New("Unable to start container: failed to update store: dial tcp 192.168.33.11:8500: connect: network is unreachable")
 	e.World.FailNext("redis01", simulation.Create, lost)
 	e.World.FailNext("redis01", simulation.Create, errors.New("Unable to start container: Error response from daemon: network "+strings.Repeat("9a", 32)+" not found"))
+	e.World.FailNext("results-app", simulation.Create, errors.New("Unable to start container: Error response from daemon: network mynet not found"))
 	e.World.FailNext("mynet", simulation.Create, lost)
 	up(t, e)
 	if got := len(e.World.Objects("docker:index/container:Container")); got != 8 {

@@ -34,7 +34,7 @@ func Constraint(node *infra.Node) string { return constraint + node.Name }
 // lostThread matches what an engine says that has made a call to Consul from a wrong network namespace. When an overlay network of an engine
 // is deleted, one of its threads stays in the namespace of that network (libnetwork, watchMiss), and later calls may be made from there. The
 // next call is made from another thread as a rule. An engine that cannot read a network in Consul says that there is none.
-var lostThread = regexp.MustCompile(`connect: network is unreachable|network [0-9a-f]{64} not found`)
+var lostThread = regexp.MustCompile(`connect: network is unreachable|network \S+ not found`)
 
 const (
 	lostThreadTries = 5
