@@ -56,8 +56,8 @@ type Settings struct {
 	Images       Images
 	LoadBalancer LoadBalancer
 	Ballot       Ballot
-	// AppendFsync is Redis's appendfsync. In a power cut "always" loses no acknowledged vote, and "everysec" up to two seconds of
-	// them (Redis's documentation on persistence).
+	// AppendFsync is Redis's appendfsync. "always" loses no acknowledged vote. "everysec" loses up to two seconds of them in a power cut, or
+	// if Redis is killed while the disk is slow (Redis's documentation on persistence).
 	AppendFsync string
 	// VoteNames are the host names under which the vote page is served, besides votingapp.local, in lower case.
 	VoteNames []string

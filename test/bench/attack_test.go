@@ -33,7 +33,7 @@ const (
 func TestAttack(t *testing.T) {
 	var frontends []wayin.Frontend
 	for i := range 2 {
-		frontend := startFrontend(t, redistest.Start(t))
+		frontend := startFrontend(t, redistest.Start(t, "--appendfsync", "everysec"))
 		frontends = append(frontends, haproxytest.Frontend(fmt.Sprintf("frontend%02d", i+1), frontend.URL))
 	}
 	balancer := haproxytest.Start(t, wayin.Options{Frontends: frontends, Names: []string{"votingapp.local"},

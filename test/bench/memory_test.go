@@ -15,7 +15,7 @@ const manyConnections = 2000
 // the memory at full speed, when each connection always waits for an answer.
 func TestVoteAppMemory(t *testing.T) {
 	parallelUnlessFull(t)
-	redis := redistest.Start(t)
+	redis := redistest.Start(t, "--appendfsync", "everysec")
 	frontend := startFrontend(t, redis)
 	some := gather(t, host(frontend), connections(acceptConnections))
 	half := fullSpeed(t, some).Rate() / 2

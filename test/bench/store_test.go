@@ -127,7 +127,7 @@ func drainRate(t *testing.T, server *postgrestest.Server, database []string, vot
 	addresses := make([]string, queues)
 	var group errgroup.Group
 	for i := range servers {
-		servers[i] = redistest.Start(t)
+		servers[i] = redistest.Start(t, "--appendfsync", "everysec")
 		addresses[i] = servers[i].Address
 		part := votes[i*len(votes)/queues : (i+1)*len(votes)/queues]
 		group.Go(func() error { return fill(t, addresses[i], part) })
