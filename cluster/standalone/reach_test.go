@@ -114,9 +114,7 @@ esac
 func TestRestartOfTheEngineOutlivesTheService(t *testing.T) {
 	folder := t.TempDir()
 	asked := filepath.Join(folder, "asked")
-	if err := os.WriteFile(filepath.Join(folder, "service"), []byte("#!/bin/sh\necho \"$2\" >>"+asked+"\nsleep 0.3\n"), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	fakePrograms(t, folder, map[string]string{"service": "#!/bin/sh\necho \"$2\" >>" + asked + "\nsleep 0.3\n"})
 	// As on a machine without systemd.
 	text := "set -euo pipefail\n" + strings.ReplaceAll(restartScript+discoveryScript+reachScript, "/run/systemd/system", folder+"/no-systemd") + `
 (rejoin "for a test"; sleep 60) &

@@ -113,9 +113,7 @@ case "$*" in
 *) echo "asked: $*" ;;
 esac
 `
-	if err := os.WriteFile(filepath.Join(fakes, "docker"), []byte(docker), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	fakePrograms(t, fakes, map[string]string{"docker": docker})
 	output, err := run(t, allMembersScript, "create", fakes, "MANAGER="+manager.Listener.Addr().String(), "MEMBERS=frontend01 frontend02", "WAIT=30",
 		"CONSUL="+consul, "ENGINES="+engine, "NETWORK=mynet", "NOTES="+notes, "MACHINES=frontend01: a\nfrontend02: b")
 	if !strings.Contains(output, "restarted the manager") {
@@ -160,9 +158,7 @@ func TestEndpointsStayWithoutAListOfEngines(t *testing.T) {
 	defer consul.Close()
 	fakes := t.TempDir()
 	docker := "#!/bin/sh\ncase \"$*\" in\n\"network inspect mynet \"*) echo redis01 ;;\n*) echo \"asked: $*\" ;;\nesac\n"
-	if err := os.WriteFile(filepath.Join(fakes, "docker"), []byte(docker), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	fakePrograms(t, fakes, map[string]string{"docker": docker})
 	output, err := run(t, allMembersScript, "create", fakes, "MANAGER="+manager.Listener.Addr().String(), "MEMBERS=frontend01", "WAIT=30",
 		"CONSUL="+consul.Listener.Addr().String(), "ENGINES=127.0.0.1:2375", "NETWORK=mynet", "NOTES="+filepath.Join(t.TempDir(), "notes"), "MACHINES=frontend01: a")
 	if err != nil || strings.Contains(output, "asked:") || !strings.Contains(output, "does not list the engines, so mynet keeps its endpoints") {
@@ -351,11 +347,8 @@ func TestUnchangedContainerKeepsRunning(t *testing.T) {
 	}
 	// After Consul has started without data, the engine has to restart once.
 	engine := filepath.Join(t.TempDir(), "started")
-	for _, program := range []string{"service", "systemctl"} {
-		if err := os.WriteFile(filepath.Join(folder, program), []byte("#!/bin/sh\necho \"$@\" >>"+engine+"\n"), 0o700); err != nil {
-			t.Fatal(err)
-		}
-	}
+	start := "#!/bin/sh\necho \"$@\" >>" + engine + "\n"
+	fakePrograms(t, folder, map[string]string{"service": start, "systemctl": start})
 	for range 2 {
 		generation = "second"
 		join("create", "swarm:1.2.8")
@@ -441,9 +434,7 @@ case "$*" in
 *"logs --tail"*) echo "no space left on device" ;;
 esac
 `
-		if err := os.WriteFile(filepath.Join(fakes, "docker"), []byte(docker), 0o700); err != nil {
-			t.Fatal(err)
-		}
+		fakePrograms(t, fakes, map[string]string{"docker": docker})
 		output, err := run(t, "WORKLOADS_HOST=unix:///var/run/docker.sock\n"+workloadsScript+awaitHealthScript, "create", fakes, "WORKLOAD=frontend01", "WORKLOAD_ID=1", "WAIT=2")
 		if (err != nil) != test.fails {
 			t.Errorf("%s: %v\n%s", test.name, err, output)
@@ -571,18 +562,14 @@ func TestMachineIsAskedForWholeNames(t *testing.T) {
 		fmt.Fprintf(&addresses, "2: eth0    inet 10.%d.%d.117/32 scope global eth0\\       valid_lft forever preferred_lft forever\n", i/250, i%250)
 	}
 	fakes := t.TempDir()
-	for name, text := range map[string]string{
+	fakePrograms(t, fakes, map[string]string{
 		"addresses": addresses.String(),
 		"ip":        "#!/bin/sh\n[ \"$*\" = '-o -4 address show' ] && cat " + fakes + "/addresses\n",
 		"id":        "#!/bin/sh\ncase \"$*\" in\n'-nG in') echo users docker adm ;;\n'-nG out') echo docker-users my.docker ;;\nesac\n",
 		"hosts":     "127.0.0.1 localhost store.example.com\n192.168.33.9 old-store other\n# 192.168.33.250 store\n",
 		"unended":   "127.0.0.1 localhost",
 		"known":     "192.168.33.250\tshop store # ours\n",
-	} {
-		if err := os.WriteFile(filepath.Join(fakes, name), []byte(text), 0o700); err != nil {
-			t.Fatal(err)
-		}
-	}
+	})
 	for question, want := range map[string]string{
 		"has_address 192.168.33.20": "yes",
 		"has_address 10.7.249.117":  "yes",
@@ -633,9 +620,7 @@ func TestLongAnswersAreAwaited(t *testing.T) {
 func TestEngineReachesConsulWithoutTheProxy(t *testing.T) {
 	fakes := t.TempDir()
 	plain := filepath.Join(fakes, "dockerd") + " --containerd=/run/containerd/containerd.sock"
-	if err := os.WriteFile(filepath.Join(fakes, "dockerd"), []byte("#!/bin/sh\necho \"$NO_PROXY $*\"\n"), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	fakePrograms(t, fakes, map[string]string{"dockerd": "#!/bin/sh\necho \"$NO_PROXY $*\"\n"})
 	for name, test := range map[string]struct {
 		manager, unit string // what systemd prints
 		proxied       bool
@@ -652,9 +637,7 @@ func TestEngineReachesConsulWithoutTheProxy(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			systemctl := "#!/bin/sh\ncase \"$*\" in\nshow-environment) echo '" + test.manager + "' ;;\n*Environment,EnvironmentFiles*) echo '" + test.unit + "' ;;\n*) echo '" + test.unit + "' | grep ^Environment= ;;\nesac\n"
-			if err := os.WriteFile(filepath.Join(fakes, "systemctl"), []byte(systemctl), 0o700); err != nil {
-				t.Fatal(err)
-			}
+			fakePrograms(t, fakes, map[string]string{"systemctl": systemctl})
 			line, err := run(t, restartScript+"engine_command consul://192.168.33.11:8500", "create", fakes)
 			if err != nil {
 				t.Fatal(err, line)

@@ -115,7 +115,7 @@ func startWhole(t *testing.T) *whole {
 	s.database = databaseVariables(s.postgres, newDatabase(t, s.postgres))
 	queues := ""
 	for i := range millionFrontends {
-		redis := redistest.Start(t, "--appendfsync", "always")
+		redis := redistest.Start(t)
 		s.redis = append(s.redis, redis)
 		s.frontends = append(s.frontends, startFrontend(t, redis))
 		if i > 0 {

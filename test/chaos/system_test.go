@@ -48,7 +48,7 @@ func newSystem(t testing.TB) *system {
 // addFrontend starts a frontend and its Redis. As on the cluster, Redis writes each vote to its disk before it answers.
 func (s *system) addFrontend(t testing.TB) *programtest.Program {
 	t.Helper()
-	server := redistest.Start(t, "--appendfsync", "always")
+	server := redistest.Start(t)
 	s.redis = append(s.redis, server)
 	frontend := programtest.Start(t, programtest.WebVoteApp, fmt.Sprintf("WEB_VOTE_NUMBER=%02d", len(s.redis)),
 		"REDIS_ADDRESS="+server.Address, "VOTER_KEY="+programtest.VoterKey, "BALLOT_AGE=0")

@@ -37,8 +37,9 @@ type Server struct {
 }
 
 // Start starts a server with these settings besides the standard ones, for instance "--maxmemory", "8mb". Without
-// redis-server on this machine the test is skipped. What Redis has answered is in its file, whatever the disk does: with "everysec" Redis
-// answers for up to two seconds without having written, if a sync takes that long.
+// redis-server on this machine the test is skipped.
+//
+// Redis writes before it answers, as the product's does. With "everysec" it may answer two seconds before, while a sync takes long.
 func Start(t testing.TB, settings ...string) *Server {
 	t.Helper()
 	return StartAs(t, &Server{}, append([]string{
