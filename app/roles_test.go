@@ -221,3 +221,18 @@ func TestRolesAreThePrograms(t *testing.T) {
 		t.Errorf("the roles are %s and %s, the programs' %s and %s", workerRole, resultsRole, environment.WorkerRole, environment.ResultsRole)
 	}
 }
+
+// TestRolesAreSetSideBySide holds that several deployments may set the roles at once, as when an interrupted one still does. Roles are the
+// server's, and PostgreSQL refuses two changes of one at the same moment.
+func TestRolesAreSetSideBySide(t *testing.T) {
+	server := postgrestest.Start(t)
+	setRoles(t, server, postgrestest.Password)
+	t.Run("at once", func(t *testing.T) {
+		for range 12 {
+			t.Run("deployment", func(t *testing.T) {
+				t.Parallel()
+				setRoles(t, server, newPassword)
+			})
+		}
+	})
+}

@@ -8,6 +8,9 @@ SET log_statement = 'none';
 SET log_min_duration_statement = -1;
 SET log_min_error_statement = 'panic';
 
+-- One at a time: an interrupted deployment may still be at it. The number is "role" in ASCII. The lock ends with psql.
+DO 'BEGIN PERFORM pg_advisory_lock(x''726f6c65''::int); END';
+
 SELECT format('CREATE ROLE %I', name) FROM unnest(ARRAY['vote_worker', 'results_app']) AS name
 WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) \gexec
 

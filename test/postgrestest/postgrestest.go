@@ -40,6 +40,7 @@ type Server struct {
 	mu                  sync.Mutex
 	process             *testprocess.Process
 	databases           atomic.Int64
+	roles               sync.Mutex
 }
 
 // shared is the server that Main ends.
@@ -111,8 +112,8 @@ func (s *Server) NewDatabase(t testing.TB) string {
 	return name
 }
 
-// SetRoles gives a database the programs' roles, by the file roles.sql of the deployment. Without psql on this machine the test is
-// skipped.
+// SetRoles gives a database the programs' roles, by the file roles.sql of the deployment, one database at a time: roles are the server's.
+// Without psql on this machine the test is skipped.
 func (s *Server) SetRoles(t testing.TB, database, file string) {
 	t.Helper()
 	psql, err := exec.LookPath("psql")
@@ -123,6 +124,8 @@ func (s *Server) SetRoles(t testing.TB, database, file string) {
 		"--dbname", database, "--set", "ON_ERROR_STOP=1", "--set", "postgres_password="+Password, "--set", "worker_password="+RolePassword,
 		"--set", "results_password="+RolePassword, "--file", file)
 	command.Env = append(os.Environ(), "PGPASSWORD="+Password)
+	s.roles.Lock()
+	defer s.roles.Unlock()
 	if output, err := command.CombinedOutput(); err != nil {
 		t.Fatalf("psql: %v\n%s", err, output)
 	}
