@@ -297,6 +297,29 @@ func TestRecountBesideWorkers(t *testing.T) {
 	}
 }
 
+// A recount and a worker that sets up the schema do not wait for each other.
+func TestRecountBesideSetUp(t *testing.T) {
+	t.Parallel()
+	server, address := newDatabase(t)
+	database, other := newVotes(t, address), newVotes(t, address)
+	if err := database.Prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for range 20 {
+		if _, err := server.Connect(t, address.Database).Exec(t.Context(), "DELETE FROM poll_schema"); err != nil {
+			t.Fatal(err)
+		}
+		prepared := make(chan error, 1)
+		go func() { prepared <- database.Prepare(t.Context()) }()
+		if _, _, err := other.Recount(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-prepared; err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func voterText(n int) string { return fmt.Sprintf("%x", [16]byte(voter(n))) }
 
 // wantTallyOfVotes checks that the tally is what counting every vote gives.

@@ -36,7 +36,18 @@ func setUpSchema(ctx context.Context, pool *pgxpool.Pool) error {
 	if err != nil || intact {
 		return err
 	}
-	return inTransaction(ctx, pool, func(tx pgx.Tx) error { return runSchema(ctx, tx) })
+	return inTransaction(ctx, pool, func(tx pgx.Tx) error {
+		if err := lockSchema(ctx, tx); err != nil {
+			return err
+		}
+		return runSchema(ctx, tx)
+	})
+}
+
+// lockSchema lets one transaction at a time set up the schema. It comes before any lock of a table, so that two cannot deadlock.
+func lockSchema(ctx context.Context, tx pgx.Tx) error {
+	_, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", schemaLock)
+	return err
 }
 
 // mark is an expression for what poll_schema notes of a run of schema.sql: the version, and what no dump keeps true, the tables and the
@@ -44,11 +55,8 @@ func setUpSchema(ctx context.Context, pool *pgxpool.Pool) error {
 // transaction.
 const mark = `concat_ws(' ', $1::text, to_regclass('votes')::oid, to_regclass('tally')::oid, %s)`
 
-// runSchema runs schema.sql, which ends with a counted tally, and notes it.
+// runSchema runs schema.sql, which ends with a counted tally, and notes it. The transaction has the lock of lockSchema.
 func runSchema(ctx context.Context, tx pgx.Tx) error {
-	if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", schemaLock); err != nil {
-		return err
-	}
 	// Without arguments pgx sends the text as it is, several statements at once.
 	if _, err := tx.Exec(ctx, schema); err != nil {
 		return err
@@ -76,6 +84,9 @@ func schemaIsIntact(ctx context.Context, pool *pgxpool.Pool) (intact bool, err e
 
 // recount counts the votes again, while nobody can store any, and returns what the tally was before and is now.
 func recount(ctx context.Context, tx pgx.Tx) (before, after poll.Tally, err error) {
+	if err := lockSchema(ctx, tx); err != nil {
+		return before, after, err
+	}
 	var exists bool
 	err = tx.QueryRow(ctx, "SELECT to_regclass('votes') IS NOT NULL AND to_regclass('tally') IS NOT NULL").Scan(&exists)
 	if err != nil {
