@@ -13,7 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 
-	"swarm-scale/cluster/standalone/install"
+	"swarm-scale/cluster/engine/install"
 )
 
 // hostContext is the build context of the hosts' image.
@@ -48,10 +48,10 @@ func (l *Lab) buildHostImage(ctx context.Context) error {
 	if err := os.CopyFS(folder, context); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(folder, "install-engine.sh"), []byte(install.Functions), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(folder, "install-engine.sh"), []byte(install.WithConsul.Functions), 0o644); err != nil {
 		return err
 	}
-	return l.build(ctx, hostImage, folder, "--build-arg", "BASE="+l.base, "--build-arg", "ENGINE_VERSION="+install.EngineVersion)
+	return l.build(ctx, hostImage, folder, "--build-arg", "BASE="+l.base, "--build-arg", "ENGINE_VERSION="+install.WithConsul.Version)
 }
 
 // baseNote is the file that exists if the lab pulled the base. Its content is the base's name.

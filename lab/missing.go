@@ -15,7 +15,7 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/name"
 
-	"swarm-scale/cluster/standalone/install"
+	"swarm-scale/cluster/engine/install"
 )
 
 // hostMemory is how many MiB a host and its containers need under load.
@@ -213,7 +213,7 @@ func (l *Lab) missingBase(ctx context.Context) []string {
 	}
 	if err := reaches(ctx, packages); err != nil {
 		return []string{fmt.Sprintf("packages: the base %s lacks a Docker Engine with Consul support or another program, and Docker Engine %s cannot be installed from %s (%v): "+
-			"connect this machine to the internet, or name a base that has them in the variable LAB_BASE", l.base, install.EngineVersion, packages, err)}
+			"connect this machine to the internet, or name a base that has them in the variable LAB_BASE", l.base, install.WithConsul.Version, packages, err)}
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/config"
 
 	"swarm-scale/app"
+	"swarm-scale/cluster/engine"
 	"swarm-scale/cluster/standalone"
 	"swarm-scale/infra"
 	"swarm-scale/settings"
@@ -39,7 +40,7 @@ func deploy(ctx *pulumi.Context, shell infra.Shell) error {
 		Traffic:   slices.Concat(standalone.Traffic(s), app.Traffic()),
 		KeepsData: app.KeepsData(),
 		Memory:    app.Memory(),
-		GiveBack:  standalone.GiveBack,
+		GiveBack:  engine.GiveBack,
 		Shell:     shell,
 	})
 	if err != nil {

@@ -57,8 +57,8 @@ func Arguments(w cluster.Workload, needs Needs) *docker.ContainerArgs {
 		// Otherwise the provider removes a stopped container when it reads it, even in a preview.
 		MustRun: pulumi.Bool(false),
 		// Without these, the engine fills in its own, which would count as a change.
-		LogDriver: pulumi.String(LogDriver),
-		LogOpts:   pulumi.StringMap{"max-size": pulumi.String(LogSize), "max-file": pulumi.String(LogFiles)},
+		LogDriver: pulumi.String(logDriver),
+		LogOpts:   pulumi.StringMap{"max-size": pulumi.String(logSize), "max-file": pulumi.String(logFiles)},
 		Labels:    docker.ContainerLabelArray{docker.ContainerLabelArgs{Label: pulumi.String(Label), Value: pulumi.String("")}},
 		Ports:     docker.ContainerPortArray{},
 	}

@@ -13,14 +13,14 @@ import (
 // Label is on the stack's containers and volumes. A machine that is given back is cleared by it.
 const Label = "swarm-scale"
 
-// VolumesFolder is where an engine keeps its volumes.
-const VolumesFolder = "/var/lib/docker/volumes"
+// volumesFolder is where an engine keeps its volumes.
+const volumesFolder = "/var/lib/docker/volumes"
 
-// Settings of container logs. A log file has at most LogSize. LogFiles of them are kept.
+// Settings of container logs. A log file has at most logSize. logFiles of them are kept.
 const (
-	LogDriver = "json-file"
-	LogSize   = "10m"
-	LogFiles  = "3"
+	logDriver = "json-file"
+	logSize   = "10m"
+	logFiles  = "3"
 )
 
 // OwnEndpoint is the DOCKER_HOST of a node's own engine, on the node.

@@ -2,37 +2,29 @@ package engine
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"swarm-scale/test/script"
 )
 
-// script runs a script with bash, these variables and a fake docker. It returns the output and the fake's calls that change
-// something. The fake answers inspect with answer and exits with status.
-func script(t *testing.T, text, answer, status string, variables ...string) (output, calls string, err error) {
+// runAtEndpoint runs a script with these variables and a fake docker. It returns the output and the fake's calls that change something.
+// The fake answers inspect with answer and exits with status.
+func runAtEndpoint(t *testing.T, text, answer, status string, variables ...string) (output, calls string, err error) {
 	t.Helper()
-	if _, err := exec.LookPath("bash"); err != nil {
-		t.Skip("bash is not installed: the scripts need it")
-	}
 	folder := t.TempDir()
-	fake := `#!/bin/sh
+	script.Fake(t, folder, map[string]string{"docker": `#!/bin/sh
 case "$2 $1" in
 "inspect "*) echo "$ANSWER"; exit "$STATUS" ;;
 *" inspect") echo frontend03 ;;
 *) echo "$@" >>` + folder + `/calls ;;
 esac
-`
-	if err := os.WriteFile(filepath.Join(folder, "docker"), []byte(fake), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	command := exec.Command("bash", "-s", "--", "create")
-	command.Stdin = strings.NewReader(text)
-	command.Env = append(append(os.Environ(), variables...), "PATH="+folder+":"+os.Getenv("PATH"), "ANSWER="+answer, "STATUS="+status,
-		"ENDPOINT=tcp://192.168.33.11:3375", "LABEL=swarm-scale", "GRACE=30", "NODE_NAME=manager")
-	said, err := command.CombinedOutput()
+`})
+	output, err = script.Run(t, text, "create", folder, append(variables, "ANSWER="+answer, "STATUS="+status,
+		"ENDPOINT=tcp://192.168.33.11:3375", "LABEL=swarm-scale", "GRACE=30", "NODE_NAME=manager")...)
 	done, _ := os.ReadFile(filepath.Join(folder, "calls")) // missing without a call
-	return string(said), string(done), err
+	return output, string(done), err
 }
 
 // TestLeftoversAreRemoved holds what makes way for a container or network that is about to be made, and what stays.
@@ -56,7 +48,7 @@ func TestLeftoversAreRemoved(t *testing.T) {
 		"docker does not answer":          {"container", "redis03", "Cannot connect to the Docker daemon", "1", "", "does not say whether there is a container redis03: Cannot connect"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			output, calls, err := script(t, leftoversScript, test.answer, test.status, "KIND="+test.kind, "NAME="+test.name)
+			output, calls, err := runAtEndpoint(t, leftoversScript, test.answer, test.status, "KIND="+test.kind, "NAME="+test.name)
 			if calls != test.calls {
 				t.Errorf("it calls %q, want %q", calls, test.calls)
 			}
@@ -77,7 +69,7 @@ func TestGoneContainerIsDeleted(t *testing.T) {
 		"docker does not answer": {"Cannot connect to the Docker daemon", "1", "", "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			output, calls, err := script(t, goneScript, test.answer, test.status, "ID=0abc", "IMAGE=sha256:1", "PLACEMENT="+test.placement)
+			output, calls, err := runAtEndpoint(t, goneScript, test.answer, test.status, "ID=0abc", "IMAGE=sha256:1", "PLACEMENT="+test.placement)
 			if err != nil || output != test.output || calls != test.calls {
 				t.Errorf("%v: prints %q and calls %q, want %q and %q", err, output, calls, test.output, test.calls)
 			}
@@ -101,14 +93,9 @@ func TestGreetingsAreNoAnswer(t *testing.T) {
 func TestContainersArePresent(t *testing.T) {
 	folder := t.TempDir()
 	fake := "#!/bin/sh\nif [ \"$1\" = ps ]; then printf '%s\\n' '11aa running' '22bb exited' '33cc running' '44dd created' '55ee restarting'; else echo \"$@\" >>" + folder + "/calls; fi\n"
-	if err := os.WriteFile(filepath.Join(folder, "docker"), []byte(fake), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	command := exec.Command("bash", "-s")
-	command.Stdin = strings.NewReader("{\n" + presentScript + "\n}\n")
-	command.Env = append(os.Environ(), "PATH="+folder+":"+os.Getenv("PATH"), "WORKLOADS=redis01 22bb\nfrontend01 2\npg 66ff\nhaproxy 33cc\nworker01 44dd\nresults-app 55ee")
-	output, err := command.CombinedOutput()
-	if got := strings.Join(missingNames("Welcome!\nnothing is missing here\n"+string(output)), " "); err != nil || got != "frontend01 pg" {
+	script.Fake(t, folder, map[string]string{"docker": fake})
+	output, err := script.Run(t, presentScript, "create", folder, "WORKLOADS=redis01 22bb\nfrontend01 2\npg 66ff\nhaproxy 33cc\nworker01 44dd\nresults-app 55ee")
+	if got := strings.Join(missingNames("Welcome!\nnothing is missing here\n"+output), " "); err != nil || got != "frontend01 pg" {
 		t.Errorf("%q is missing, and %v:\n%s", got, err, output)
 	}
 	if calls, _ := os.ReadFile(filepath.Join(folder, "calls")); string(calls) != "start 22bb\nstart 44dd\n" {

@@ -3,21 +3,17 @@ package engine
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+
+	"swarm-scale/test/script"
 )
 
 // run runs a script with bash as a node does, with a fake of docker. Its variables are exported, as on a node.
-func run(t *testing.T, script, action string, variables ...string) (string, error) {
+func run(t *testing.T, text, action string, variables ...string) (string, error) {
 	t.Helper()
-	for _, program := range []string{"bash", "install"} {
-		if _, err := exec.LookPath(program); err != nil {
-			t.Skipf("%s is not installed: the scripts need it", program)
-		}
-	}
 	if os.Getuid() != 0 {
 		t.Skip("the tests do not run as root: only root can give files to another user")
 	}
@@ -28,13 +24,8 @@ if [ "$1" = ps ]; then echo running; exit 0; fi
 echo "asked: $*"
 ! env | grep hush
 `
-	if err := os.WriteFile(filepath.Join(fakes, "docker"), []byte(docker), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	command := exec.Command("bash", "-c", script, "script", action)
-	command.Env = append(append(os.Environ(), variables...), "PATH="+fakes+":"+os.Getenv("PATH"))
-	output, err := command.CombinedOutput()
-	return string(output), err
+	script.Fake(t, fakes, map[string]string{"docker": docker})
+	return script.Run(t, text, action, fakes, variables...)
 }
 
 // access shows mode and owner of a file or folder: "0440 65532:0".

@@ -9,6 +9,7 @@ import (
 	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"swarm-scale/cluster/engine"
 	"swarm-scale/infra"
 )
 
@@ -62,7 +63,7 @@ func (c *swarm) newMembers(ctx *pulumi.Context) (pulumi.Resource, error) {
 			"CONSUL":  pulumi.String(c.consul()),
 			"ENGINES": pulumi.String(strings.Join(engines, " ")),
 			"NETWORK": pulumi.String(overlayName),
-			"NOTES":   pulumi.String(notes),
+			"NOTES":   pulumi.String(engine.Notes),
 			"WAIT":    pulumi.String(strconv.Itoa(membersWait)),
 			// The script runs again when a member becomes another machine.
 			"MACHINES": machines.ToStringArrayOutput().ApplyT(func(lines []string) string { return strings.Join(lines, "\n") }).(pulumi.StringOutput),
@@ -78,11 +79,11 @@ func (c *swarm) newManager(ctx *pulumi.Context) (pulumi.Resource, error) {
 		return nil, err
 	}
 	return node.Run(ctx, "swarm-manager", infra.Script{
-		Text: ports() + machineScript + restartScript + containerScript + managerScript,
+		Text: ports() + engine.MachineFunctions + engine.RestartFunctions + followConsulScript + containerScript + managerScript,
 		Variables: map[string]pulumi.StringInput{
 			"SWARM_IMAGE":     pulumi.String(c.settings.Images.Swarm),
 			"GENERATION":      c.generation,
-			"NOTES":           pulumi.String(notes),
+			"NOTES":           pulumi.String(engine.Notes),
 			"PRIVATE_ADDRESS": pulumi.String(node.Address.String()),
 			"DISCOVERY":       pulumi.String(c.discovery()),
 			"LOGIN_USER":      pulumi.String(node.User()),
@@ -98,14 +99,14 @@ func (c *swarm) join(ctx *pulumi.Context, node *infra.Node) (pulumi.Resource, er
 		return nil, err
 	}
 	return node.Run(ctx, node.Name+"-join", infra.Script{
-		Text: ports() + restartScript + containerScript + discoveryScript + joinScript,
+		Text: ports() + engine.RestartFunctions + followConsulScript + containerScript + discoveryScript + joinScript,
 		Variables: map[string]pulumi.StringInput{
 			"SWARM_IMAGE":     pulumi.String(c.settings.Images.Swarm),
 			"PRIVATE_ADDRESS": pulumi.String(node.Address.String()),
 			"DISCOVERY":       pulumi.String(c.discovery()),
 			"CONSUL":          pulumi.String(c.consul()),
 			"GENERATION":      c.generation,
-			"NOTES":           pulumi.String(notes),
+			"NOTES":           pulumi.String(engine.Notes),
 			"NODE_NAME":       pulumi.String(node.Name),
 			"MEMORY":          pulumi.String(strconv.Itoa(agentMemory) + "m"),
 		},

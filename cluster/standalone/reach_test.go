@@ -5,6 +5,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"swarm-scale/cluster/engine"
+	"swarm-scale/test/script"
 )
 
 // TestUnreachedContainerIsReachedAgain holds what a node does about a container that does not reach another one: from the third time
@@ -14,7 +17,7 @@ func TestUnreachedContainerIsReachedAgain(t *testing.T) {
 	consul, _ := fakeConsul(t, "192.168.33.21:2375")
 	folder := t.TempDir()
 	namespace := filepath.Join(folder, "1-5c420440d9")
-	fakePrograms(t, folder, map[string]string{
+	script.Fake(t, folder, map[string]string{
 		"docker": `#!/bin/sh
 case "$*" in
 "ps --quiet"*) echo c1; echo listed >>` + folder + `/asked ;;
@@ -54,9 +57,9 @@ esac
 		if err := os.WriteFile(filepath.Join(folder, "started"), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		text := "set -euo pipefail\n" + ports() + restartScript + discoveryScript + reachScript +
+		text := "set -euo pipefail\n" + ports() + engine.RestartFunctions + discoveryScript + reachScript +
 			"for _ in $(seq $ROUNDS); do try_ways $CONSUL 192.168.33.200; done\n"
-		output, err := run(t, text, "", folder, "NAMESPACES="+folder, "REJOINED="+filepath.Join(folder, "rejoined"), "STARTED="+filepath.Join(folder, "started"), "CONSUL="+consul,
+		output, err := script.Run(t, text, "", folder, "NAMESPACES="+folder, "REJOINED="+filepath.Join(folder, "rejoined"), "STARTED="+filepath.Join(folder, "started"), "CONSUL="+consul,
 			"ROUNDS="+string(rune('0'+rounds)))
 		if err != nil {
 			t.Fatalf("%v\n%s", err, output)
@@ -76,7 +79,7 @@ func TestWaysOfAnUnhealthyContainerAreSetAnew(t *testing.T) {
 	consul, _ := fakeConsul(t, "192.168.33.21:2375")
 	folder := t.TempDir()
 	namespace := filepath.Join(folder, "1-5c420440d9")
-	fakePrograms(t, folder, map[string]string{
+	script.Fake(t, folder, map[string]string{
 		"docker": `#!/bin/sh
 case "$*" in
 "inspect --format {{.State.Pid}}"*worker01) echo 77 5c420440d9aaaaaaaa ;;
@@ -96,7 +99,7 @@ esac
 	if err := os.WriteFile(namespace, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	output, err := run(t, "set -euo pipefail\n"+ports()+restartScript+discoveryScript+reachScript+"mend_all worker01 $CONSUL 192.168.33.200\n", "", folder, "NAMESPACES="+folder, "CONSUL="+consul)
+	output, err := script.Run(t, "set -euo pipefail\n"+ports()+engine.RestartFunctions+discoveryScript+reachScript+"mend_all worker01 $CONSUL 192.168.33.200\n", "", folder, "NAMESPACES="+folder, "CONSUL="+consul)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, output)
 	}
@@ -116,7 +119,7 @@ func TestRestartOfTheEngineOutlivesTheService(t *testing.T) {
 	asked := filepath.Join(folder, "asked")
 	fakePrograms(t, folder, map[string]string{"service": "#!/bin/sh\necho \"$2\" >>" + asked + "\nsleep 0.3\n"})
 	// As on a machine without systemd.
-	text := "set -euo pipefail\n" + strings.ReplaceAll(restartScript+discoveryScript+reachScript, "/run/systemd/system", folder+"/no-systemd") + `
+	text := "set -euo pipefail\n" + strings.ReplaceAll(engine.RestartFunctions+discoveryScript+reachScript, "/run/systemd/system", folder+"/no-systemd") + `
 (rejoin "for a test"; sleep 60) &
 trying=$!
 until [ -e ` + asked + ` ]; do sleep 0.05; done
@@ -127,7 +130,7 @@ for _ in $(seq 100); do
 done
 exit 1
 `
-	output, err := run(t, text, "", folder, "REJOINED="+filepath.Join(folder, "rejoined"))
+	output, err := script.Run(t, text, "", folder, "REJOINED="+filepath.Join(folder, "rejoined"))
 	if err != nil {
 		calls, _ := os.ReadFile(asked)
 		t.Errorf("the engine is not started again (%v): %s\n%s", err, calls, output)

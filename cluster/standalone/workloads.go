@@ -1,9 +1,6 @@
 package standalone
 
 import (
-	_ "embed"
-	"strconv"
-
 	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
@@ -12,32 +9,13 @@ import (
 	"swarm-scale/infra"
 )
 
-// awaitTime is how many seconds a workload has to become healthy.
-const awaitTime = 120
-
-var (
-	//go:embed scripts/workloads.sh
-	workloadsScript string
-	//go:embed scripts/await-health.sh
-	awaitHealthScript string
-)
-
 // Run implements cluster.Cluster.
 func (c *swarm) Run(ctx *pulumi.Context, w cluster.Workload, parent pulumi.Resource) (*cluster.Running, error) {
 	running, err := c.start(ctx, w, parent)
-	if err != nil || !w.Update.Await {
-		return running, err
+	if err != nil {
+		return nil, err
 	}
-	// The docker provider can wait, too, but when it gives up it does not tell what the container said.
-	running.Healthy, err = c.Script(ctx, w.ResourceName()+"-healthy", running, infra.Script{
-		Text: awaitHealthScript,
-		Variables: map[string]pulumi.StringInput{
-			"WORKLOAD":    pulumi.String(w.Name),
-			"WORKLOAD_ID": running.ID,
-			"WAIT":        pulumi.String(strconv.Itoa(awaitTime)),
-		},
-	}, pulumi.Parent(parent))
-	return running, err
+	return running, engine.AwaitHealth(ctx, c, running, parent)
 }
 
 // start starts a workload. The Swarm manager starts a member's container. A constraint names the node.
@@ -95,6 +73,6 @@ func (c *swarm) Script(ctx *pulumi.Context, name string, about *cluster.Running,
 	if about != nil {
 		node, host = about.Node, engine.OwnEndpoint
 	}
-	script.Text = "WORKLOADS_HOST=" + host + "\n" + workloadsScript + script.Text
+	script.Text = "WORKLOADS_HOST=" + host + "\n" + engine.WorkloadFunctions + script.Text
 	return node.Run(ctx, name, script, options...)
 }

@@ -7,7 +7,7 @@ set -euo pipefail
 export DEBIAN_FRONTEND=noninteractive
 
 outside() { "$@"; }
-# shellcheck source=SCRIPTDIR/../../cluster/standalone/install/install-engine.sh
+# shellcheck source=SCRIPTDIR/../../cluster/engine/install/install-engine.sh
 . "$(dirname "${BASH_SOURCE[0]}")/install-engine.sh"
 
 missing=()

@@ -17,11 +17,11 @@ const module = "swarm-scale"
 // that is not in the table runs up, or around.
 var floors = map[string][]string{
 	"":                   {"stack"},
-	"stack":              {"app", "cluster/standalone", "infra", "settings", "topology"},
+	"stack":              {"app", "cluster/engine", "cluster/standalone", "infra", "settings", "topology"},
 	"app":                {"app/wayin", "cluster", "infra", "settings", "topology"},
 	"app/wayin":          {"poll/http"},
-	"cluster/standalone": {"cluster", "cluster/engine", "infra", "infra/packages", "settings", "topology"},
-	"cluster/engine":     {"cluster", "infra"},
+	"cluster/standalone": {"cluster", "cluster/engine", "infra", "settings", "topology"},
+	"cluster/engine":     {"cluster", "infra", "infra/packages"},
 	"cluster":            {"infra", "settings"},
 	"infra":              {"infra/packages", "settings", "topology"},
 	"infra/packages":     {},
@@ -45,7 +45,7 @@ var floors = map[string][]string{
 	"cmd/images":       {"app/programs", "app/wayin"},
 
 	// The lab makes machines. To the stack they are machines like any others.
-	"lab":     {"cluster/standalone/install", "settings", "topology"},
+	"lab":     {"cluster/engine/install", "settings", "topology"},
 	"cmd/lab": {"lab", "settings", "topology"},
 
 	// What tests and demonstrations need may import anything. Nothing else imports it.

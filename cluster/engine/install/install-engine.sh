@@ -1,10 +1,15 @@
 #!/usr/bin/env bash
-# Functions that install an engine with a Consul client. Other scripts begin with them, after those of packages.sh.
+# Functions that install an engine. Other scripts begin with them, after those of packages.sh and of the engine's kind.
 #
 # Variables: ENGINE_VERSION  the Docker Engine to install if none fits
 #            NODE_NAME       the machine, for messages
+#            ENGINE_SYSTEM   a system on which that can be had
+#            ENGINE_NEED     what an engine must be that somebody else installs
+#            ENGINE_LACK     what an engine has that does not fit
 # Functions: outside         runs a command that goes to the internet
 #            apt_get
+#            engine_fits     succeeds if there is an engine that fits
+#            engine_is_ours  succeeds if one that does not fit may be replaced
 
 fail() {
 	echo "engine: $*" >&2
@@ -46,24 +51,16 @@ engine_apt() {
 		fail "apt-get $1 failed on $NODE_NAME (the whole log is in /var/log/swarm-scale-apt.log there)"
 }
 
-# An engine fits if it has a Consul client for --cluster-store. Docker's own packages have it before release 23.0. Those of some
-# distributions do not.
-engine_fits() {
-	local binary
-	binary=$(command -v dockerd) || return 1
-	grep -aqF 'docker/libkv/store/consul' "$binary"
-}
-
 install_engine() {
-	[ -r /etc/os-release ] || fail "$NODE_NAME does not say which system it runs: use Ubuntu 22.04"
+	[ -r /etc/os-release ] || fail "$NODE_NAME does not say which system it runs: use $ENGINE_SYSTEM"
 	# shellcheck source=/dev/null
 	. /etc/os-release
 	case "$ID" in
 	ubuntu | debian) ;;
-	*) fail "$NODE_NAME runs $PRETTY_NAME, on which Docker Engine $ENGINE_VERSION cannot be installed automatically: use Ubuntu 22.04, or install an engine with --cluster-store yourself (20.10 or older, from Docker's repository)" ;;
+	*) fail "$NODE_NAME runs $PRETTY_NAME, on which Docker Engine $ENGINE_VERSION cannot be installed automatically: use $ENGINE_SYSTEM, or install $ENGINE_NEED yourself" ;;
 	esac
-	if command -v dockerd >/dev/null; then
-		fail "$NODE_NAME has $(dockerd --version), which has no --cluster-store with Consul: remove it, and Docker Engine $ENGINE_VERSION will be installed instead"
+	if command -v dockerd >/dev/null && ! engine_is_ours; then
+		fail "$NODE_NAME has $(dockerd --version), which has $ENGINE_LACK: remove it, and Docker Engine $ENGINE_VERSION will be installed instead"
 	fi
 	echo "engine: installing Docker Engine $ENGINE_VERSION"
 	engine_apt update
@@ -77,7 +74,7 @@ install_engine() {
 	local version
 	version=$(with_sources apt-cache madison docker-ce | awk -v wanted=":$ENGINE_VERSION~" 'index($3, wanted) && !found++ { print $3 }')
 	[ -n "$version" ] ||
-		fail "Docker's repository has no Docker Engine $ENGINE_VERSION for $PRETTY_NAME: use Ubuntu 22.04"
+		fail "Docker's repository has no Docker Engine $ENGINE_VERSION for $PRETTY_NAME: use $ENGINE_SYSTEM"
 	engine_apt install "docker-ce=$version" "docker-ce-cli=$version" containerd.io
 }
 
@@ -89,7 +86,7 @@ have_engine() {
 		engine_apt install curl
 	fi
 	engine_fits || install_engine
-	engine_fits || fail "the engine installed on $NODE_NAME has no --cluster-store with Consul"
+	engine_fits || fail "the engine installed on $NODE_NAME has $ENGINE_LACK"
 	rm -rf "$sources"
 	if dpkg -s docker-ce >/dev/null 2>&1; then
 		apt-mark hold docker-ce docker-ce-cli containerd.io >/dev/null

@@ -114,9 +114,9 @@ done
 			t.Fatal(err)
 		}
 	}
-	functions := strings.NewReplacer("/etc/", folder+"/etc/", "/run/", folder+"/run/", "/var/", folder+"/var/").Replace(Functions)
+	functions := strings.NewReplacer("/etc/", folder+"/etc/", "/run/", folder+"/run/", "/var/", folder+"/var/").Replace(WithConsul.Functions)
 	command := exec.Command("bash", "-c", "set -euo pipefail\numask 077\noutside() { \"$@\"; }\n"+functions+"\nhave_engine\n")
-	command.Env = []string{"PATH=" + programs, "APT_CONFIG=" + filepath.Join(folder, "apt.conf"), "ENGINE_VERSION=" + EngineVersion, "NODE_NAME=store"}
+	command.Env = []string{"PATH=" + programs, "APT_CONFIG=" + filepath.Join(folder, "apt.conf"), "ENGINE_VERSION=" + WithConsul.Version, "NODE_NAME=store"}
 	output, err := command.CombinedOutput()
 	return string(output), err
 }

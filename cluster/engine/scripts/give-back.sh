@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Gives an existing machine back when it leaves the stack: removes the stack's containers, volumes and images, and restores the
-# engine's configuration. Docker stays installed. The machine keeps its new name.
+# Gives an existing machine back when it leaves the stack: takes it out of its swarm, removes the stack's containers, volumes and images,
+# and restores the engine's configuration. Docker stays installed. The machine keeps its new name.
 #
 # With the argument "create", when the machine joins a stack, the script only fails if another deployment left something there.
 #
@@ -9,6 +9,7 @@
 #            NOTES                the node's file of state between runs
 #            LOGIN_USER           the user that SSH logs in as
 #            SWARM_SCALE_MACHINE  the machine's identity
+# Functions: as_user, restart_engine, await_engine
 set -euo pipefail
 export DOCKER_HOST=unix:///var/run/docker.sock
 ours=$NOTES
@@ -49,6 +50,7 @@ if [ ! -e "$ours" ]; then
 	exit 0
 fi
 if docker info >/dev/null 2>&1; then
+	docker swarm leave --force >/dev/null 2>&1 || true # it may be in none
 	mapfile -t containers < <(docker ps --all --quiet --filter "label=$LABEL")
 	images=$(
 		docker image ls --quiet --no-trunc --filter "label=$LABEL"
@@ -80,17 +82,9 @@ rm -rf /etc/swarm-scale /usr/local/lib/swarm-scale "$ours" "$ours"-*
 if dpkg -s docker-ce >/dev/null 2>&1; then
 	apt-mark unhold docker-ce docker-ce-cli containerd.io >/dev/null
 fi
-if [ -d /run/systemd/system ]; then
-	systemctl daemon-reload
-	systemctl restart docker
-else
-	service docker stop >/dev/null 2>&1 || true
-	service docker start >/dev/null
-fi
-for _ in $(seq 120); do
-	if docker info >/dev/null 2>&1; then break; fi
-	sleep 0.5
-done
+if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
+restart_engine
+await_engine || true
 # The engine made docker_gwbridge to connect containers on the overlay network to the outside. It may still list removed ones.
 for endpoint in $(docker network inspect --format '{{range .Containers}}{{println .Name}}{{end}}' docker_gwbridge 2>/dev/null); do
 	docker network disconnect --force docker_gwbridge "$endpoint" 2>/dev/null || true

@@ -1,4 +1,4 @@
-package standalone
+package engine
 
 import (
 	"os"
@@ -72,8 +72,8 @@ func TestDiskOutlivesItsMachine(t *testing.T) {
 			}
 		}
 		// In a mount namespace of its own, so that the disk is free when the machine is gone.
-		script := "set -euo pipefail\noutside() { \"$@\"; }\n" + packages.Functions + restartScript + "(\n" + diskScript + "\n)\ncd \"$FOLDER\"\n" + command
-		run := exec.Command("unshare", "--mount", "bash", "-c", script, "script", "create")
+		text := "set -euo pipefail\noutside() { \"$@\"; }\n" + packages.Functions + RestartFunctions + "(\n" + diskScript + "\n)\ncd \"$FOLDER\"\n" + command
+		run := exec.Command("unshare", "--mount", "bash", "-c", text, "script", "create")
 		run.Env = append(os.Environ(), "PATH="+fakes+":"+os.Getenv("PATH"), "ETC="+filepath.Join(own, "etc"), "NODE_NAME=store", "DISK=vol-1",
 			"DISK_SIZE=16", "DISK_WAIT=1", "DEVICES="+device, "FOLDER="+volumes)
 		output, err := run.CombinedOutput()
