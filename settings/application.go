@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -17,6 +18,7 @@ const (
 	minPasswordLength = 12 // characters
 	maxPasswordLength = 128
 	minVoterKeyBytes  = 32 // once decoded: the length of an HMAC-SHA256
+	mostManagers      = 3
 	walkThroughSecret = "pg8675309"
 )
 
@@ -28,6 +30,35 @@ func (r *reader) loadBalancer() LoadBalancer {
 			"set it to haproxy, or say that you mean it: pulumi config set allowInterlock true")
 	}
 	return kind
+}
+
+// managers reads how many nodes manage the cluster.
+func (r *reader) managers(cluster Cluster) int {
+	value := r.text(keyManagers)
+	switch {
+	case value == "" && cluster == Standalone:
+		return 1
+	case value == "":
+		return mostManagers
+	case value != "1" && value != strconv.Itoa(mostManagers):
+		r.fault(keyManagers, value, OutOfRange, "is not 1 or 3", "set it to 3, of which one may be lost, or to 1")
+	case value != "1" && cluster == Standalone:
+		r.fault(keyManagers, value, Conflict, "is for swarm mode: the walk-through's cluster has one manager", "leave it out, or set cluster to %s", SwarmMode)
+	case value == "1":
+		return 1
+	}
+	return mostManagers
+}
+
+// fitsInterlock reports what Interlock does not work with.
+func (r *reader) fitsInterlock(s Settings) {
+	switch {
+	case s.Cluster == SwarmMode && r.boolean(keyAllowInterlock):
+		r.fault(keyLoadBalancer, string(Interlock), Conflict, "does not work in swarm mode: it finds the frontends by their containers' domain names, which services do not have",
+			"set it to haproxy, or cluster to %s", Standalone)
+	case s.Architecture == arm64:
+		r.fault(keyLoadBalancer, string(Interlock), Conflict, "is not published for arm64", "set it to haproxy, or take machines with %s", amd64)
+	}
 }
 
 // ballot checks the options with poll.NewBallot, as the programs do. What it accepts, they accept.

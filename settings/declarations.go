@@ -10,6 +10,8 @@ import (
 // The keys of the settings, as in Pulumi.<stack>.yaml without the project's name.
 const (
 	keyPlatform             = "platform"
+	keyCluster              = "cluster"
+	keyManagers             = "managers"
 	keyFrontends            = "frontends"
 	keyWorkers              = "workers"
 	keyRegion               = "region"
@@ -35,6 +37,7 @@ const (
 	keyOptionB              = "optionB"
 	keyAppendFsync          = "redisAppendfsync"
 	keyOverlay              = "overlayCidr"
+	keySwarmPool            = "swarmCidr"
 	keyVoteNames            = "voteNames"
 	keyTrustedProxies       = "trustedProxies"
 	keyConnections          = "connectionsPerAddress"
@@ -83,6 +86,8 @@ func InstanceTypeKeys() map[topology.Role]string { return maps.Clone(instanceTyp
 // somebody changes its settings.
 var defaults = map[string]string{
 	keyPlatform:             string(AWS),
+	keyCluster:              string(SwarmMode),
+	keyManagers:             "",
 	keyFrontends:            "2",
 	keyWorkers:              "1",
 	keyRegion:               "us-west-1",
@@ -108,6 +113,7 @@ var defaults = map[string]string{
 	keyOptionB:              "Dogs",
 	keyAppendFsync:          "always",
 	keyOverlay:              "",
+	keySwarmPool:            "",
 	keyVoteNames:            "",
 	keyTrustedProxies:       "",
 	keyConnections:          "1000",

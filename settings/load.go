@@ -25,6 +25,7 @@ func Load(source Source) (Settings, error) {
 	r := &reader{source: source}
 	s := Settings{
 		Platform:     Platform(r.oneOf(keyPlatform, string(AWS), string(Hosts))),
+		Cluster:      Cluster(r.oneOf(keyCluster, string(SwarmMode), string(Standalone))),
 		SSH:          r.ssh(),
 		LoadBalancer: r.loadBalancer(),
 		Ballot:       r.ballot(),
@@ -59,10 +60,12 @@ func Load(source Source) (Settings, error) {
 		s.Hosts, s.Nodes = r.hosts(topology.Names(counts), s.SSH.User)
 		s.Architecture = r.architectureOfHosts()
 	}
-	if s.LoadBalancer == Interlock && s.Architecture == arm64 {
-		r.fault(keyLoadBalancer, string(Interlock), Conflict, "is not published for arm64", "set it to haproxy, or take machines with %s", amd64)
+	if s.LoadBalancer == Interlock {
+		r.fitsInterlock(s)
 	}
+	s.Managers = r.managers(s.Cluster)
 	s.Overlay = r.overlay(s)
+	s.SwarmPool = r.swarmPool(s)
 	return s, errors.Join(r.faults...)
 }
 

@@ -210,6 +210,29 @@ func TestOverlayIsFixedIfSet(t *testing.T) {
 	}
 }
 
+// TestClusters holds what follows from the kind of cluster.
+func TestClusters(t *testing.T) {
+	for _, test := range []struct {
+		set  map[string]string
+		want string
+	}{
+		{nil, "swarm-mode 3 10.77.4.0/22"},
+		{map[string]string{"managers": "1", "swarmCidr": "172.16.0.0/16"}, "swarm-mode 1 172.16.0.0/16"},
+		{map[string]string{"managers": " 3 "}, "swarm-mode 3 10.77.4.0/22"},
+		{map[string]string{"overlayCidr": "10.0.0.0/8"}, "swarm-mode 3 100.77.4.0/22"},
+		{map[string]string{"vpcCidr": "100.77.0.0/16", "subnetCidr": "100.77.4.0/24", "overlayCidr": "10.77.4.0/22"}, "swarm-mode 3 198.18.4.0/22"},
+		{map[string]string{"cluster": "standalone", "overlayCidr": "10.77.4.0/22"}, "standalone 1 invalid Prefix"},
+		{map[string]string{"cluster": "standalone", "managers": "1", "loadBalancer": "interlock", "allowInterlock": "true"}, "standalone 1 invalid Prefix"},
+	} {
+		values := onAWS()
+		maps.Copy(values, test.set)
+		s, err := load(values)
+		if got := fmt.Sprintf("%s %d %s", s.Cluster, s.Managers, s.SwarmPool); err != nil || got != test.want {
+			t.Errorf("%v: %s (%v), want %s", test.set, got, err, test.want)
+		}
+	}
+}
+
 func TestWayIn(t *testing.T) {
 	values := onAWS()
 	values["voteNames"], values["trustedProxies"] = " Vote.Example.ORG., vote2.example.org\nWählt.example.org", "10.1.2.3/8,192.0.2.7\t2001:db8::1"
@@ -408,7 +431,7 @@ func TestMistakesAreReported(t *testing.T) {
 		"a private key as the key's file":             {onAWS, map[string]string{"sshPrivateKeyFile": pasted(t)}, nil, "sshPrivateKeyFile", settings.Insecure},
 		"key file with a passphrase":                  {onAWS, map[string]string{"sshPrivateKeyFile": "/keys/locked"}, nil, "sshPrivateKeyFile", settings.Malformed},
 		"key file of a home that is another one":      {onAWS, map[string]string{"sshPrivateKeyFile": "~jane/key"}, nil, "sshPrivateKeyFile", settings.Unknown},
-		"Interlock on machines that it does not know": {onHosts, map[string]string{"loadBalancer": "interlock", "allowInterlock": "true", "architecture": "arm64"}, nil, "loadBalancer", settings.Conflict},
+		"Interlock on machines that it does not know": {onHosts, map[string]string{"cluster": "standalone", "loadBalancer": "interlock", "allowInterlock": "true", "architecture": "arm64"}, nil, "loadBalancer", settings.Conflict},
 		"unknown load balancer":                       {onAWS, map[string]string{"loadBalancer": "nginx"}, nil, "loadBalancer", settings.Unknown},
 		"the walk-through's load balancer":            {onAWS, map[string]string{"loadBalancer": "interlock"}, nil, "loadBalancer", settings.Insecure},
 		"one option twice":                            {onAWS, map[string]string{"optionA": "Cats", "optionB": "cats"}, nil, "optionB", settings.Malformed},
@@ -486,6 +509,19 @@ func TestMistakesAreReported(t *testing.T) {
 		"link-local overlay":                          {onAWS, map[string]string{"overlayCidr": "169.254.0.0/16"}, nil, "overlayCidr", settings.Conflict},
 		"overlay of multicast":                        {onAWS, map[string]string{"overlayCidr": "224.0.0.0/8"}, nil, "overlayCidr", settings.Conflict},
 		"overlay too small":                           {onAWS, map[string]string{"overlayCidr": "10.88.0.0/29"}, nil, "overlayCidr", settings.OutOfRange},
+		"unknown cluster":                             {onAWS, map[string]string{"cluster": "swarm"}, nil, "cluster", settings.Unknown},
+		"two managers":                                {onAWS, map[string]string{"managers": "2"}, nil, "managers", settings.OutOfRange},
+		"no manager":                                  {onAWS, map[string]string{"managers": "0"}, nil, "managers", settings.OutOfRange},
+		"managers of no number":                       {onAWS, map[string]string{"managers": "three"}, nil, "managers", settings.OutOfRange},
+		"three managers of the walk-through":          {onAWS, map[string]string{"managers": "3", "cluster": "standalone"}, nil, "managers", settings.Conflict},
+		"two managers of the walk-through":            {onAWS, map[string]string{"managers": "2", "cluster": "standalone"}, nil, "managers", settings.OutOfRange},
+		"interlock in swarm mode":                     {onAWS, map[string]string{"loadBalancer": "interlock", "allowInterlock": "true"}, nil, "loadBalancer", settings.Conflict},
+		"swarm's networks that are no range":          {onAWS, map[string]string{"swarmCidr": "10.88.0.1"}, nil, "swarmCidr", settings.Malformed},
+		"swarm's networks in the VPC":                 {onAWS, map[string]string{"swarmCidr": "192.168.100.0/24"}, nil, "swarmCidr", settings.Conflict},
+		"swarm's networks on the overlay":             {onAWS, map[string]string{"swarmCidr": "10.77.2.0/24"}, nil, "swarmCidr", settings.Conflict},
+		"swarm's networks too small":                  {onAWS, map[string]string{"swarmCidr": "10.88.0.0/25"}, nil, "swarmCidr", settings.OutOfRange},
+		"swarm's networks on docker's":                {onAWS, map[string]string{"swarmCidr": "172.18.0.0/16"}, nil, "swarmCidr", settings.Conflict},
+		"machine among the swarm's networks":          {onHosts, map[string]string{"swarmCidr": "10.0.0.0/24"}, nil, "swarmCidr", settings.Conflict},
 		"overlay too small for the frontends":         {onAWS, map[string]string{"overlayCidr": "10.88.0.0/24", "frontends": "126"}, nil, "overlayCidr", settings.OutOfRange},
 		"public hosts in words":                       {onHosts, map[string]string{"allowPublicHosts": "perhaps"}, nil, "allowPublicHosts", settings.Unknown},
 		"a port out of range":                         {onHosts, map[string]string{"hosts": strings.Replace(onHosts()["hosts"], `"address":"10.0.0.1"`, `"address":"10.0.0.1","port":70000`, 1)}, nil, "hosts[0].port", settings.OutOfRange},
@@ -552,7 +588,7 @@ func TestUnusualValuesAreAccepted(t *testing.T) {
 			{"trustedProxies": "10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 100.64.0.0/10 fc00::/7"}, {"trustedProxies": "13.0.0.0/8 13.32.0.0/15"}, {"trustedProxies": "2400:cb00::/32 2a06:98c0::/29"},
 		}},
 		"overlays besides hosts": {onHosts, []map[string]string{{"overlayCidr": "10.0.0.16/28"}, {"overlayCidr": "192.168.33.0/24"}}},
-		"load balancers":         {onAWS, []map[string]string{{"loadBalancer": "interlock", "allowInterlock": "true"}, {"allowInterlock": "true"}}},
+		"load balancers":         {onAWS, []map[string]string{{"loadBalancer": "interlock", "allowInterlock": "true", "cluster": "standalone"}, {"allowInterlock": "true"}}},
 		"images": {onAWS, []map[string]string{
 			{"consulImage": "hashicorp/consul:1.14"}, {"consulImage": "hashicorp/consul:1.21"}, {"consulImage": "consul:2024-06-01"}, {"consulImage": "consul:20240601"},
 			{"interlockImage": "ehazlett/interlock:0.3.3"}, {"interlockImage": "ehazlett/interlock:latest-0"}, {"interlockImage": "interlock:0"}, {"consulImage": "consul@sha256:" + strings.Repeat("0", 64)}, {"consulImage": "consul:stable"},

@@ -22,6 +22,13 @@ const (
 // the default ones of AWS, Google Cloud, Kubernetes and Podman. Its 1,021 addresses are enough for every node of the address plan.
 var newOverlay = netip.MustParsePrefix("10.77.0.0/22")
 
+// newSwarmPools are ranges for the networks that a swarm makes for itself, for when nobody sets one. The stack's services use none of
+// these networks.
+var newSwarmPools = []netip.Prefix{netip.MustParsePrefix("10.77.4.0/22"), netip.MustParsePrefix("100.77.4.0/22"), netip.MustParsePrefix("198.18.4.0/22")}
+
+// longestSwarmPool is the prefix length of a swarm's own network.
+const longestSwarmPool = 24
+
 // dockerBridges are the ranges of engines' own bridges, 172.17.0.0/16 to 172.31.0.0/16.
 var dockerBridges = []netip.Prefix{
 	netip.MustParsePrefix("172.17.0.0/16"), netip.MustParsePrefix("172.18.0.0/15"), netip.MustParsePrefix("172.20.0.0/14"), netip.MustParsePrefix("172.24.0.0/13"),
@@ -46,18 +53,6 @@ var forOverlays = []netip.Prefix{
 func (r *reader) overlay(s Settings) Overlay {
 	value := r.text(keyOverlay)
 	overlay := Overlay{Range: newOverlay, Fixed: value != ""}
-	if overlay.Fixed {
-		prefix, err := netip.ParsePrefix(value)
-		if err != nil || !prefix.Addr().Is4() {
-			r.fault(keyOverlay, value, Malformed, "is not an IPv4 range", "write it as %s", newOverlay)
-			return overlay
-		}
-		if prefix != prefix.Masked() {
-			r.fault(keyOverlay, value, Malformed, "has host bits set", "write it as %s", prefix.Masked())
-			return overlay
-		}
-		overlay.Range = prefix
-	}
 	members := 0
 	for _, node := range s.Nodes {
 		if node.Role != topology.Manager && node.Role != topology.LoadBalancer {
@@ -69,22 +64,70 @@ func (r *reader) overlay(s Settings) Overlay {
 	for 1<<(32-longest) < most+takenByNetwork {
 		longest--
 	}
-	switch {
-	case !slices.ContainsFunc(forOverlays, func(outer netip.Prefix) bool { return within(outer, overlay.Range) }):
-		r.fault(keyOverlay, value, Conflict, "is not a private range", "choose one such as %s", newOverlay)
-	case slices.ContainsFunc(dockerBridges, overlay.Range.Overlaps):
-		r.fault(keyOverlay, value, Conflict, "has addresses that engines give to their own networks, 172.17.0.0/16 to 172.31.0.0/16", "choose another range, such as %s", newOverlay)
-	case s.AWS.VPC.IsValid() && overlay.Range.Overlaps(s.AWS.VPC):
-		r.fault(keyOverlay, overlay.Range.String(), Conflict, fmt.Sprintf("has addresses of vpcCidr %s", s.AWS.VPC), "choose a private range outside it, of /%d or larger", longest)
-	}
-	if overlay.Range.Bits() > longest {
+	var ok bool
+	if overlay.Range, ok = r.containersRange(s, keyOverlay, newOverlay, longest); ok && overlay.Range.Bits() > longest {
 		r.fault(keyOverlay, value, OutOfRange, fmt.Sprintf("has too few addresses for the %d containers of %d nodes", most, members), "choose a range of /%d or larger", longest)
 	}
-	// On AWS all nodes are in the VPC, whose fault is enough.
-	if machines := inside(overlay.Range, s); len(machines) > 0 && !s.AWS.VPC.IsValid() {
-		r.fault(keyOverlay, overlay.Range.String(), Conflict, "has addresses of machines, "+strings.Join(machines, ", "), "choose a private range without them, of /%d or larger", longest)
-	}
 	return overlay
+}
+
+// swarmPool reads the range that a swarm takes its own networks from, and checks it as overlay does. If nobody sets one, it is the first of
+// newSwarmPools that nothing else has.
+func (r *reader) swarmPool(s Settings) netip.Prefix {
+	if s.Cluster != SwarmMode {
+		return netip.Prefix{}
+	}
+	if r.text(keySwarmPool) == "" {
+		for _, pool := range newSwarmPools {
+			if !pool.Overlaps(s.Overlay.Range) && !pool.Overlaps(s.AWS.VPC) && len(inside(pool, s)) == 0 {
+				return pool
+			}
+		}
+	}
+	pool, ok := r.containersRange(s, keySwarmPool, newSwarmPools[0], longestSwarmPool)
+	if !ok {
+		return pool
+	}
+	if pool.Bits() > longestSwarmPool {
+		r.fault(keySwarmPool, pool.String(), OutOfRange, "has too few addresses for a network of the swarm", "choose a range of /%d or larger", longestSwarmPool)
+	}
+	if pool.Overlaps(s.Overlay.Range) {
+		r.fault(keySwarmPool, pool.String(), Conflict, fmt.Sprintf("has addresses of overlayCidr %s", s.Overlay.Range), "choose a private range outside it, of /%d or larger", longestSwarmPool)
+	}
+	return pool
+}
+
+// containersRange reads a range of addresses of containers, and reports what else has its addresses. ok is false if it is no range. A
+// remedy names the longest prefix.
+func (r *reader) containersRange(s Settings, key string, preset netip.Prefix, longest int) (addresses netip.Prefix, ok bool) {
+	addresses = preset
+	value := r.text(key)
+	if value != "" {
+		prefix, err := netip.ParsePrefix(value)
+		if err != nil || !prefix.Addr().Is4() {
+			r.fault(key, value, Malformed, "is not an IPv4 range", "write it as %s", preset)
+			return preset, false
+		}
+		if prefix != prefix.Masked() {
+			r.fault(key, value, Malformed, "has host bits set", "write it as %s", prefix.Masked())
+			return preset, false
+		}
+		addresses = prefix
+	}
+	switch {
+	case !slices.ContainsFunc(forOverlays, func(outer netip.Prefix) bool { return within(outer, addresses) }):
+		r.fault(key, value, Conflict, "is not a private range", "choose one such as %s", preset)
+		return preset, false
+	case slices.ContainsFunc(dockerBridges, addresses.Overlaps):
+		r.fault(key, value, Conflict, "has addresses that engines give to their own networks, 172.17.0.0/16 to 172.31.0.0/16", "choose another range, such as %s", preset)
+	case s.AWS.VPC.IsValid() && addresses.Overlaps(s.AWS.VPC):
+		r.fault(key, addresses.String(), Conflict, fmt.Sprintf("has addresses of vpcCidr %s", s.AWS.VPC), "choose a private range outside it, of /%d or larger", longest)
+	}
+	// On AWS all nodes are in the VPC, whose fault is enough.
+	if machines := inside(addresses, s); len(machines) > 0 && !s.AWS.VPC.IsValid() {
+		r.fault(key, addresses.String(), Conflict, "has addresses of machines, "+strings.Join(machines, ", "), "choose a private range without them, of /%d or larger", longest)
+	}
+	return addresses, true
 }
 
 // inside lists the machines that have an address in the range, each as "manager (10.0.0.11)".

@@ -89,7 +89,9 @@ func TestDevStackIsTheWalkThrough(t *testing.T) {
 	if dev.LoadBalancer != settings.Interlock {
 		t.Errorf("the load balancer is %s, the walk-through's is interlock", dev.LoadBalancer)
 	}
-	plain, err := load(onAWS())
+	values = onAWS()
+	values["cluster"] = "standalone"
+	plain, err := load(values)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,6 +20,18 @@ const (
 	Hosts Platform = "hosts" // existing machines, listed in the config
 )
 
+// Cluster is the kind of cluster that the nodes form.
+type Cluster string
+
+// The clusters.
+const (
+	// SwarmMode is the cluster of Docker's own swarm mode, on an engine that gets security fixes.
+	SwarmMode Cluster = "swarm-mode"
+	// Standalone is the walk-through's: a standalone Swarm with Consul, on the last engine that works with them. None of the three gets
+	// security fixes.
+	Standalone Cluster = "standalone"
+)
+
 // FlowLogs says which connections the VPC's flow logs have.
 type FlowLogs string
 
@@ -51,6 +63,9 @@ type Settings struct {
 	// Nodes are the nodes of the cluster in the address plan's order. On platform hosts their addresses are the listed machines'.
 	Nodes []topology.Node
 
+	Cluster      Cluster
+	Managers     int          // how many nodes manage the cluster: 1 or 3
+	SwarmPool    netip.Prefix // IPv4; the networks that a swarm makes for itself are in it. Only for SwarmMode
 	Overlay      Overlay
 	Architecture string // of the machines' processors, as Go names it: amd64 or arm64
 	Images       Images
