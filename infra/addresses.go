@@ -62,8 +62,9 @@ func (n *Node) HTTP() pulumi.StringOutput {
 
 // DockerHost returns the address at which a docker provider reaches the node's engine through SSH.
 func (n *Node) DockerHost() pulumi.StringOutput {
-	return n.PublicAddress.ApplyT(func(address string) string {
-		return (&url.URL{Scheme: "ssh", User: url.User(n.user), Host: net.JoinHostPort(address, strconv.Itoa(n.port))}).String()
+	return pulumi.All(n.PublicAddress, n.index()).ApplyT(func(parts []any) string {
+		one := n.one(parts[1].(int))
+		return (&url.URL{Scheme: "ssh", User: url.User(one.user), Host: net.JoinHostPort(parts[0].(string), strconv.Itoa(one.port))}).String()
 	}).(pulumi.StringOutput)
 }
 

@@ -17,6 +17,8 @@ type Script struct {
 	// Variables are the script's environment. They travel with the script by standard input. So secrets never appear in a command
 	// line, or in the error of a failed command.
 	Variables map[string]pulumi.StringInput
+	// SecretOutput keeps the script's standard output from being shown, and has it encrypted in the state.
+	SecretOutput bool
 	// When says when the script runs. Its first argument is "create" or "delete".
 	When Occasion
 }
@@ -48,6 +50,11 @@ func commandLine(user, name, action string) pulumi.String {
 	return pulumi.String(line)
 }
 
+// commandLine is the command line on the node.
+func (n *Node) commandLine(name, action string) pulumi.StringOutput {
+	return n.text(func(one *Node) string { return string(commandLine(one.user, name, action)) })
+}
+
 // Run makes a resource that runs a script on the node, and again whenever the script or a variable changes. Every remote command
 // of the project is made here.
 func (n *Node) Run(ctx *pulumi.Context, name string, script Script, options ...pulumi.ResourceOption) (*remote.Command, error) {
@@ -57,16 +64,23 @@ func (n *Node) Run(ctx *pulumi.Context, name string, script Script, options ...p
 		// Otherwise the plugin passes the previous output in environment variables, which sshd refuses.
 		AddPreviousOutputInEnv: pulumi.Bool(false),
 	}
+	if script.SecretOutput {
+		arguments.Logging = remote.LoggingStderr
+		options = append(options, pulumi.AdditionalSecretOutputs([]string{"stdout"}))
+	}
 	if script.When != OnDelete {
-		arguments.Create = commandLine(n.user, name, "create").ToStringPtrOutput()
+		arguments.Create = n.commandLine(name, "create").ToStringPtrOutput()
 	}
 	if script.When != OnCreate {
-		arguments.Delete = commandLine(n.user, name, "delete").ToStringPtrOutput()
+		arguments.Delete = n.commandLine(name, "delete").ToStringPtrOutput()
 		// Otherwise `pulumi up --replace` undoes what it has just made.
 		options = append(options, pulumi.DeleteBeforeReplace(true))
 	}
-	return remote.NewCommand(ctx, name, arguments, slices.Concat(
-		[]pulumi.ResourceOption{pulumi.Provider(n.commands), pulumi.DependsOn(n.Reachable), pulumi.DeletedWith(n.Presence)}, options)...)
+	basic := []pulumi.ResourceOption{pulumi.Provider(n.commands), pulumi.DependsOn(n.Reachable)}
+	if n.Presence != nil { // it stands for itself
+		basic = append(basic, pulumi.DeletedWith(n.Presence))
+	}
+	return remote.NewCommand(ctx, name, arguments, slices.Concat(basic, options)...)
 }
 
 // standardInput returns what bash reads.

@@ -47,6 +47,10 @@ type Node struct {
 	keyFile    string          // empty: the SSH agent
 	commands   *command.Provider
 	shell      Shell
+
+	// A node that stands for one of others has them here, and which one that is. Name, role and private address are the first one's.
+	among []*Node
+	which pulumi.IntOutput
 }
 
 // Machines is the component of the nodes of a stack, and of the network that they are in.
@@ -142,8 +146,8 @@ func (n *Node) newPresence(ctx *pulumi.Context, arguments *local.CommandArgs, pa
 func (n *Node) connection() remote.ConnectionArgs {
 	connection := remote.ConnectionArgs{
 		Host:           n.PublicAddress,
-		Port:           pulumi.Float64(n.port),
-		User:           pulumi.String(n.user),
+		Port:           n.number(func(one *Node) int { return one.port }),
+		User:           n.text(func(one *Node) string { return one.user }),
 		HostKey:        n.HostKey,
 		DialErrorLimit: pulumi.Int(n.dials),
 		PerDialTimeout: pulumi.Int(10), // seconds

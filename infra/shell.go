@@ -41,7 +41,8 @@ func SSH(ctx context.Context, login Login, script string) (string, error) {
 type Remote struct {
 	node  *Node
 	ctx   context.Context
-	known chan struct{} // closed once the next two are set
+	known chan struct{} // closed once the others are set
+	one   *Node         // node, or the one that it stands for
 	login []string      // the arguments of ssh
 	id    string        // the machine's identity
 }
@@ -49,8 +50,9 @@ type Remote struct {
 // Remote returns the node's Remote. It may be used before the node's address is known, and then waits for it.
 func (n *Node) Remote(ctx *pulumi.Context) *Remote {
 	remote := &Remote{node: n, ctx: ctx.Context(), known: make(chan struct{})}
-	pulumi.All(n.SSHOptions(), n.PublicAddress, n.Identity).ApplyT(func(parts []any) bool {
-		remote.login = n.sshArguments(parts[0].([]string), parts[1].(string))
+	pulumi.All(n.SSHOptions(), n.PublicAddress, n.Identity, n.index()).ApplyT(func(parts []any) bool {
+		remote.one = n.one(parts[3].(int))
+		remote.login = remote.one.sshArguments(parts[0].([]string), parts[1].(string))
 		remote.id = parts[2].(string)
 		close(remote.known)
 		return true
@@ -65,6 +67,6 @@ func (r *Remote) Run(name, text string, variables map[string]string) (string, er
 	case <-r.ctx.Done():
 		return "", r.ctx.Err()
 	}
-	login := Login{Node: r.node.Name, Arguments: r.login, Command: string(commandLine(r.node.user, name, "create"))}
-	return r.node.shell(r.ctx, login, compose(text, variables, r.id))
+	login := Login{Node: r.one.Name, Arguments: r.login, Command: string(commandLine(r.one.user, name, "create"))}
+	return r.one.shell(r.ctx, login, compose(text, variables, r.id))
 }

@@ -12,8 +12,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-
-	"swarm-scale/cluster/engine/install"
 )
 
 // hostContext is the build context of the hosts' image.
@@ -21,9 +19,12 @@ import (
 //go:embed host
 var hostContext embed.FS
 
-// complete is a script that runs in an image. It prints "complete" if hosts need nothing else installed, or "incomplete".
+// complete returns a script that runs in an image. It prints "complete" if hosts need nothing else installed, or "incomplete".
+func (l *Lab) complete() string { return l.engineKind().Functions + complete }
+
+// complete is the script without the functions of the engine's kind.
 const complete = `(set -e
-	grep -aqF docker/libkv/store/consul "$(command -v dockerd)"
+	engine_fits
 	for program in sshd sudo ip iptables nft curl pkill; do command -v "$program"; done
 ) >/dev/null 2>&1
 if [ $? -eq 0 ]; then echo complete; else echo incomplete; fi`
@@ -48,10 +49,10 @@ func (l *Lab) buildHostImage(ctx context.Context) error {
 	if err := os.CopyFS(folder, context); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(folder, "install-engine.sh"), []byte(install.WithConsul.Functions), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(folder, "install-engine.sh"), []byte(l.engineKind().Functions), 0o644); err != nil {
 		return err
 	}
-	return l.build(ctx, hostImage, folder, "--build-arg", "BASE="+l.base, "--build-arg", "ENGINE_VERSION="+install.WithConsul.Version)
+	return l.build(ctx, hostImage, folder, "--build-arg", "BASE="+l.base, "--build-arg", "ENGINE_VERSION="+l.engineKind().Version)
 }
 
 // baseNote is the file that exists if the lab pulled the base. Its content is the base's name.

@@ -30,6 +30,7 @@ import (
 	"strconv"
 	"strings"
 
+	"swarm-scale/cluster/engine/install"
 	"swarm-scale/settings"
 	"swarm-scale/topology"
 )
@@ -55,18 +56,26 @@ var (
 // loginUser is the user that SSH logs in as, which is Ubuntu's default.
 const loginUser = "ubuntu"
 
-// DefaultBase is the default of Options.Base.
-const DefaultBase = "ubuntu:22.04"
+// DefaultBase returns the default of Options.Base: the Ubuntu for which Docker's repository has the cluster's engine.
+func DefaultBase(cluster settings.Cluster) string {
+	if cluster == settings.Standalone {
+		return "ubuntu:22.04"
+	}
+	return "ubuntu:24.04"
+}
 
 // Options say how large the lab is and where it keeps its files.
 type Options struct {
 	// Folder is where the lab keeps its keys, ssh config, images and stack. Default: .lab in the folder of this module.
 	Folder string
+	// Cluster is the kind of cluster that the hosts are for. They have the engine that it needs. Default: the variable CLUSTER, or as last
+	// time or, in a new lab, the settings' default.
+	Cluster settings.Cluster
 	// Counts is the number of hosts of each role. A role without an entry has as many as last time or, in a new lab, as the
 	// settings' default.
 	Counts topology.Counts
 	// Base is the image that hosts are built on. If it has what the script complete looks for, nothing is installed. Default: the
-	// variable LAB_BASE, or DefaultBase.
+	// variable LAB_BASE, or DefaultBase of the cluster.
 	Base string
 	// Log gets a line for each thing that the lab does. Default: none.
 	Log io.Writer
@@ -74,26 +83,25 @@ type Options struct {
 
 // Lab is a set of hosts. One goroutine at a time may call its methods. Several may call the methods of different Hosts.
 type Lab struct {
-	folder string
-	counts topology.Counts
-	base   string
-	log    io.Writer
-	docker docker
-	hosts  []*Host
-	fault  error // found by New; Missing reports it, Up and Grow return it
+	folder  string
+	cluster settings.Cluster
+	former  settings.Cluster // what the lab was for last; empty: there was none
+	counts  topology.Counts
+	base    string
+	log     io.Writer
+	docker  docker
+	hosts   []*Host
+	fault   error // found by New; Missing reports it, Up and Grow return it
 }
 
 // New returns a lab, up or not. It reads the files of an earlier one in the same folder, and does nothing else.
 func New(options Options) *Lab {
-	l := &Lab{folder: options.Folder, base: options.Base, log: options.Log}
+	l := &Lab{folder: options.Folder, cluster: options.Cluster, base: options.Base, log: options.Log}
 	if l.log == nil {
 		l.log = io.Discard
 	}
 	if l.base == "" {
 		l.base = os.Getenv("LAB_BASE")
-	}
-	if l.base == "" {
-		l.base = DefaultBase
 	}
 	if l.folder == "" {
 		root, err := moduleFolder()
@@ -111,8 +119,32 @@ func New(options Options) *Lab {
 		l.fault = err
 		return l
 	}
+	if l.cluster == "" {
+		l.cluster = settings.Cluster(os.Getenv("CLUSTER"))
+	}
+	if l.cluster == "" {
+		l.cluster = l.former
+	}
+	if l.cluster == "" {
+		l.cluster = settings.Cluster(settings.Default(clusterKey))
+	}
+	if l.cluster != settings.SwarmMode && l.cluster != settings.Standalone {
+		l.fault = fmt.Errorf("the variable CLUSTER is %q: set it to %s or %s", l.cluster, settings.SwarmMode, settings.Standalone)
+		return l
+	}
+	if l.base == "" {
+		l.base = DefaultBase(l.cluster)
+	}
 	l.fault = l.plan(last, options.Counts)
 	return l
+}
+
+// engineKind returns the kind of engine that the hosts have.
+func (l *Lab) engineKind() install.Kind {
+	if l.cluster == settings.Standalone {
+		return install.WithConsul
+	}
+	return install.Maintained
 }
 
 // plan sets the hosts from the counts, and for roles without an entry from the last ones. A host that stays keeps its Host.
@@ -164,6 +196,7 @@ func (l *Lab) Config() map[string]any {
 	}
 	config := map[string]any{
 		"platform":          "hosts",
+		clusterKey:          string(l.cluster),
 		"hosts":             hosts,
 		"sshUser":           loginUser,
 		"sshPrivateKeyFile": l.keyFile(),
@@ -174,9 +207,12 @@ func (l *Lab) Config() map[string]any {
 	return config
 }
 
+// clusterKey is the setting of the kind of cluster.
+const clusterKey = "cluster"
+
 func (l *Lab) planFile() string { return filepath.Join(l.folder, "lab.json") }
 
-// readPlan returns the number of hosts of each role that the lab had last. The file has the settings' keys.
+// readPlan returns the number of hosts of each role that the lab had last, and sets its former cluster. The file has the settings' keys.
 func (l *Lab) readPlan() (topology.Counts, error) {
 	last := topology.Counts{}
 	for role, key := range settings.CountKeys() {
@@ -186,7 +222,7 @@ func (l *Lab) readPlan() (topology.Counts, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return last, nil
 	}
-	var kept map[string]int
+	var kept map[string]any
 	if err == nil {
 		err = json.Unmarshal(content, &kept)
 	}
@@ -194,15 +230,19 @@ func (l *Lab) readPlan() (topology.Counts, error) {
 		return last, fmt.Errorf("reading the lab's size from %s: %w: remove the file, or run lab down", l.planFile(), err)
 	}
 	for role, key := range settings.CountKeys() {
-		if count, ok := kept[key]; ok {
-			last[role] = count
+		if count, ok := kept[key].(float64); ok {
+			last[role] = int(count)
 		}
+	}
+	l.former = settings.Standalone // an earlier version knew no other
+	if cluster, ok := kept[clusterKey].(string); ok {
+		l.former = settings.Cluster(cluster)
 	}
 	return last, nil
 }
 
 func (l *Lab) writePlan() error {
-	kept := map[string]int{}
+	kept := map[string]any{clusterKey: l.cluster}
 	for role, key := range settings.CountKeys() {
 		kept[key] = l.counts.Of(role)
 	}

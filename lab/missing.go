@@ -14,8 +14,6 @@ import (
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
-
-	"swarm-scale/cluster/engine/install"
 )
 
 // hostMemory is how many MiB a host and its containers need under load.
@@ -35,6 +33,9 @@ func (l *Lab) Missing(ctx context.Context) []string {
 	up, err := l.docker.run(ctx, "container", "ls", "--quiet", "--filter", "label="+folderLabel+"="+l.folder)
 	if err != nil {
 		return append(missing, err.Error())
+	}
+	if up != "" && l.former != l.cluster {
+		missing = append(missing, fmt.Sprintf("cluster: the lab is up for %s, and its machines have that one's engine: take it down first (make lab-down)", l.former))
 	}
 	fresh := len(l.hosts) + 1 - len(strings.Fields(up)) // the mirror counts as a host, to be on the safe side
 	if free, err := freeMemory("/proc/meminfo"); err == nil && fresh > 0 && free < fresh*hostMemory {
@@ -190,9 +191,9 @@ func (l *Lab) missingBase(ctx context.Context) []string {
 		return nil
 	}
 	if have {
-		answer, err := l.docker.run(ctx, "run", "--rm", "--network", "none", "--entrypoint", "sh", l.base, "-c", complete)
+		answer, err := l.docker.run(ctx, "run", "--rm", "--network", "none", "--entrypoint", "bash", l.base, "-c", l.complete())
 		if err != nil {
-			_, words, _ := strings.Cut(err.Error(), complete+": ")
+			_, words, _ := strings.Cut(err.Error(), l.complete()+": ")
 			return []string{fmt.Sprintf("base %s: docker cannot run a container of it: correct that first (%s)", l.base, firstLine(words))}
 		}
 		if answer == "complete" {
@@ -212,8 +213,8 @@ func (l *Lab) missingBase(ctx context.Context) []string {
 		return nil
 	}
 	if err := reaches(ctx, packages); err != nil {
-		return []string{fmt.Sprintf("packages: the base %s lacks a Docker Engine with Consul support or another program, and Docker Engine %s cannot be installed from %s (%v): "+
-			"connect this machine to the internet, or name a base that has them in the variable LAB_BASE", l.base, install.WithConsul.Version, packages, err)}
+		return []string{fmt.Sprintf("packages: the base %s lacks a Docker Engine that fits or another program, and Docker Engine %s cannot be installed from %s (%v): "+
+			"connect this machine to the internet, or name a base that has them in the variable LAB_BASE", l.base, l.engineKind().Version, packages, err)}
 	}
 	return nil
 }

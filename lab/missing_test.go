@@ -40,7 +40,7 @@ func TestMissingNamesEveryPart(t *testing.T) {
 		{"an engine that runs containers", `"run --rm"*) echo "no space left on device" >&2; exit 125 ;;` + wellEngine,
 			[]string{"base the/base:1: docker cannot run a container of it: correct that first (no space left on device)"}},
 		{"the packages", `"run --rm"*) echo incomplete ;; "image inspect"*swarm-scale-lab-host*) exit 1 ;;` + wellEngine,
-			[]string{"packages: the base the/base:1 lacks a Docker Engine with Consul support"}},
+			[]string{"packages: the base the/base:1 lacks a Docker Engine that fits"}},
 		{"two parts", `"image inspect"*swarm:*) exit 1 ;; "image inspect"*redis*) exit 1 ;;` + wellEngine,
 			[]string{"image redis:", "image swarm:"}},
 	} {

@@ -11,8 +11,10 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/config"
 
 	"swarm-scale/app"
+	"swarm-scale/cluster"
 	"swarm-scale/cluster/engine"
 	"swarm-scale/cluster/standalone"
+	"swarm-scale/cluster/swarmmode"
 	"swarm-scale/infra"
 	"swarm-scale/settings"
 )
@@ -31,13 +33,23 @@ func Program(shell infra.Shell) pulumi.RunFunc {
 	return func(ctx *pulumi.Context) error { return deploy(ctx, shell) }
 }
 
+// clusters are the kinds of cluster: what traffic each needs, and what makes it.
+var clusters = map[settings.Cluster]struct {
+	traffic func(settings.Settings) []infra.Rule
+	start   func(*pulumi.Context, settings.Settings, *infra.Machines) (cluster.Cluster, error)
+}{
+	settings.SwarmMode:  {swarmmode.Traffic, swarmmode.New},
+	settings.Standalone: {standalone.Traffic, standalone.New},
+}
+
 func deploy(ctx *pulumi.Context, shell infra.Shell) error {
 	s, err := readSettings(ctx)
 	if err != nil {
 		return err
 	}
+	kind := clusters[s.Cluster]
 	machines, err := infra.New(ctx, s, infra.Demands{
-		Traffic:   slices.Concat(standalone.Traffic(s), app.Traffic()),
+		Traffic:   slices.Concat(kind.traffic(s), app.Traffic()),
 		KeepsData: app.KeepsData(),
 		Memory:    app.Memory(),
 		GiveBack:  engine.GiveBack,
@@ -46,7 +58,7 @@ func deploy(ctx *pulumi.Context, shell infra.Shell) error {
 	if err != nil {
 		return err
 	}
-	swarm, err := standalone.New(ctx, s, machines)
+	swarm, err := kind.start(ctx, s, machines)
 	if err != nil {
 		return err
 	}

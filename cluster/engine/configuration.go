@@ -19,9 +19,9 @@ var (
 	configurationScript string
 )
 
-// folder returns the folder of a workload's configuration on its node. The folder is mounted, not the file, because a mounted
+// ConfigurationFolder returns the folder of a workload's configuration on its node. The folder is mounted, not the file, because a mounted
 // file keeps its old content when it is replaced.
-func folder(w cluster.Workload) string { return "/etc/swarm-scale/" + w.Name }
+func ConfigurationFolder(w cluster.Workload) string { return "/etc/swarm-scale/" + w.Name }
 
 // configure writes the workload's configuration on its node. A running workload then reads it.
 func (e Engine) configure(ctx *pulumi.Context, w cluster.Workload, parent pulumi.ResourceOption) (pulumi.Resource, error) {
@@ -29,7 +29,7 @@ func (e Engine) configure(ctx *pulumi.Context, w cluster.Workload, parent pulumi
 		Text: filesScript + configurationScript,
 		Variables: map[string]pulumi.StringInput{
 			"CONTAINER": pulumi.String(w.Name),
-			"FOLDER":    pulumi.String(folder(w)),
+			"FOLDER":    pulumi.String(ConfigurationFolder(w)),
 			"OWNER":     pulumi.String(strconv.Itoa(w.User)),
 			"FILE":      pulumi.String(path.Base(w.Config.Path)),
 			"INSIDE":    pulumi.String(path.Dir(w.Config.Path)),

@@ -10,8 +10,8 @@ import (
 	"swarm-scale/cluster"
 )
 
-// stopGrace is the number of seconds from stop to kill: enough for a worker's batch and PostgreSQL's shutdown.
-const stopGrace = 30
+// StopGrace is the number of seconds from stop to kill: enough for a worker's batch and PostgreSQL's shutdown.
+const StopGrace = 30
 
 // Run runs a workload on the node's own engine, outside of any cluster. Its ports are published on every address of the node.
 func (e Engine) Run(ctx *pulumi.Context, w cluster.Workload, parent pulumi.Resource) (*cluster.Running, error) {
@@ -29,7 +29,7 @@ func (e Engine) Run(ctx *pulumi.Context, w cluster.Workload, parent pulumi.Resou
 
 // Start makes a workload's container.
 func Start(ctx *pulumi.Context, w cluster.Workload, arguments *docker.ContainerArgs, needs Needs, options ...pulumi.ResourceOption) (*cluster.Running, error) {
-	if version := secretsVersion(w); version != "" {
+	if version := SecretsVersion(w); version != "" {
 		options = append(options, pulumi.ReplacementTrigger(pulumi.String(version)))
 	}
 	container, err := docker.NewContainer(ctx, w.ResourceName(), arguments, append(options,
@@ -53,7 +53,7 @@ func Arguments(w cluster.Workload, needs Needs) *docker.ContainerArgs {
 		Name:                pulumi.String(w.Name),
 		Image:               needs.Image,
 		Restart:             pulumi.String("unless-stopped"),
-		DestroyGraceSeconds: pulumi.Int(stopGrace),
+		DestroyGraceSeconds: pulumi.Int(StopGrace),
 		// Otherwise the provider removes a stopped container when it reads it, even in a preview.
 		MustRun: pulumi.Bool(false),
 		// Without these, the engine fills in its own, which would count as a change.
@@ -74,14 +74,14 @@ func Arguments(w cluster.Workload, needs Needs) *docker.ContainerArgs {
 	}
 	if w.Config != nil {
 		volumes = append(volumes, docker.ContainerVolumeArgs{
-			HostPath:      pulumi.String(folder(w)),
+			HostPath:      pulumi.String(ConfigurationFolder(w)),
 			ContainerPath: pulumi.String(path.Dir(w.Config.Path)),
 			ReadOnly:      pulumi.Bool(true),
 		})
 	}
 	if len(w.Secrets) > 0 {
 		volumes = append(volumes, docker.ContainerVolumeArgs{
-			HostPath:      pulumi.String(secretsFolder(w)),
+			HostPath:      pulumi.String(SecretsFolder(w)),
 			ContainerPath: pulumi.String(cluster.SecretsFolder),
 			ReadOnly:      pulumi.Bool(true),
 		})
@@ -97,29 +97,39 @@ func Arguments(w cluster.Workload, needs Needs) *docker.ContainerArgs {
 	}
 	confine(w, arguments)
 	if len(w.HealthCheck) > 0 {
-		// A check starts a process in the container, which costs the engine a fifth of a CPU second on a small machine. Every two
-		// seconds, that alone was more than a t2.micro's share of a core for two containers.
-		arguments.Healthcheck = docker.ContainerHealthcheckArgs{
-			Tests:       pulumi.ToStringArray(append([]string{"CMD"}, w.HealthCheck...)),
-			Interval:    pulumi.String("5s"),
-			Timeout:     pulumi.String("5s"),
-			StartPeriod: pulumi.String("30s"),
-			Retries:     pulumi.Int(2),
-		}
+		arguments.Healthcheck = HealthCheck(w)
 	}
 	return arguments
 }
 
-// Environment returns the workload's environment, the paths of secrets last.
-func Environment(w cluster.Workload) pulumi.StringArray {
-	environment := pulumi.StringArray{}
-	for _, variable := range w.Environment {
-		environment = append(environment, pulumi.String(variable.Name+"="+variable.Value))
+// HealthCheck returns how the workload's health check is run. A check starts a process in the container, which costs the engine a fifth of a
+// CPU second on a small machine. Every two seconds, that alone was more than a t2.micro's share of a core for two containers.
+func HealthCheck(w cluster.Workload) docker.ContainerHealthcheckArgs {
+	return docker.ContainerHealthcheckArgs{
+		Tests:       pulumi.ToStringArray(append([]string{"CMD"}, w.HealthCheck...)),
+		Interval:    pulumi.String("5s"),
+		Timeout:     pulumi.String("5s"),
+		StartPeriod: pulumi.String("30s"),
+		Retries:     pulumi.Int(2),
 	}
+}
+
+// Variables returns the workload's environment, the paths of secrets last.
+func Variables(w cluster.Workload) []cluster.Variable {
+	variables := slices.Clone(w.Environment)
 	for _, secret := range w.Secrets {
 		if secret.Variable != "" {
-			environment = append(environment, pulumi.String(secret.Variable+"="+secret.Path()))
+			variables = append(variables, cluster.Variable{Name: secret.Variable, Value: secret.Path()})
 		}
+	}
+	return variables
+}
+
+// Environment returns Variables as the docker provider takes a container's.
+func Environment(w cluster.Workload) pulumi.StringArray {
+	environment := pulumi.StringArray{}
+	for _, variable := range Variables(w) {
+		environment = append(environment, pulumi.String(variable.Name+"="+variable.Value))
 	}
 	return environment
 }

@@ -22,8 +22,11 @@ var (
 	goneScript string
 )
 
-// containerType is the docker provider's type of containers.
-const containerType = "docker:index/container:Container"
+// The docker provider's types of what has a name that an interrupted deployment may have taken.
+const (
+	containerType = "docker:index/container:Container"
+	serviceType   = "docker:index/service:Service"
+)
 
 // constraint is how a container asks the Swarm manager for a node. It is among the container's environment.
 const constraint = "constraint:node=="
@@ -50,15 +53,18 @@ func NewHooks(ctx *pulumi.Context, name string, node *infra.Node, endpoint strin
 	remote := node.Remote(ctx)
 	makeWay := func(kind tokens.Type, inputs resource.PropertyMap) error {
 		word := "network"
-		if string(kind) == containerType {
+		switch string(kind) {
+		case containerType:
 			word = "container"
+		case serviceType:
+			word = "service"
 		}
 		_, err := remote.Run("leftovers", leftoversScript, map[string]string{
 			"ENDPOINT":  endpoint,
 			"KIND":      word,
 			"NAME":      text(inputs["name"]),
 			"LABEL":     Label,
-			"GRACE":     strconv.Itoa(stopGrace),
+			"GRACE":     strconv.Itoa(StopGrace),
 			"NODE_NAME": node.Name,
 		})
 		return err

@@ -10,6 +10,7 @@ import (
 	"swarm-scale/cluster/engine/install"
 	"swarm-scale/infra"
 	"swarm-scale/infra/packages"
+	"swarm-scale/settings"
 )
 
 // Notes is the file in which a node's scripts keep state between runs. Further files have its name and a suffix.
@@ -37,6 +38,7 @@ var (
 
 // Setup says how a kind of cluster wants the engine of a node.
 type Setup struct {
+	Cluster      settings.Cluster
 	Kind         install.Kind
 	Architecture string // of the programs that the node runs, amd64 or arm64; empty: it runs none of them
 	Memory       int    // how much its containers may use where the cluster gives memory out, in MiB; 0: it does not
@@ -80,6 +82,7 @@ func New(ctx *pulumi.Context, node *infra.Node, setup Setup, parent pulumi.Resou
 	variables := map[string]pulumi.StringInput{
 		"NODE_NAME":       pulumi.String(node.Name),
 		"PRIVATE_ADDRESS": pulumi.String(node.Address.String()),
+		"CLUSTER":         pulumi.String(setup.Cluster),
 		"ENGINE_VERSION":  pulumi.String(setup.Kind.Version),
 		"LOGIN_USER":      pulumi.String(node.User()),
 		"LOG_DRIVER":      pulumi.String(logDriver),

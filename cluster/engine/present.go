@@ -12,8 +12,12 @@ import (
 	"swarm-scale/infra"
 )
 
-//go:embed scripts/present.sh
-var presentScript string
+var (
+	//go:embed scripts/present.sh
+	presentScript string
+	//go:embed scripts/present-services.sh
+	presentServicesScript string
+)
 
 // callsAtOnce is how many nodes are asked side by side.
 const callsAtOnce = 16
@@ -44,12 +48,36 @@ func Present(ctx *pulumi.Context, workloads []*cluster.Running) pulumi.StringOut
 		}).(pulumi.StringOutput))
 	}
 	return answers.ToStringArrayOutput().ApplyT(func(answers []string) (string, error) {
-		missing := missingNames(strings.Join(answers, "\n"))
-		if len(missing) == 0 {
-			return "", nil
-		}
-		return "", fmt.Errorf("these containers are gone, by a killed deployment or somebody's hand: %s. This makes them anew: pulumi up --refresh", strings.Join(missing, ", "))
+		return tell(strings.Join(answers, "\n"))
 	}).(pulumi.StringOutput)
+}
+
+// PresentServices is Present for services. A manager of their swarm is asked.
+func PresentServices(ctx *pulumi.Context, manager *infra.Node, services []*cluster.Running) pulumi.StringOutput {
+	if ctx.DryRun() {
+		return pulumi.String("").ToStringOutput()
+	}
+	remote := manager.Remote(ctx)
+	var lines pulumi.StringArray
+	for _, one := range services {
+		lines = append(lines, pulumi.Sprintf("%s %s", one.Name, one.ID))
+	}
+	return lines.ToStringArrayOutput().ApplyT(func(lines []string) (string, error) {
+		answer, err := remote.Run("present-services", presentServicesScript, map[string]string{"WORKLOADS": strings.Join(lines, "\n")})
+		if err != nil {
+			return "", nil // the swarm does not answer, and may have all of them
+		}
+		return tell(answer)
+	}).(pulumi.StringOutput)
+}
+
+// tell returns an error that names the missing workloads in the script's lines, and the remedy.
+func tell(answer string) (string, error) {
+	missing := missingNames(answer)
+	if len(missing) == 0 {
+		return "", nil
+	}
+	return "", fmt.Errorf("these containers are gone, by a killed deployment or somebody's hand: %s. This makes them anew: pulumi up --refresh", strings.Join(missing, ", "))
 }
 
 // byNode returns the workloads of each node.

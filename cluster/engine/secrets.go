@@ -14,15 +14,15 @@ import (
 //go:embed scripts/secrets.sh
 var secretsScript string
 
-// secretsFolder returns the folder of a workload's secrets on its node. It is beside the folder of its configuration. Each is mounted
+// SecretsFolder returns the folder of a workload's secrets on its node. It is beside the folder of its configuration. Each is mounted
 // alone.
-func secretsFolder(w cluster.Workload) string { return folder(w) + ".secrets" }
+func SecretsFolder(w cluster.Workload) string { return ConfigurationFolder(w) + ".secrets" }
 
 // writeSecrets writes the workload's secrets on its node, and removes those that it has no more.
 func (e Engine) writeSecrets(ctx *pulumi.Context, w cluster.Workload, parent pulumi.ResourceOption) (pulumi.Resource, error) {
 	variables := map[string]pulumi.StringInput{
 		"CONTAINER": pulumi.String(w.Name),
-		"FOLDER":    pulumi.String(secretsFolder(w)),
+		"FOLDER":    pulumi.String(SecretsFolder(w)),
 		"OWNER":     pulumi.String(strconv.Itoa(w.User)),
 	}
 	var files []string
@@ -38,8 +38,8 @@ func (e Engine) writeSecrets(ctx *pulumi.Context, w cluster.Workload, parent pul
 	}, parent, pulumi.DependsOn(e.Ready))
 }
 
-// secretsVersion returns a text that changes with the secrets that the workload reads only when it starts.
-func secretsVersion(w cluster.Workload) string {
+// SecretsVersion returns a text that changes with the secrets that the workload reads only when it starts.
+func SecretsVersion(w cluster.Workload) string {
 	var versions []string
 	for _, secret := range w.Secrets {
 		if secret.Version != "" {

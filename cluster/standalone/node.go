@@ -26,8 +26,9 @@ var (
 // newEngine sets up a node's engine, which keeps its state in Consul.
 func (c *swarm) newEngine(ctx *pulumi.Context, node *infra.Node) (engine.Engine, error) {
 	setup := engine.Setup{
-		Kind:   install.WithConsul,
-		Script: ports() + followConsulScript + engineScript,
+		Cluster: c.settings.Cluster,
+		Kind:    install.WithConsul,
+		Script:  ports() + followConsulScript + engineScript,
 		Variables: map[string]pulumi.StringInput{
 			"CLUSTER_STORE":   pulumi.String("consul://" + c.consul()),
 			"TEND_CONTAINERS": pulumi.String(infra.Head + ports() + engine.RestartFunctions + discoveryScript + reachScript + tendContainersScript),

@@ -17,11 +17,12 @@ const module = "swarm-scale"
 // that is not in the table runs up, or around.
 var floors = map[string][]string{
 	"":                   {"stack"},
-	"stack":              {"app", "cluster/engine", "cluster/standalone", "infra", "settings", "topology"},
+	"stack":              {"app", "cluster", "cluster/engine", "cluster/standalone", "cluster/swarmmode", "infra", "settings", "topology"},
 	"app":                {"app/wayin", "cluster", "infra", "settings", "topology"},
 	"app/wayin":          {"poll/http"},
 	"cluster/standalone": {"cluster", "cluster/engine", "infra", "settings", "topology"},
-	"cluster/engine":     {"cluster", "infra", "infra/packages"},
+	"cluster/swarmmode":  {"cluster", "cluster/engine", "infra", "settings", "topology"},
+	"cluster/engine":     {"cluster", "infra", "infra/packages", "settings"},
 	"cluster":            {"infra", "settings"},
 	"infra":              {"infra/packages", "settings", "topology"},
 	"infra/packages":     {},

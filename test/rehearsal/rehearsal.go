@@ -53,6 +53,7 @@ func World(scale float64) *simulation.World {
 		w.CommandTakes(pattern, took)
 	}
 	w.OnCommand("consul", consul)
+	w.OnCommand("swarm", swarm)
 	return w
 }
 

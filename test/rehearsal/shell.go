@@ -3,7 +3,6 @@ package rehearsal
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
@@ -25,19 +24,12 @@ func Shell(w *simulation.World) infra.Shell {
 		if user == "" || !w.Reachable(address) {
 			return "", fmt.Errorf("ssh: connect to host %s port 22: Connection timed out", address)
 		}
-		variable := func(name string) string {
-			found := regexp.MustCompile(`(?m)^export ` + name + `=(.*)$`).FindStringSubmatch(script)
-			if found == nil {
-				return ""
-			}
-			return found[1]
-		}
+		variable := func(name string) string { return exported(script, name) }
 		switch {
+		case strings.Contains(login.Command, "swarm-age"):
+			return age(w, script)
 		case strings.Contains(login.Command, "leftovers"):
-			kind := containerType
-			if variable("KIND") == "network" {
-				kind = networkType
-			}
+			kind := map[string]string{"container": containerType, "service": serviceType, "network": networkType}[variable("KIND")]
 			return "", clear(w, kind, variable("NAME"))
 		case strings.Contains(login.Command, "present"):
 			return missing(w, script), nil
@@ -54,7 +46,7 @@ func clear(w *simulation.World, kind, name string) error {
 		if value := object.Inputs["name"]; !value.IsString() || value.StringValue() != name {
 			continue
 		}
-		if kind == containerType && !object.Inputs.HasValue("labels") {
+		if kind != networkType && !object.Inputs.HasValue("labels") {
 			return fmt.Errorf("leftovers: %s has a container named %s that is not this stack's", object.Machine, name)
 		}
 		w.Remove(object)
@@ -67,8 +59,10 @@ func missing(w *simulation.World, script string) string {
 	_, asked, _ := strings.Cut(script, "export WORKLOADS='")
 	asked, _, _ = strings.Cut(asked, "'\n")
 	there := map[string]bool{}
-	for _, object := range w.Objects(containerType) {
-		there[string(object.ID)] = true
+	for _, kind := range []string{containerType, serviceType} {
+		for _, object := range w.Objects(kind) {
+			there[string(object.ID)] = true
+		}
 	}
 	var lines strings.Builder
 	for line := range strings.Lines(asked) {

@@ -15,6 +15,8 @@ import (
 
 // Execution is a command that the simulated command provider is to run.
 type Execution struct {
+	// World is where it runs.
+	World *World
 	// URN and Name are the resource's.
 	URN  resource.URN
 	Name string
@@ -187,7 +189,7 @@ func runCommand(c *Call) (resource.PropertyMap, time.Duration, error) {
 		}
 	}
 	outcome, err := c.World.play(Execution{
-		URN: c.URN, Name: c.Name, Op: c.Op, Local: string(c.URN.Type()) == "command:local:Command",
+		World: c.World, URN: c.URN, Name: c.Name, Op: c.Op, Local: string(c.URN.Type()) == "command:local:Command",
 		Host: c.Text("connection", "host"), Text: command, Stdin: c.Text("stdin"), Environment: environment,
 	})
 	if err != nil {

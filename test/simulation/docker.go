@@ -15,14 +15,14 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 )
 
-// Docker returns the simulated docker provider: containers, networks, volumes and images of the Docker engine, or of the
+// Docker returns the simulated docker provider: containers, services, networks, volumes and images of the Docker engine, or of the
 // Swarm manager, at the provider's host. The durations are assumed, for a t2.micro over SSH.
 func Docker() *Package {
 	return &Package{
 		Name:    "docker",
 		Version: "4.10.0",
 		Resources: []*Resource{
-			container(), network(), dockerVolume(), remoteImage(), image(),
+			container(), service(), network(), dockerVolume(), remoteImage(), image(),
 		},
 	}
 }
@@ -115,6 +115,30 @@ func container() *Resource {
 	}
 }
 
+// serviceToken is the type of services.
+const serviceToken = "docker:index/service:Service"
+
+// service is a service of a swarm. It is on no machine: the swarm has it as long as the swarm exists.
+func service() *Resource {
+	return &Resource{
+		Token:    serviceToken,
+		Required: []string{"taskSpec"},
+		AutoName: "name",
+		Replace:  []string{"mode", "name"},
+		ID:       func(*Call) string { return hexDigits(nil, 25) },
+		Dials:    ping,
+		Claims: func(c *Call) []Claim {
+			name := c.Text("name")
+			return []Claim{{
+				Key:   "service " + name,
+				Taken: fmt.Errorf("Error response from daemon: rpc error: code = AlreadyExists desc = name conflicts with an existing object: service %s already exists", name),
+			}}
+		},
+		// Its container is stopped and the next one started. The provider waits until that is healthy.
+		Times: Times{Create: 3 * time.Second, Update: 4 * time.Second, Delete: time.Second},
+	}
+}
+
 func network() *Resource {
 	return &Resource{
 		Token:    "docker:index/network:Network",
@@ -125,7 +149,12 @@ func network() *Resource {
 		},
 		ID:    func(*Call) string { return hexDigits(nil, 64) },
 		Dials: ping,
-		On:    onProviderHost,
+		On: func(c *Call) []string {
+			if strings.Contains(string(c.URN), ":SwarmMode$") { // it is the swarm's, as services are
+				return nil
+			}
+			return onProviderHost(c)
+		},
 		Claims: func(c *Call) []Claim {
 			name := c.Text("name")
 			return []Claim{{

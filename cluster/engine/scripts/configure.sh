@@ -4,12 +4,23 @@
 # Variables: NODE_NAME            the node's name
 #            LOGIN_USER           the user that SSH logs in as
 #            NOTES                the node's file of state between runs
+#            CLUSTER              the kind of cluster
 #            SWARM_SCALE_MACHINE  the machine's identity
 # Functions: fail, restart_engine, await_engine, as_user, member_of
 set -euo pipefail
 export DOCKER_HOST=unix:///var/run/docker.sock
 
 ours=$NOTES # exists if the stack configured the engine; has the machine's identity
+
+# A cluster of another kind has other engines, names and networks, and the votes in its queues would have to move.
+kind=$(cat "$ours-kind" 2>/dev/null || true)
+if [ -z "$kind" ] && [ -s "$ours" ]; then kind=standalone; fi # of a version that knew no other
+if [ -n "$kind" ] && [ "$kind" != "$CLUSTER" ]; then
+	fail "$NODE_NAME is in a cluster of the kind $kind, and a stack that runs keeps its kind: set it back (pulumi config set cluster $kind)," \
+		"or destroy the stack first. If there is none any more, run this there: sudo rm $ours*"
+fi
+mkdir -p "$(dirname "$ours")"
+echo "$CLUSTER" >"$ours-kind"
 
 # changed FILE writes standard input to the file. It fails if the file has that content already. A file that was there before the
 # stack is kept beside it.

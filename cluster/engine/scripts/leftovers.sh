@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Makes way for a container or network that is about to be made. An interrupted deployment may have made it already, without a
+# Makes way for a container, service or network that is about to be made. An interrupted deployment may have made it already, without a
 # record in the state. Volumes stay.
 #
-# A container of that name that is not the stack's also stays, and so does a network that something uses. The script then fails.
+# A container or service of that name that is not the stack's also stays, and so does a network that something uses. The script then fails.
 #
 # Variables: ENDPOINT   the DOCKER_HOST of the engine or Swarm manager
-#            KIND       container or network
+#            KIND       container, service or network
 #            NAME       its name
 #            LABEL      the label of the stack's containers
 #            GRACE      how many seconds a container may take to stop
@@ -27,7 +27,11 @@ look() {
 	exit 1
 }
 
-if [ "$KIND" = network ]; then format='{{.Driver}} {{len .Containers}}'; else format='{{json .Config.Labels}}'; fi
+case $KIND in
+network) format='{{.Driver}} {{len .Containers}}' ;;
+service) format='{{json .Spec.Labels}}' ;;
+*) format='{{json .Config.Labels}}' ;;
+esac
 found=$(look "$format") || {
 	status=$?
 	if [ "$status" -eq 3 ]; then exit 0; fi
@@ -38,6 +42,14 @@ case $KIND,$found in
 container,*"\"$LABEL\":"*)
 	docker stop --time "$GRACE" "$NAME" >/dev/null
 	docker rm --force "$NAME" >/dev/null
+	;;
+service,*"\"$LABEL\":"*)
+	docker service rm "$NAME" >/dev/null
+	;;
+service,*)
+	echo "leftovers: the swarm has a service named $NAME that is not this stack's. The stack needs the name: remove the service with" \
+		"\"docker service rm $NAME\" on $NODE_NAME, $again" >&2
+	exit 1
 	;;
 container,*)
 	node=$(docker inspect --format '{{.Node.Name}}' "$NAME" 2>/dev/null) || node=$NODE_NAME

@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Functions about the swarm's nodes. Other scripts begin with them.
+export DOCKER_HOST=unix:///var/run/docker.sock
+
+machine_label=swarm-scale.machine # of a node; has the identity of its machine
+
+# nodes prints a line for each of the swarm's nodes: ID, name, ready or down, worker or manager, and the identity of its machine, if known.
+nodes() {
+	docker node ls --quiet | xargs -r docker node inspect --format "{{.ID}} {{.Description.Hostname}} {{.Status.State}} {{.Spec.Role}} {{index .Spec.Labels \"$machine_label\"}}"
+}
+
+# drop ID ROLE removes a node from the swarm.
+drop() {
+	if [ "$2" = manager ]; then docker node demote "$1" >/dev/null; fi
+	docker node rm --force "$1" >/dev/null
+}
+
+# note_machine ID IDENTITY notes the identity of a node's machine.
+note_machine() { docker node update --label-add "$machine_label=$2" "$1" >/dev/null; }

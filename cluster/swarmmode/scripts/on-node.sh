@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# The functions about workloads that cluster.Cluster.Script promises, on the workload's own node. Other scripts begin with them.
+
+on_node() { docker -H unix:///var/run/docker.sock "$@"; }
+
+# container NAME prints the ID of the workload's newest container.
+container() {
+	local all
+	all=$(on_node ps --all --quiet --filter "label=com.docker.swarm.service.name=$1")
+	printf '%s' "${all%%$'\n'*}"
+}
+
+# workload_health NAME prints healthy, starting, unhealthy, missing, or "without a check".
+workload_health() {
+	on_node inspect --format '{{with .State.Health}}{{.Status}}{{else}}without a check{{end}}' "$(container "$1")" 2>/dev/null || echo missing
+}
+
+# workload_state NAME prints running, restarting, exited …, or missing.
+workload_state() {
+	on_node inspect --format '{{.State.Status}}' "$(container "$1")" 2>/dev/null || echo missing
+}
+
+# workload_last_words NAME prints the ends of its health check's output and of its log.
+workload_last_words() {
+	local id
+	id=$(container "$1")
+	on_node inspect --format '{{with .State.Health}}{{range .Log}}{{.Output}}{{end}}{{end}}' "$id" 2>/dev/null |
+		grep . | tail -n 1 | sed 's/^/  its check says: /' || true
+	on_node logs --tail 3 "$id" 2>&1 | sed 's/^/  its log ends:   /' || true
+}
+
+# workload_stop NAME stops it, until its node or engine starts anew.
+workload_stop() {
+	on_node stop "$(container "$1")" >/dev/null
+}
+
+# workload_exec NAME COMMAND… runs a command in it, which gets the standard input.
+workload_exec() {
+	local id
+	id=$(container "$1")
+	shift
+	on_node exec --interactive "$id" "$@"
+}

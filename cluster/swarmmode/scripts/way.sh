@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Makes way for a machine that is about to join the swarm: a dead one of its name is removed. With two, constraints by the name would mean
+# either, and a dead manager would count for the majority. With the argument "delete", when the node leaves the stack, whatever has the name
+# is removed.
+#
+# Variables: NAME     the node's name
+#            MACHINE  the identity of its machine
+#            WAIT     how many seconds a dead machine may seem alive
+# Functions: nodes, drop
+# shellcheck disable=SC2153  # NAME and name are two
+set -euo pipefail
+
+# twins prints those of the swarm's nodes that have the name, and not the machine.
+twins() {
+	nodes | awk -v name="$NAME" -v machine="$MACHINE" '
+		$2 == name && substr($0, length($1 $2 $3 $4) + 5) != machine { print }'
+}
+
+end=$((SECONDS + WAIT))
+while [ "$1" = create ] && [ "$SECONDS" -lt "$end" ]; do
+	# One that is ready, and whose machine is known, may be a machine that has just been lost.
+	if [ -z "$(twins | awk '$3 == "ready" && NF > 4')" ]; then break; fi
+	sleep 1
+done
+twins | while read -r id _ state role _; do
+	# It is the same machine with another identity, or one that joined when an earlier deployment was interrupted.
+	if [ "$1" = create ] && [ "$state" = ready ]; then continue; fi
+	drop "$id" "$role" </dev/null
+	echo "way: removed $NAME's former machine from the swarm ($id, $state)"
+done

@@ -1,0 +1,190 @@
+package swarmmode
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"swarm-scale/test/script"
+)
+
+// fakeSwarm writes a fake docker. It answers docker info with the lines of the file state, the last one again and again, and docker node ls
+// and inspect with the file nodes. asked returns its calls that change something.
+func fakeSwarm(t *testing.T, nodes string, states ...string) (folder string, asked func() string) {
+	t.Helper()
+	folder = t.TempDir()
+	script.Fake(t, folder, map[string]string{
+		"nodes": nodes, "states": strings.Join(states, "\n") + "\n",
+		"sleep": "#!/bin/sh\nexec /bin/sleep 0.05\n",
+		"docker": `#!/bin/sh
+cd "$(dirname "$0")"
+case "$*" in
+"node ls --quiet") cut -d ' ' -f 1 nodes ;;
+"node inspect --format "*) cat nodes ;;
+"info --format {{.Swarm.Cluster.ID}}") echo swarm1 ;;
+"info --format {{.Swarm.Error}}") echo "rpc error: timed out" ;;
+"info --format "*)
+	head -n 1 states
+	[ "$(wc -l <states)" -eq 1 ] || sed -i 1d states ;;
+"swarm join-token --quiet "*) echo "SWMTKN-$4" ;;
+*) echo "$*" >>asked ;;
+esac
+`,
+	})
+	return folder, func() string {
+		content, _ := os.ReadFile(filepath.Join(folder, "asked")) // missing without a call
+		return string(content)
+	}
+}
+
+// TestSwarmIsMadeOnce holds what makes a swarm, what goes on with the one that is there, and what is refused.
+func TestSwarmIsMadeOnce(t *testing.T) {
+	const made = "swarm init --advertise-addr 192.168.33.11 --listen-addr 192.168.33.11:2377 --data-path-addr 192.168.33.11 --data-path-port 4789 --default-addr-pool 10.77.4.0/22 --default-addr-pool-mask-length 24\n"
+	for name, test := range map[string]struct {
+		state string
+		ours  bool // the stack made the node's swarm
+		asked string
+		says  string
+	}{
+		"a new machine":              {"inactive false", false, made, "swarm: swarm1 SWMTKN-worker SWMTKN-manager\n"},
+		"its manager":                {"active true", true, "", "swarm: swarm1 SWMTKN-worker SWMTKN-manager\n"},
+		"after it left":              {"inactive false", true, made, "swarm: swarm1 SWMTKN-worker SWMTKN-manager\n"},
+		"somebody else's swarm":      {"active true", false, "", "is in a swarm that is not this stack's: take it out of it (docker swarm leave)"},
+		"somebody else's worker":     {"active false", false, "", "is in a swarm that is not this stack's"},
+		"a swarm without a majority": {"pending true", true, "", "does not work (pending true)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			folder, asked := fakeSwarm(t, "", test.state)
+			notes := filepath.Join(folder, "notes")
+			if test.ours {
+				script.Fake(t, folder, map[string]string{"notes-swarm": "swarm1\n"})
+			}
+			output, err := script.Run(t, ports()+swarmScript, "create", folder, "ADDRESS=192.168.33.11", "POOL=10.77.4.0/22", "NOTES="+notes)
+			if failed := !strings.HasPrefix(test.says, "swarm: "); (err != nil) != failed || !strings.Contains(output, test.says) {
+				t.Errorf("%v: %s\nwant %q", err, output, test.says)
+			}
+			if got := asked(); got != test.asked {
+				t.Errorf("it asks %q, want %q", got, test.asked)
+			}
+		})
+	}
+	if got := answer("Welcome!\nswarm: id w m\n"); got != [3]string{"id", "w", "m"} {
+		t.Errorf("the answer is read as %v", got)
+	}
+	if got := answer(""); got != [3]string{} {
+		t.Errorf("no answer is read as %v", got)
+	}
+}
+
+// TestDeadTwinsMakeWay holds which of the swarm's nodes are removed before a machine of their name joins, and when a node leaves.
+func TestDeadTwinsMakeWay(t *testing.T) {
+	for name, test := range map[string]struct{ nodes, action, asked string }{
+		"nobody":                    {"m1 manager ready manager id-m\n", "create", ""},
+		"a dead worker":             {"a1 frontend01 down worker id-old\nm1 manager ready manager id-m\n", "create", "node rm --force a1\n"},
+		"a dead manager":            {"a1 frontend01 down manager id-old\n", "create", "node demote a1\nnode rm --force a1\n"},
+		"two dead ones":             {"a1 frontend01 down worker id-old\na2 frontend01 down worker\n", "create", "node rm --force a1\nnode rm --force a2\n"},
+		"the machine itself":        {"a1 frontend01 ready worker ssh-ed25519 AAAA\n", "create", ""},
+		"it, while it is off":       {"a1 frontend01 down worker ssh-ed25519 AAAA\n", "create", ""},
+		"it, with another identity": {"a1 frontend01 ready worker ssh-ed25519 BBBB\n", "create", ""},
+		"it, not yet noted":         {"a1 frontend01 ready worker \n", "create", ""},
+		"others of longer names":    {"a1 frontend010 down worker id\na2 old-frontend01 down worker id\n", "create", ""},
+		"the node leaves":           {"a1 frontend01 down worker ssh-ed25519 AAAA\na2 frontend02 ready worker id\n", "delete", "node rm --force a1\n"},
+		"the node leaves, alive":    {"a1 frontend01 ready worker ssh-ed25519 AAAA\n", "delete", "node rm --force a1\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			folder, asked := fakeSwarm(t, test.nodes)
+			output, err := script.Run(t, nodesScript+wayScript, test.action, folder, "NAME=frontend01", "MACHINE=ssh-ed25519 AAAA", "WAIT=1")
+			if got := asked(); err != nil || got != test.asked {
+				t.Errorf("%v: it asks %q, want %q\n%s", err, got, test.asked, output)
+			}
+		})
+	}
+}
+
+// TestNodesJoinOnce holds who joins, that no command line has the token, and what is told otherwise.
+func TestNodesJoinOnce(t *testing.T) {
+	for name, test := range map[string]struct {
+		states []string
+		known  string // the swarm that the stack had it join; empty: none
+		answer string // the engine's to the request
+		joins  bool
+		asked  string
+		says   string
+	}{
+		"a new machine":         {[]string{"inactive", "pending", "active"}, "", "\n200", true, "", "join: frontend01 is in the swarm"},
+		"a slow one":            {[]string{"inactive", "active"}, "", `{"message":"Timeout was reached before node joined. The attempt to join the swarm will continue in the background."}` + "\n503", true, "", "is in the swarm"},
+		"a member":              {[]string{"active"}, "swarm1", "", false, "", "is in the swarm"},
+		"one that was off":      {[]string{"pending", "pending", "active"}, "swarm1", "", false, "", "is in the swarm"},
+		"one of a former swarm": {[]string{"error", "active"}, "swarm0", "\n200", true, "swarm leave --force\n", "is in the swarm"},
+		"somebody else's":       {[]string{"active"}, "", "", false, "", "is in a swarm that is not this stack's"},
+		"a wrong token":         {[]string{"inactive"}, "", `{"message":"invalid join token"}` + "\n400", true, "", `cannot join the swarm of 192.168.33.11:2377 192.168.33.200:2377: {"message":"invalid join token"}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			folder, asked := fakeSwarm(t, "", test.states...)
+			script.Fake(t, folder, map[string]string{
+				"answer": test.answer,
+				"curl":   "#!/bin/sh\ncat >" + folder + "/body\necho \"$*\" >" + folder + "/line\nprintf %s \"$(cat " + folder + "/answer)\"\n",
+			})
+			if test.known != "" {
+				script.Fake(t, folder, map[string]string{"notes-swarm": test.known + "\n"})
+			}
+			output, err := script.Run(t, ports()+joinScript, "create", folder, "NODE_NAME=frontend01", "ADDRESS=192.168.33.20",
+				"MANAGERS=192.168.33.11:2377 192.168.33.200:2377", "SWARM=swarm1", "TOKEN=SWMTKN-hush", "NOTES="+filepath.Join(folder, "notes"))
+			if failed := !strings.Contains(test.says, "is in the swarm") || strings.Contains(test.says, "not this stack's"); (err != nil) != failed || !strings.Contains(output, test.says) || strings.Contains(output, "hush") {
+				t.Errorf("%v: %s\nwant %q", err, output, test.says)
+			}
+			body, _ := os.ReadFile(filepath.Join(folder, "body"))
+			line, _ := os.ReadFile(filepath.Join(folder, "line"))
+			want := ""
+			if test.joins {
+				want = `{"ListenAddr":"192.168.33.20:2377","AdvertiseAddr":"192.168.33.20","DataPathAddr":"192.168.33.20","RemoteAddrs":["192.168.33.11:2377","192.168.33.200:2377"],"JoinToken":"SWMTKN-hush"}`
+			}
+			if string(body) != want || strings.Contains(string(line), "hush") {
+				t.Errorf("it sends %s by %s, want %s", body, line, want)
+			}
+			if got := asked(); got != test.asked {
+				t.Errorf("it asks %q, want %q", got, test.asked)
+			}
+		})
+	}
+}
+
+// TestMembersHaveTheirRoles holds that the members are awaited, that each gets its role, and that its machine is noted.
+func TestMembersHaveTheirRoles(t *testing.T) {
+	const machines = "manager ssh-ed25519 M\nfrontend01 ssh-ed25519 F"
+	for name, test := range map[string]struct{ nodes, asked, says string }{
+		"as they shall be":   {"m1 manager ready manager ssh-ed25519 M\nf1 frontend01 ready worker ssh-ed25519 F\n", "", "members: all ready: manager frontend01"},
+		"new":                {"m1 manager ready manager \nf1 frontend01 ready worker \n", "node update --label-add swarm-scale.machine=ssh-ed25519 M m1\nnode update --label-add swarm-scale.machine=ssh-ed25519 F f1\n", "all ready"},
+		"with the wrong one": {"m1 manager ready worker ssh-ed25519 M\nf1 frontend01 ready manager ssh-ed25519 F\n", "node update --role manager m1\nnode update --role worker f1\n", "frontend01 is a worker now"},
+		"with a dead twin":   {"m1 manager ready manager ssh-ed25519 M\nf0 frontend01 down worker x\nf1 frontend01 ready worker ssh-ed25519 F\n", "", "all ready"},
+		"one is missing":     {"m1 manager ready manager ssh-ed25519 M\nf1 frontend01 down worker ssh-ed25519 F\n", "", "after 1 s the swarm does not report ready: frontend01"},
+		"no swarm":           {"", "", "does not report ready: manager frontend01"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			folder, asked := fakeSwarm(t, test.nodes)
+			output, err := script.Run(t, nodesScript+membersScript, "create", folder, "MEMBERS=manager frontend01", "MANAGERS=manager", "WAIT=1", "MACHINES="+machines)
+			if (err != nil) != strings.Contains(test.says, "does not report") || !strings.Contains(output, test.says) {
+				t.Errorf("%v: %s\nwant %q", err, output, test.says)
+			}
+			if got := asked(); got != test.asked {
+				t.Errorf("it asks %q, want %q", got, test.asked)
+			}
+		})
+	}
+}
+
+// TestOldestManagerIsAsked holds which of several managers makes changes.
+func TestOldestManagerIsAsked(t *testing.T) {
+	for answers, want := range map[string]int{
+		"2026-02-08T12:00:00.5Z,2026-02-08T12:00:01Z,2026-02-08T12:00:01Z": 0,
+		"2026-02-09T12:00:00Z,2026-02-08T12:00:01Z,2026-02-08T12:00:02Z":   1,
+		",,2026-02-08T12:00:02Z": 2,
+		"Welcome!\n2026-02-09T12:00:00Z\n,Welcome!\n2026-02-08T12:00:01.000000001Z\n,": 1,
+		",,": 0, "2026,,": 0,
+	} {
+		if got := oldest(strings.Split(answers, ",")); got != want {
+			t.Errorf("of %q it is %d, want %d", answers, got, want)
+		}
+	}
+}

@@ -1,0 +1,194 @@
+package swarmmode
+
+import (
+	_ "embed"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"swarm-scale/cluster"
+	"swarm-scale/cluster/engine"
+	"swarm-scale/infra"
+)
+
+var (
+	//go:embed scripts/on-node.sh
+	onNodeFunctions string
+	//go:embed scripts/on-manager.sh
+	onManagerFunctions string
+)
+
+// Run implements cluster.Cluster.
+func (c *swarm) Run(ctx *pulumi.Context, w cluster.Workload, parent pulumi.Resource) (*cluster.Running, error) {
+	own := c.engines[w.Node.Name]
+	if !isMember(w.Node.Role) {
+		running, err := own.Run(ctx, w, parent)
+		if err != nil {
+			return nil, err
+		}
+		return running, engine.AwaitHealth(ctx, c, running, parent)
+	}
+	inside := pulumi.Parent(parent)
+	needs, err := own.Prepare(ctx, w, inside)
+	if err != nil {
+		return nil, err
+	}
+	service, err := docker.NewService(ctx, w.ResourceName(), c.service(w, needs), append(c.follow(),
+		inside, pulumi.ResourceHooks(c.hooks),
+		pulumi.DependsOn(slices.Concat([]pulumi.Resource{c.overlay}, needs.After, cluster.Containers(w.Update.After))),
+		// A network with services cannot be deleted.
+		pulumi.ReplaceWith([]pulumi.Resource{c.overlay, w.Node.Machine}),
+	)...)
+	if err != nil {
+		return nil, err
+	}
+	running := &cluster.Running{Workload: w, Container: service, ID: service.ID().ToStringOutput()}
+	if needs.Volume != nil {
+		running.Data = needs.Volume
+	}
+	return running, nil
+}
+
+// service describes a workload's service for the docker provider: one container on the workload's node. The provider waits until it runs
+// and is healthy. A changed one that does not get healthy is rolled back, and the provider fails.
+func (c *swarm) service(w cluster.Workload, needs engine.Needs) *docker.ServiceArgs {
+	container := docker.ServiceTaskSpecContainerSpecArgs{
+		Image:           needs.Image,
+		StopGracePeriod: pulumi.Sprintf("%ds", engine.StopGrace),
+		CapDrops:        pulumi.ToStringArray([]string{"ALL"}),
+		Labels:          docker.ServiceTaskSpecContainerSpecLabelArray{docker.ServiceTaskSpecContainerSpecLabelArgs{Label: pulumi.String(engine.Label), Value: pulumi.String("")}},
+	}
+	if version := engine.SecretsVersion(w); version != "" {
+		// A changed one makes another container.
+		container.Labels = append(container.Labels.(docker.ServiceTaskSpecContainerSpecLabelArray),
+			docker.ServiceTaskSpecContainerSpecLabelArgs{Label: pulumi.String(engine.Label + ".secrets"), Value: pulumi.String(version)})
+	}
+	if len(w.Command) > 0 {
+		container.Args = pulumi.ToStringArray(w.Command)
+	}
+	environment := pulumi.StringMap{}
+	for _, variable := range engine.Variables(w) {
+		environment[variable.Name] = pulumi.String(variable.Value)
+	}
+	if len(environment) > 0 {
+		container.Env = environment
+	}
+	if len(w.Capabilities) > 0 {
+		var adds pulumi.StringArray
+		for _, name := range w.Capabilities {
+			adds = append(adds, pulumi.String("CAP_"+name))
+		}
+		container.CapAdds = adds
+	}
+	if w.Host.Host != "" {
+		container.Hostname = pulumi.String(w.Host.Host)
+	}
+	if w.ReadOnly {
+		container.ReadOnly = pulumi.Bool(true)
+	}
+	if len(w.HealthCheck) > 0 {
+		check := engine.HealthCheck(w)
+		container.Healthcheck = docker.ServiceTaskSpecContainerSpecHealthcheckArgs{
+			Tests: check.Tests, Interval: check.Interval, Timeout: check.Timeout, StartPeriod: check.StartPeriod, Retries: check.Retries,
+		}
+	}
+	if mounts := mounts(w, needs); len(mounts) > 0 {
+		container.Mounts = mounts
+	}
+	var ports docker.ServiceEndpointSpecPortArray
+	for _, port := range w.Ports {
+		ports = append(ports, docker.ServiceEndpointSpecPortArgs{
+			TargetPort: pulumi.Int(port.Inside), PublishedPort: pulumi.Int(port.Outside), Protocol: pulumi.String("tcp"),
+			// Not by the mesh of all nodes, which needs IPVS in the kernels, and behind which everybody has the mesh's address.
+			PublishMode: pulumi.String("host"),
+		})
+	}
+	endpoint := docker.ServiceEndpointSpecArgs{Mode: pulumi.String("dnsrr")}
+	if len(ports) > 0 {
+		endpoint.Ports = ports
+	}
+	return &docker.ServiceArgs{
+		Name:   pulumi.String(w.Name),
+		Labels: docker.ServiceLabelArray{docker.ServiceLabelArgs{Label: pulumi.String(engine.Label), Value: pulumi.String("")}},
+		Mode:   docker.ServiceModeArgs{Replicated: docker.ServiceModeReplicatedArgs{Replicas: pulumi.Int(1)}},
+		TaskSpec: docker.ServiceTaskSpecArgs{
+			ContainerSpec:     container,
+			NetworksAdvanceds: docker.ServiceTaskSpecNetworksAdvancedArray{docker.ServiceTaskSpecNetworksAdvancedArgs{Name: c.overlay.ID().ToStringOutput()}},
+			Placement:         docker.ServiceTaskSpecPlacementArgs{Constraints: pulumi.ToStringArray([]string{"node.hostname==" + w.Node.Name})},
+			Resources:         docker.ServiceTaskSpecResourcesArgs{Limits: docker.ServiceTaskSpecResourcesLimitsArgs{MemoryBytes: pulumi.Int(w.Limits.Memory << 20)}},
+			// Without a window, every deployment would find a difference.
+			RestartPolicy: docker.ServiceTaskSpecRestartPolicyArgs{Condition: pulumi.String("any"), Delay: pulumi.String("0s"), Window: pulumi.String("0s"), MaxAttempts: pulumi.Int(0)},
+		},
+		EndpointSpec: endpoint,
+		UpdateConfig: docker.ServiceUpdateConfigArgs{
+			Parallelism: pulumi.Int(1), Order: pulumi.String("stop-first"), FailureAction: pulumi.String("rollback"), MaxFailureRatio: pulumi.String("0.0"),
+			Delay: pulumi.String("0s"), Monitor: pulumi.String("5s"),
+		},
+		RollbackConfig: docker.ServiceRollbackConfigArgs{
+			Parallelism: pulumi.Int(1), Order: pulumi.String("stop-first"), FailureAction: pulumi.String("pause"), MaxFailureRatio: pulumi.String("0.0"),
+			Delay: pulumi.String("0s"), Monitor: pulumi.String("5s"),
+		},
+		ConvergeConfig: docker.ServiceConvergeConfigArgs{Delay: pulumi.String("500ms"), Timeout: pulumi.String("2m0s")},
+	}
+}
+
+// mounts returns a workload's volume, files and folders in memory.
+func mounts(w cluster.Workload, needs engine.Needs) docker.ServiceTaskSpecContainerSpecMountArray {
+	var mounts docker.ServiceTaskSpecContainerSpecMountArray
+	if w.Volume != nil {
+		mounts = append(mounts, docker.ServiceTaskSpecContainerSpecMountArgs{
+			Type: pulumi.String("volume"), Source: needs.Volume.Name, Target: pulumi.String(w.Volume.Path),
+		})
+	}
+	readOnly := func(source, target string) {
+		mounts = append(mounts, docker.ServiceTaskSpecContainerSpecMountArgs{
+			Type: pulumi.String("bind"), Source: pulumi.String(source), Target: pulumi.String(target), ReadOnly: pulumi.Bool(true),
+		})
+	}
+	if w.Config != nil {
+		readOnly(engine.ConfigurationFolder(w), path.Dir(w.Config.Path))
+	}
+	if len(w.Secrets) > 0 {
+		readOnly(engine.SecretsFolder(w), cluster.SecretsFolder)
+	}
+	for _, folder := range w.Scratch {
+		mounts = append(mounts, docker.ServiceTaskSpecContainerSpecMountArgs{
+			Type: pulumi.String("tmpfs"), Target: pulumi.String(folder),
+			TmpfsOptions: docker.ServiceTaskSpecContainerSpecMountTmpfsOptionsArgs{SizeBytes: pulumi.Int(engine.ScratchSize << 20)},
+		})
+	}
+	return mounts
+}
+
+// Script implements cluster.Cluster.
+func (c *swarm) Script(ctx *pulumi.Context, name string, about *cluster.Running, script infra.Script, options ...pulumi.ResourceOption) (pulumi.Resource, error) {
+	node := c.manager
+	functions := onManagerFunctions
+	switch {
+	case about == nil:
+	case isMember(about.Node.Role):
+		node, functions = about.Node, onNodeFunctions
+	default:
+		node, functions = about.Node, "WORKLOADS_HOST="+engine.OwnEndpoint+"\n"+engine.WorkloadFunctions
+	}
+	script.Text = functions + script.Text
+	return node.Run(ctx, name, script, options...)
+}
+
+// Present implements cluster.Cluster.
+func (c *swarm) Present(ctx *pulumi.Context, workloads []*cluster.Running) pulumi.StringOutput {
+	var own, services []*cluster.Running
+	for _, running := range workloads {
+		if isMember(running.Node.Role) {
+			services = append(services, running)
+		} else {
+			own = append(own, running)
+		}
+	}
+	return pulumi.All(engine.Present(ctx, own), engine.PresentServices(ctx, c.manager, services)).ApplyT(func(answers []any) string {
+		return strings.TrimSpace(answers[0].(string) + answers[1].(string))
+	}).(pulumi.StringOutput)
+}

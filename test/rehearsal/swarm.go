@@ -1,0 +1,83 @@
+package rehearsal
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+
+	"swarm-scale/test/simulation"
+)
+
+// The types of what a swarm has, and goes with it.
+const serviceType = "docker:index/service:Service"
+
+const commandType = "command:remote:Command"
+
+// exported returns a variable of a script.
+func exported(script, name string) string {
+	found := regexp.MustCompile(`(?m)^export ` + name + `=(.*)$`).FindStringSubmatch(script)
+	if found == nil {
+		return ""
+	}
+	return strings.Trim(found[1], "'")
+}
+
+// joined returns the swarm that a machine is in, and its place among those that joined; ok is false if it is in none. It looks for the
+// scripts that have run on the machine.
+func joined(w *simulation.World, machine string) (swarm string, place int, ok bool) {
+	for i, command := range w.Objects(commandType) {
+		name := command.URN.Name()
+		script := stringOf(command.Inputs["stdin"])
+		if exported(script, "SWARM_SCALE_MACHINE") != machine {
+			continue
+		}
+		switch {
+		case name == "swarm":
+			if words := strings.Fields(stringOf(command.Outputs["stdout"])); len(words) > 1 { // it has run
+				return words[1], 0, true
+			}
+		case strings.HasSuffix(name, "-join"):
+			swarm, place, ok = exported(script, "SWARM"), i+1, true
+		}
+	}
+	return swarm, place, ok
+}
+
+// stringOf returns a string property, also a secret one, or "".
+func stringOf(property resource.PropertyValue) string {
+	for property.IsSecret() {
+		property = property.SecretValue().Element
+	}
+	if !property.IsString() {
+		return ""
+	}
+	return property.StringValue()
+}
+
+// swarm plays the script that makes a swarm. A machine that is in one goes on with it. A new swarm has nothing.
+func swarm(command simulation.Execution) (simulation.Outcome, error) {
+	machine := exported(command.Stdin, "SWARM_SCALE_MACHINE")
+	id, _, ok := joined(command.World, machine)
+	if !ok {
+		id = fmt.Sprintf("%x", sha256.Sum256([]byte(machine)))[:25]
+		for _, kind := range []string{serviceType, networkType} {
+			for _, object := range command.World.Objects(kind) {
+				command.World.Remove(object)
+			}
+		}
+	}
+	return simulation.Outcome{Stdout: "swarm: " + id + " SWMTKN-1-worker-" + id + " SWMTKN-1-manager-" + id + "\n"}, nil
+}
+
+// age plays the script that prints since when a machine has been in its swarm.
+func age(w *simulation.World, script string) (string, error) {
+	_, place, ok := joined(w, exported(script, "SWARM_SCALE_MACHINE"))
+	if !ok {
+		return "", errors.New("this node is not a swarm manager")
+	}
+	return fmt.Sprintf("2026-02-08T12:00:%02dZ\n", place%60), nil
+}
