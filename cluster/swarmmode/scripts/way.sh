@@ -10,6 +10,8 @@
 # shellcheck disable=SC2153  # NAME and name are two
 set -euo pipefail
 
+if [ "$1" = delete ]; then MACHINE=none; fi
+
 # twins prints those of the swarm's nodes that have the name, and not the machine.
 twins() {
 	nodes | awk -v name="$NAME" -v machine="$MACHINE" '
