@@ -7,6 +7,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -60,6 +61,10 @@ func (m *mocks) NewResource(arguments pulumi.MockResourceArgs) (string, resource
 			return "", nil, err
 		}
 		outputs["stdout"] = resource.NewProperty(string(pem.EncodeToMemory(block)))
+	case "command:remote:Command":
+		if arguments.Name == "swarm" {
+			outputs["stdout"] = resource.MakeSecret(resource.NewProperty("swarm: swarm1 " + workerToken + " " + managerToken))
+		}
 	case "docker:index/image:Image":
 		outputs["repoDigest"] = resource.NewProperty("sha256:built")
 	case "docker:index/remoteImage:RemoteImage":
@@ -101,12 +106,15 @@ func (m *mocks) Call(arguments pulumi.MockCallArgs) (resource.PropertyMap, error
 // armImage is the only AMI of the mocks that is for arm64.
 const armImage = "ami-0a0a0a0a0a0a0a0a0"
 
+// The tokens of the mocks' swarm.
+const workerToken, managerToken = "SWMTKN-worker", "SWMTKN-manager"
+
 const password, voterKey = rehearsal.PostgresPassword, rehearsal.VoterKey
 
 // awsSettings returns the dev stack's settings, with what an operator adds.
 func awsSettings() map[string]string {
 	return map[string]string{
-		"loadBalancer": "interlock", "allowInterlock": "true", "keyPair": "poll", "operatorCidr": "203.0.113.7/32", "postgresPassword": password, "voterKey": voterKey,
+		"cluster": "standalone", "loadBalancer": "interlock", "allowInterlock": "true", "keyPair": "poll", "operatorCidr": "203.0.113.7/32", "postgresPassword": password, "voterKey": voterKey,
 	}
 }
 
@@ -130,7 +138,14 @@ func hostsSettings(t *testing.T) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return map[string]string{"platform": "hosts", "hosts": string(list), "postgresPassword": password, "voterKey": voterKey}
+	return map[string]string{"platform": "hosts", "cluster": "standalone", "hosts": string(list), "postgresPassword": password, "voterKey": voterKey}
+}
+
+// onSwarmMode returns the settings with a cluster of swarm mode.
+func onSwarmMode(values map[string]string) map[string]string {
+	values = maps.Clone(values)
+	values["cluster"], values["loadBalancer"] = "swarm-mode", "haproxy"
+	return values
 }
 
 // deploy runs the program against mocks and returns the registered resources.

@@ -10,6 +10,7 @@ import (
 
 	"swarm-scale/app"
 	"swarm-scale/cluster/standalone"
+	"swarm-scale/cluster/swarmmode"
 	"swarm-scale/infra"
 	"swarm-scale/settings"
 	"swarm-scale/topology"
@@ -20,6 +21,9 @@ var update = flag.Bool("update", false, "write the table of ports in docs/hosts.
 
 // traffic returns the description that the stack makes security groups and packet filters of.
 func traffic(s settings.Settings) []infra.Rule {
+	if s.Cluster == settings.SwarmMode {
+		return slices.Concat(swarmmode.Traffic(s), app.Traffic())
+	}
 	return slices.Concat(standalone.Traffic(s), app.Traffic())
 }
 

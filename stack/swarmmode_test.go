@@ -1,6 +1,8 @@
 package stack_test
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -49,7 +51,7 @@ func TestSwarmModeDeployed(t *testing.T) {
 	unchanged(t, deployed)
 	for name, test := range map[string]func(*testing.T, *harness.Stack){
 		"ScaleUpAndDown": testScaleUpAndDown, "PreviewAndDestroyNeedNoMachine": testPreviewNeedsNoMachine,
-		"LostManagerIsReplaced": testLostManagerIsReplaced, "DeadManager": testUpWorksWhileAManagerIsDead,
+		"ServiceThatDoesNotWorkSpeaks": testServiceThatDoesNotWorkSpeaks, "LostManagerIsReplaced": testLostManagerIsReplaced, "DeadManager": testUpWorksWhileAManagerIsDead,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -85,6 +87,24 @@ func testLostManagerIsReplaced(t *testing.T, e *harness.Stack) {
 	destroyed(t, e)
 }
 
+// testServiceThatDoesNotWorkSpeaks holds that up shows what the container of a service says that was rolled back, that the second wave stays as
+// it was, and that the next up goes on.
+func testServiceThatDoesNotWorkSpeaks(t *testing.T, e *harness.Stack) {
+	if err := e.Set(map[string]any{"optionA": "Kittens"}); err != nil {
+		t.Fatal(err)
+	}
+	e.World.FailNext("frontend01", simulation.Update, errors.New("service failed to converge: rolled back"))
+	failed, err := e.Up(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "rolled back") || !strings.Contains(err.Error(), "frontend01 does not work:\n  its log ends:   the queue refuses writes") {
+		t.Errorf("the failure is told as: %v", err)
+	}
+	if got := steps(failed); slices.Contains(got["update"], "frontend02") {
+		t.Errorf("the second wave was changed although the first is broken: %v", got)
+	}
+	inOrder(t, up(t, e), "update frontend01", "update frontend02")
+	unchanged(t, e)
+}
+
 // testUpWorksWhileAManagerIsDead holds that a changed ballot reaches its services while the first manager does not answer.
 func testUpWorksWhileAManagerIsDead(t *testing.T, e *harness.Stack) {
 	e.World.MachineDead("manager")
@@ -100,5 +120,110 @@ func testUpWorksWhileAManagerIsDead(t *testing.T, e *harness.Stack) {
 	}
 	if updated != 3 {
 		t.Errorf("%d services were updated, want 3: %v", updated, steps(result))
+	}
+}
+
+// TestServicesAreTheWalkThroughs holds the services' inputs, and how many resources the cluster makes.
+func TestServicesAreTheWalkThroughs(t *testing.T) {
+	for name, values := range map[string]map[string]string{"aws": onSwarmMode(awsSettings()), "hosts": onSwarmMode(hostsSettings(t))} {
+		t.Run(name, func(t *testing.T) {
+			resources, err := deploy(t, values)
+			if err != nil {
+				t.Fatal(err)
+			}
+			counts := map[string]int{}
+			for _, r := range resources {
+				counts[r.token]++
+			}
+			for token, want := range map[string]int{serviceType: 7, networkType: 1, "docker:index/container:Container": 1, "docker:index/volume:Volume": 3, "pulumi:providers:docker": 7} {
+				if counts[token] != want {
+					t.Errorf("%d resources of type %s, want %d", counts[token], token, want)
+				}
+			}
+			for name, want := range map[string]struct{ node, image, environment, ports, mounts string }{
+				"redis01": {"frontend01", "sha256:pulled", "", "", "volume redis01-data /data, bind /etc/swarm-scale/redis01 /usr/local/etc/redis, bind /etc/swarm-scale/redis01.secrets /run/secrets"},
+				"frontend02": {"frontend02", "sha256:built", "OPTION_A=Cats OPTION_B=Dogs REDIS_ADDRESS=redis02:6379 REDIS_PASSWORD_FILE=/run/secrets/redis-password VOTER_KEY_FILE=/run/secrets/voter-key WEB_VOTE_NUMBER=02",
+					"5000→80", "bind /etc/swarm-scale/frontend02.secrets /run/secrets"},
+				"pg": {"store", "sha256:pulled", "PGDATA=/var/lib/postgresql/data POSTGRES_PASSWORD_FILE=/run/secrets/postgres-password", "",
+					"volume pg-data /var/lib/postgresql/data, bind /etc/swarm-scale/pg.secrets /run/secrets, tmpfs  /tmp, tmpfs  /var/run/postgresql"},
+				"worker01": {"worker01", "sha256:built", "POSTGRES_PASSWORD_FILE=/run/secrets/postgres-password REDIS_ADDRESSES_FILE=/etc/vote-worker/queues REDIS_PASSWORD_FILE=/run/secrets/redis-password WORKER_NUMBER=01", "",
+					"bind /etc/swarm-scale/worker01 /etc/vote-worker, bind /etc/swarm-scale/worker01.secrets /run/secrets"},
+				"results-app": {"store", "sha256:built", "CONNECTIONS_PER_ADDRESS=1000 OPTION_A=Cats OPTION_B=Dogs POSTGRES_PASSWORD_FILE=/run/secrets/postgres-password TRUSTED_PROXIES= VIEWERS_PER_ADDRESS=500",
+					"80→80", "bind /etc/swarm-scale/results-app.secrets /run/secrets"},
+			} {
+				s := find(t, resources, serviceType, name)
+				task := plain(s.inputs["taskSpec"]).ObjectValue()
+				container := task["containerSpec"].ObjectValue()
+				if got := container["image"].StringValue(); got != want.image {
+					t.Errorf("%s: image %s, want %s", name, got, want.image)
+				}
+				if got := text(t, task["placement"].ObjectValue()["constraints"]); got != `["node.hostname==`+want.node+`"]` {
+					t.Errorf("%s: placed by %s, want on %s", name, got, want.node)
+				}
+				var environment, mounts, ports []string
+				if container.HasValue("env") {
+					for key, value := range container["env"].ObjectValue() {
+						environment = append(environment, string(key)+"="+value.StringValue())
+					}
+				}
+				slices.Sort(environment)
+				if got := strings.Join(environment, " "); got != want.environment {
+					t.Errorf("%s: environment %s, want %s", name, got, want.environment)
+				}
+				for _, mount := range container["mounts"].ArrayValue() {
+					one := mount.ObjectValue()
+					source := ""
+					if one.HasValue("source") {
+						source = one["source"].StringValue()
+					}
+					if one["type"].StringValue() == "bind" && !one["readOnly"].BoolValue() {
+						t.Errorf("%s may write to %s", name, source)
+					}
+					mounts = append(mounts, one["type"].StringValue()+" "+source+" "+one["target"].StringValue())
+				}
+				if got := strings.Join(mounts, ", "); got != want.mounts {
+					t.Errorf("%s: mounts %s, want %s", name, got, want.mounts)
+				}
+				endpoint := plain(s.inputs["endpointSpec"]).ObjectValue()
+				if endpoint.HasValue("ports") {
+					for _, port := range endpoint["ports"].ArrayValue() {
+						p := port.ObjectValue()
+						if p["publishMode"].StringValue() != "host" {
+							t.Errorf("%s publishes a port by the mesh", name)
+						}
+						ports = append(ports, fmt.Sprintf("%v→%v", p["publishedPort"].NumberValue(), p["targetPort"].NumberValue()))
+					}
+				}
+				if got := strings.Join(ports, " "); got != want.ports || endpoint["mode"].StringValue() != "dnsrr" {
+					t.Errorf("%s: ports %q, want %q, resolved by %s", name, got, want.ports, endpoint["mode"].StringValue())
+				}
+				if text(t, container["capDrops"]) != `["ALL"]` || !container.HasValue("healthcheck") || task["resources"].ObjectValue()["limits"].ObjectValue()["memoryBytes"].NumberValue() == 0 {
+					t.Errorf("%s: capabilities, health check or memory are not set: %v", name, container)
+				}
+				if !s.request.GetDeleteBeforeReplace() || s.request.GetDeletedWith() == "" || len(s.request.GetReplaceWith()) != 2 {
+					t.Errorf("%s: want it deleted before it is replaced, gone with the swarm, and replaced with network and machine: %v", name, s.request)
+				}
+			}
+			for _, node := range []string{"manager", "frontend01", "frontend02", "worker01", "store"} {
+				stdin := plain(find(t, resources, "command:remote:Command", node+"-join").inputs["stdin"]).StringValue()
+				token := workerToken
+				if node == "manager" || node == "worker01" || node == "store" {
+					token = managerToken
+				}
+				if !strings.Contains(stdin, "export TOKEN="+token+"\n") {
+					t.Errorf("%s joins with another token than %s", node, token)
+				}
+			}
+			for _, r := range resources {
+				if strings.Contains(r.name, "interlock-join") || strings.Contains(r.name, "consul") {
+					t.Errorf("%s %s was registered", r.token, r.name)
+				}
+				for key, value := range r.inputs {
+					if shown := openText(value); strings.Contains(shown, "SWMTKN") || strings.Contains(shown, password) || strings.Contains(shown, voterKey) {
+						t.Errorf("%s %s: input %s holds a secret in plain text", r.token, r.name, key)
+					}
+				}
+			}
+		})
 	}
 }

@@ -2,6 +2,7 @@ package swarmmode
 
 import (
 	_ "embed"
+	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -19,6 +20,8 @@ var (
 	onNodeFunctions string
 	//go:embed scripts/on-manager.sh
 	onManagerFunctions string
+	//go:embed scripts/last-words.sh
+	lastWordsScript string
 )
 
 // Run implements cluster.Cluster.
@@ -36,8 +39,12 @@ func (c *swarm) Run(ctx *pulumi.Context, w cluster.Workload, parent pulumi.Resou
 	if err != nil {
 		return nil, err
 	}
+	hooks, err := c.withLastWords(ctx, w)
+	if err != nil {
+		return nil, err
+	}
 	service, err := docker.NewService(ctx, w.ResourceName(), c.service(w, needs), append(c.follow(),
-		inside, pulumi.ResourceHooks(c.hooks),
+		inside, pulumi.ResourceHooks(hooks),
 		pulumi.DependsOn(slices.Concat([]pulumi.Resource{c.overlay}, needs.After, cluster.Containers(w.Update.After))),
 		// A network with services cannot be deleted.
 		pulumi.ReplaceWith([]pulumi.Resource{c.overlay, w.Node.Machine}),
@@ -50,6 +57,26 @@ func (c *swarm) Run(ctx *pulumi.Context, w cluster.Workload, parent pulumi.Resou
 		running.Data = needs.Volume
 	}
 	return running, nil
+}
+
+// withLastWords returns the swarm's hooks, and one that shows what the workload's container said when its service does not work. The docker
+// provider does not tell.
+func (c *swarm) withLastWords(ctx *pulumi.Context, w cluster.Workload) (*pulumi.ResourceHookBinding, error) {
+	remote := w.Node.Remote(ctx)
+	words, err := ctx.RegisterErrorHook("last-words-"+w.Name, func(arguments *pulumi.ErrorHookArgs) (bool, error) {
+		if arguments.FailedOperation == "delete" {
+			return false, nil
+		}
+		said, err := remote.Run("last-words", onNodeFunctions+lastWordsScript, map[string]string{"WORKLOAD": w.Name})
+		if err != nil {
+			said = fmt.Sprintf("  %s does not say why: %v", w.Node.Name, err)
+		}
+		return false, ctx.Log.Error(fmt.Sprintf("%s does not work:\n%s", w.Name, said), nil)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &pulumi.ResourceHookBinding{BeforeCreate: c.hooks.BeforeCreate, OnError: append(slices.Clone(c.hooks.OnError), words)}, nil
 }
 
 // service describes a workload's service for the docker provider: one container on the workload's node. The provider waits until it runs

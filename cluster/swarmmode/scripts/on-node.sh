@@ -20,14 +20,15 @@ workload_state() {
 	on_node inspect --format '{{.State.Status}}' "$(container "$1")" 2>/dev/null || echo missing
 }
 
-# workload_last_words NAME prints the ends of its health check's output and of its log.
-workload_last_words() {
-	local id
-	id=$(container "$1")
-	on_node inspect --format '{{with .State.Health}}{{range .Log}}{{.Output}}{{end}}{{end}}' "$id" 2>/dev/null |
+# last_words CONTAINER prints the ends of its health check's output and of its log.
+last_words() {
+	on_node inspect --format '{{with .State.Health}}{{range .Log}}{{.Output}}{{end}}{{end}}' "$1" 2>/dev/null |
 		grep . | tail -n 1 | sed 's/^/  its check says: /' || true
-	on_node logs --tail 3 "$id" 2>&1 | sed 's/^/  its log ends:   /' || true
+	on_node logs --tail 3 "$1" 2>&1 | sed 's/^/  its log ends:   /' || true
 }
+
+# workload_last_words NAME is last_words of the workload's newest container.
+workload_last_words() { last_words "$(container "$1")"; }
 
 # workload_stop NAME stops it, until its node or engine starts anew.
 workload_stop() {
