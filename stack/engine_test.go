@@ -78,8 +78,7 @@ func destroyed(t testing.TB, e *harness.Stack) *harness.Result {
 	}
 	for _, left := range e.World.Objects("*") {
 		// The votes are deleted, too, so no retirement runs to drain a queue. Its object stays in the simulated world.
-		// A swarm's services and networks are gone with it.
-		if !strings.HasSuffix(left.URN.Name(), "-retirement") && left.Type != serviceType && (left.Type != networkType || left.Machine != "") {
+		if !strings.HasSuffix(left.URN.Name(), "-retirement") {
 			t.Errorf("destroy leaves %s in the world", left.URN)
 		}
 	}

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -17,12 +18,14 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optpreview"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 
+	"swarm-scale/settings"
 	"swarm-scale/test/harness"
 	"swarm-scale/test/rehearsal"
 )
 
 // flags are the command's options.
 type flags struct {
+	cluster            settings.Cluster
 	frontends, workers int
 	scale              float64
 }
@@ -31,6 +34,10 @@ func main() {
 	var f flags
 	set := flag.NewFlagSet("demo", flag.ContinueOnError)
 	set.IntVar(&f.frontends, "frontends", 2, "`number` of frontends to start with; the demo then previews one more")
+	set.Func("cluster", "`kind` of cluster: standalone or swarm-mode (default: the variable CLUSTER, or standalone)", func(kind string) error {
+		f.cluster = settings.Cluster(kind)
+		return nil
+	})
 	set.IntVar(&f.workers, "workers", 1, "`number` of workers")
 	set.Float64Var(&f.scale, "time-scale", 0.02, "`seconds` that one second of the simulated clouds takes here")
 	set.Usage = func() {
@@ -39,6 +46,7 @@ func main() {
 			"Usage: go run ./cmd/demo [flags]\n\n")
 		set.PrintDefaults()
 	}
+	f.cluster = settings.Cluster(cmp.Or(os.Getenv("CLUSTER"), settings.Default("cluster")))
 	switch err := set.Parse(os.Args[1:]); {
 	case errors.Is(err, flag.ErrHelp):
 		return
@@ -47,6 +55,10 @@ func main() {
 	case set.NArg() > 0 || f.scale < 0 || f.frontends < 1 || f.workers < 1:
 		fmt.Fprintf(os.Stderr, "demo: --frontends and --workers are 1 or more, --time-scale is 0 or more, and there are no arguments: %s\n",
 			strings.Join(os.Args[1:], " "))
+		os.Exit(2)
+	}
+	if f.cluster != settings.SwarmMode && f.cluster != settings.Standalone {
+		fmt.Fprintf(os.Stderr, "demo: the cluster is %q: set CLUSTER to %s or %s\n", f.cluster, settings.Standalone, settings.SwarmMode)
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
@@ -92,6 +104,9 @@ func run(ctx context.Context, f flags, output io.Writer) (err error) {
 		return err
 	}
 	options.Config["frontends"], options.Config["workers"] = f.frontends, f.workers
+	if f.cluster == settings.SwarmMode {
+		options.Config["cluster"], options.Config["loadBalancer"] = string(f.cluster), string(settings.HAProxy)
+	}
 	options.OnEvent = v.event
 	stack, err := harness.New(ctx, options)
 	if err != nil {

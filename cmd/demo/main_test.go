@@ -6,13 +6,20 @@ import (
 	"strings"
 	"testing"
 
+	"swarm-scale/settings"
 	"swarm-scale/test/harness"
 )
 
-// TestRun runs the whole demonstration in an instant world.
+// TestRun runs the whole demonstration in an instant world, with each kind of cluster.
 func TestRun(t *testing.T) {
+	for _, cluster := range []settings.Cluster{settings.Standalone, settings.SwarmMode} {
+		t.Run(string(cluster), func(t *testing.T) { testRun(t, cluster) })
+	}
+}
+
+func testRun(t *testing.T, cluster settings.Cluster) {
 	var output bytes.Buffer
-	err := run(t.Context(), flags{frontends: 1, workers: 1}, &output)
+	err := run(t.Context(), flags{cluster: cluster, frontends: 1, workers: 1}, &output)
 	if errors.Is(err, harness.ErrNoCLI) {
 		t.Skip(err)
 	}

@@ -118,7 +118,7 @@ func container() *Resource {
 // serviceToken is the type of services.
 const serviceToken = "docker:index/service:Service"
 
-// service is a service of a swarm. It is on no machine: the swarm has it as long as the swarm exists.
+// service is a service of a swarm, with its container on the node that a constraint names.
 func service() *Resource {
 	return &Resource{
 		Token:    serviceToken,
@@ -127,6 +127,14 @@ func service() *Resource {
 		Replace:  []string{"mode", "name"},
 		ID:       func(*Call) string { return hexDigits(nil, 25) },
 		Dials:    ping,
+		On: func(c *Call) []string {
+			for _, constraint := range texts(taskSpec(c, "placement", "constraints")) {
+				if node, ok := strings.CutPrefix(constraint, "node.hostname=="); ok {
+					return []string{node}
+				}
+			}
+			return nil
+		},
 		Claims: func(c *Call) []Claim {
 			name := c.Text("name")
 			return []Claim{{
@@ -139,6 +147,12 @@ func service() *Resource {
 	}
 }
 
+// taskSpec returns a part of a service's description.
+func taskSpec(c *Call, path ...any) resource.PropertyValue {
+	value, _ := resource.PropertyPath(append([]any{"taskSpec"}, path...)).Get(resource.NewObjectProperty(c.Inputs))
+	return value
+}
+
 func network() *Resource {
 	return &Resource{
 		Token:    "docker:index/network:Network",
@@ -149,12 +163,7 @@ func network() *Resource {
 		},
 		ID:    func(*Call) string { return hexDigits(nil, 64) },
 		Dials: ping,
-		On: func(c *Call) []string {
-			if strings.Contains(string(c.URN), ":SwarmMode$") { // it is the swarm's, as services are
-				return nil
-			}
-			return onProviderHost(c)
-		},
+		On:    onProviderHost,
 		Claims: func(c *Call) []Claim {
 			name := c.Text("name")
 			return []Claim{{
