@@ -247,3 +247,39 @@ func TestMachineIsAskedForWholeNames(t *testing.T) {
 		}
 	}
 }
+
+// TestNodeKeepsItsKindOfCluster holds that a node which is in a cluster is not made one of another kind.
+func TestNodeKeepsItsKindOfCluster(t *testing.T) {
+	for name, test := range map[string]struct {
+		notes   map[string]string // the files of state, by what follows the first one's name
+		cluster string
+		refused bool
+	}{
+		"a new machine":                       {nil, "swarm-mode", false},
+		"the same kind":                       {map[string]string{"": "id", "-kind": "swarm-mode"}, "swarm-mode", false},
+		"another kind":                        {map[string]string{"": "id", "-kind": "standalone"}, "swarm-mode", true},
+		"back":                                {map[string]string{"": "id", "-kind": "swarm-mode"}, "standalone", true},
+		"of a version that knew no other":     {map[string]string{"": "id"}, "swarm-mode", true},
+		"of that version, as it was":          {map[string]string{"": "id"}, "standalone", false},
+		"interrupted before it was installed": {map[string]string{"-kind": "swarm-mode"}, "swarm-mode", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			folder := t.TempDir()
+			notes := filepath.Join(folder, "docker", ".swarm-scale")
+			if err := os.Mkdir(filepath.Dir(notes), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			for suffix, text := range test.notes {
+				script.Fake(t, filepath.Dir(notes), map[string]string{filepath.Base(notes) + suffix: text + "\n"})
+			}
+			text := "fail() { echo \"engine: $*\" >&2; exit 1; }\n" + configureScript
+			output, err := script.Run(t, text, "create", folder, "NODE_NAME=store", "NOTES="+notes, "CLUSTER="+test.cluster)
+			if (err != nil) != test.refused || strings.Contains(output, "store is in a cluster of the kind") != test.refused {
+				t.Errorf("%v: %s", err, output)
+			}
+			if kind, _ := os.ReadFile(notes + "-kind"); !test.refused && string(kind) != test.cluster+"\n" {
+				t.Errorf("the node's kind is %q", kind)
+			}
+		})
+	}
+}

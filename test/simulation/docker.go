@@ -139,7 +139,7 @@ func service() *Resource {
 			name := c.Text("name")
 			return []Claim{{
 				Key:   "service " + name,
-				Taken: fmt.Errorf("Error response from daemon: rpc error: code = AlreadyExists desc = name conflicts with an existing object: service %s already exists", name),
+				Taken: fmt.Errorf("rpc error: code = AlreadyExists desc = name conflicts with an existing object: service %s already exists", name),
 			}}
 		},
 		// Its container is stopped and the next one started. The provider waits until that is healthy.
