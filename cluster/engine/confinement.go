@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"strconv"
-
 	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
@@ -12,9 +10,6 @@ import (
 // processes is how many processes and threads a workload's user may have. The provider cannot set the limit of a container's
 // processes, which would be a better one. PostgreSQL, which has the most, needs about 130.
 const processes = 512
-
-// ScratchSize is how large a workload's folder in memory may get, in MiB.
-const ScratchSize = 64
 
 // confine limits what a workload may use and do. Every value is one that the engine reports as it was given. The provider takes
 // another one for a change.
@@ -39,7 +34,7 @@ func confine(w cluster.Workload, arguments *docker.ContainerArgs) {
 	if len(w.Scratch) > 0 {
 		scratch := pulumi.StringMap{}
 		for _, folder := range w.Scratch {
-			scratch[folder] = pulumi.String("rw,noexec,nosuid,nodev,size=" + strconv.Itoa(ScratchSize) + "m")
+			scratch[folder] = pulumi.String("rw,noexec,nosuid,nodev,size=64m")
 		}
 		arguments.Tmpfs = scratch
 	}

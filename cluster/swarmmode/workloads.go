@@ -182,10 +182,8 @@ func mounts(w cluster.Workload, needs engine.Needs) docker.ServiceTaskSpecContai
 		readOnly(engine.SecretsFolder(w), cluster.SecretsFolder)
 	}
 	for _, folder := range w.Scratch {
-		mounts = append(mounts, docker.ServiceTaskSpecContainerSpecMountArgs{
-			Type: pulumi.String("tmpfs"), Target: pulumi.String(folder),
-			TmpfsOptions: docker.ServiceTaskSpecContainerSpecMountTmpfsOptionsArgs{SizeBytes: pulumi.Int(engine.ScratchSize << 20)},
-		})
+		// The provider (4.10.0) panics if it has a size. It counts for the memory that the workload may use.
+		mounts = append(mounts, docker.ServiceTaskSpecContainerSpecMountArgs{Type: pulumi.String("tmpfs"), Target: pulumi.String(folder)})
 	}
 	return mounts
 }

@@ -41,7 +41,7 @@ workload_exec() {
 	local name=$1 job options=() line state end=$((SECONDS + ${JOB_WAIT:-600}))
 	shift
 	job=$name-job-$(date +%s%N)
-	while IFS= read -r line; do options+=("$line"); done < <(in_swarm service inspect --format '
+	while IFS= read -r line; do [ -z "$line" ] || options+=("$line"); done < <(in_swarm service inspect --format '
 		{{- with .Spec.TaskTemplate}}
 		{{- range .ContainerSpec.Env}}{{printf "--env=%s\n" .}}{{end}}
 		{{- range .ContainerSpec.Mounts}}{{printf "--mount=type=%s,target=%s,readonly=%t" .Type .Target .ReadOnly}}{{with .Source}}{{printf ",source=%s" .}}{{end}}{{println}}{{end}}
@@ -50,7 +50,7 @@ workload_exec() {
 		{{- printf "%s\n" .ContainerSpec.Image}}{{end}}' "$name")
 	[ "${#options[@]}" -gt 0 ] || return 1
 	in_swarm service create --quiet --detach --name "$job" --mode replicated-job --restart-condition none --no-resolve-image --cap-drop ALL --read-only \
-		--label swarm-scale "${options[@]}" "$@" >/dev/null || return 1
+		--label swarm-scale --entrypoint "$1" "${options[@]}" "${@:2}" >/dev/null || return 1
 	while :; do
 		state=$(in_swarm service ps --format '{{.CurrentState}}' "$job") || state=
 		case $state in Complete* | Failed* | Rejected* | Shutdown* | Orphaned*) break ;; esac
