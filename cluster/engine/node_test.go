@@ -74,9 +74,7 @@ case "$*" in
 *"logs --tail"*) echo "no space left on device" ;;
 esac
 `
-		if err := os.WriteFile(filepath.Join(fakes, "docker"), []byte(docker), 0o700); err != nil {
-			t.Fatal(err)
-		}
+		script.Fake(t, fakes, map[string]string{"docker": docker})
 		output, err := script.Run(t, "WORKLOADS_HOST=unix:///var/run/docker.sock\n"+WorkloadFunctions+awaitHealthScript, "create", fakes, "WORKLOAD=frontend01", "WORKLOAD_ID=1", "WAIT=2")
 		if (err != nil) != test.fails {
 			t.Errorf("%s: %v\n%s", test.name, err, output)
@@ -204,18 +202,14 @@ func TestMachineIsAskedForWholeNames(t *testing.T) {
 		fmt.Fprintf(&addresses, "2: eth0    inet 10.%d.%d.117/32 scope global eth0\\       valid_lft forever preferred_lft forever\n", i/250, i%250)
 	}
 	fakes := t.TempDir()
-	for name, text := range map[string]string{
+	script.Fake(t, fakes, map[string]string{
 		"addresses": addresses.String(),
 		"ip":        "#!/bin/sh\n[ \"$*\" = '-o -4 address show' ] && cat " + fakes + "/addresses\n",
 		"id":        "#!/bin/sh\ncase \"$*\" in\n'-nG in') echo users docker adm ;;\n'-nG out') echo docker-users my.docker ;;\nesac\n",
 		"hosts":     "127.0.0.1 localhost store.example.com\n192.168.33.9 old-store other\n# 192.168.33.250 store\n",
 		"unended":   "127.0.0.1 localhost",
 		"known":     "192.168.33.250\tshop store # ours\n",
-	} {
-		if err := os.WriteFile(filepath.Join(fakes, name), []byte(text), 0o700); err != nil {
-			t.Fatal(err)
-		}
-	}
+	})
 	for question, want := range map[string]string{
 		"has_address 192.168.33.20": "yes",
 		"has_address 10.7.249.117":  "yes",

@@ -117,7 +117,7 @@ esac
 func TestRestartOfTheEngineOutlivesTheService(t *testing.T) {
 	folder := t.TempDir()
 	asked := filepath.Join(folder, "asked")
-	fakePrograms(t, folder, map[string]string{"service": "#!/bin/sh\necho \"$2\" >>" + asked + "\nsleep 0.3\n"})
+	script.Fake(t, folder, map[string]string{"service": "#!/bin/sh\necho \"$2\" >>" + asked + "\nsleep 0.3\n"})
 	// As on a machine without systemd.
 	text := "set -euo pipefail\n" + strings.ReplaceAll(engine.RestartFunctions+discoveryScript+reachScript, "/run/systemd/system", folder+"/no-systemd") + `
 (rejoin "for a test"; sleep 60) &

@@ -85,9 +85,7 @@ case "$*" in
 *) echo "asked: $*" ;;
 esac
 `
-	if err := os.WriteFile(filepath.Join(fakes, "docker"), []byte(docker), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	script.Fake(t, fakes, map[string]string{"docker": docker})
 	output, err := script.Run(t, allMembersScript, "create", fakes, "MANAGER="+manager.Listener.Addr().String(), "MEMBERS=frontend01 frontend02", "WAIT=30",
 		"CONSUL="+consul, "ENGINES="+engine, "NETWORK=mynet", "NOTES="+notes, "MACHINES=frontend01: a\nfrontend02: b")
 	if !strings.Contains(output, "restarted the manager") {
@@ -132,9 +130,7 @@ func TestEndpointsStayWithoutAListOfEngines(t *testing.T) {
 	defer consul.Close()
 	fakes := t.TempDir()
 	docker := "#!/bin/sh\ncase \"$*\" in\n\"network inspect mynet \"*) echo redis01 ;;\n*) echo \"asked: $*\" ;;\nesac\n"
-	if err := os.WriteFile(filepath.Join(fakes, "docker"), []byte(docker), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	script.Fake(t, fakes, map[string]string{"docker": docker})
 	output, err := script.Run(t, allMembersScript, "create", fakes, "MANAGER="+manager.Listener.Addr().String(), "MEMBERS=frontend01", "WAIT=30",
 		"CONSUL="+consul.Listener.Addr().String(), "ENGINES=127.0.0.1:2375", "NETWORK=mynet", "NOTES="+filepath.Join(t.TempDir(), "notes"), "MACHINES=frontend01: a")
 	if err != nil || strings.Contains(output, "asked:") || !strings.Contains(output, "does not list the engines, so mynet keeps its endpoints") {
@@ -324,7 +320,7 @@ func TestUnchangedContainerKeepsRunning(t *testing.T) {
 	// After Consul has started without data, the engine has to restart once.
 	engine := filepath.Join(t.TempDir(), "started")
 	start := "#!/bin/sh\necho \"$@\" >>" + engine + "\n"
-	fakePrograms(t, folder, map[string]string{"service": start, "systemctl": start})
+	script.Fake(t, folder, map[string]string{"service": start, "systemctl": start})
 	for range 2 {
 		generation = "second"
 		join("create", "swarm:1.2.8")
@@ -366,7 +362,7 @@ func TestLongAnswersAreAwaited(t *testing.T) {
 func TestEngineReachesConsulWithoutTheProxy(t *testing.T) {
 	fakes := t.TempDir()
 	plain := filepath.Join(fakes, "dockerd") + " --containerd=/run/containerd/containerd.sock"
-	fakePrograms(t, fakes, map[string]string{"dockerd": "#!/bin/sh\necho \"$NO_PROXY $*\"\n"})
+	script.Fake(t, fakes, map[string]string{"dockerd": "#!/bin/sh\necho \"$NO_PROXY $*\"\n"})
 	for name, test := range map[string]struct {
 		manager, unit string // what systemd prints
 		proxied       bool
