@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -62,8 +63,12 @@ func (m *mocks) NewResource(arguments pulumi.MockResourceArgs) (string, resource
 		}
 		outputs["stdout"] = resource.NewProperty(string(pem.EncodeToMemory(block)))
 	case "command:remote:Command":
-		if arguments.Name == "swarm" {
-			outputs["stdout"] = resource.MakeSecret(resource.NewProperty("swarm: swarm1 " + workerToken + " " + managerToken))
+		switch {
+		case arguments.Name == "swarm":
+			outputs["stdout"] = resource.NewProperty("swarm: swarm1")
+		case strings.HasSuffix(arguments.Name, "-way"):
+			role := regexp.MustCompile(`(?m)^export ROLE=(\w+)$`).FindStringSubmatch(plain(arguments.Inputs["stdin"]).StringValue())
+			outputs["stdout"] = resource.MakeSecret(resource.NewProperty("token: " + tokenPrefix + role[1]))
 		}
 	case "docker:index/image:Image":
 		outputs["repoDigest"] = resource.NewProperty("sha256:built")
@@ -106,8 +111,8 @@ func (m *mocks) Call(arguments pulumi.MockCallArgs) (resource.PropertyMap, error
 // armImage is the only AMI of the mocks that is for arm64.
 const armImage = "ami-0a0a0a0a0a0a0a0a0"
 
-// The tokens of the mocks' swarm.
-const workerToken, managerToken = "SWMTKN-worker", "SWMTKN-manager"
+// tokenPrefix begins the tokens of the mocks' swarm.
+const tokenPrefix = "SWMTKN-"
 
 const password, voterKey = rehearsal.PostgresPassword, rehearsal.VoterKey
 

@@ -206,9 +206,9 @@ func TestServicesAreTheWalkThroughs(t *testing.T) {
 			}
 			for _, node := range []string{"manager", "frontend01", "frontend02", "worker01", "store"} {
 				stdin := plain(find(t, resources, "command:remote:Command", node+"-join").inputs["stdin"]).StringValue()
-				token := workerToken
+				token := tokenPrefix + "worker"
 				if node == "manager" || node == "worker01" || node == "store" {
-					token = managerToken
+					token = tokenPrefix + "manager"
 				}
 				if !strings.Contains(stdin, "export TOKEN="+token+"\n") {
 					t.Errorf("%s joins with another token than %s", node, token)

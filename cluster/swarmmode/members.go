@@ -2,6 +2,8 @@ package swarmmode
 
 import (
 	_ "embed"
+	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -31,10 +33,13 @@ var (
 	joinScript string
 	//go:embed scripts/members.sh
 	membersScript string
+	//go:embed scripts/down.sh
+	downScript string
+	//go:embed scripts/given-up.sh
+	givenUpScript string
+	//go:embed scripts/drop.sh
+	dropScript string
 )
-
-// tokens let a machine join the swarm. They are secret.
-type tokens struct{ worker, manager pulumi.StringOutput }
 
 // newMembers makes the swarm, and has all members join it. The resource that it returns exists once the swarm reports every member ready.
 func (c *swarm) newMembers(ctx *pulumi.Context) (pulumi.Resource, error) {
@@ -46,34 +51,42 @@ func (c *swarm) newMembers(ctx *pulumi.Context) (pulumi.Resource, error) {
 	if err := c.newSwarm(ctx, engines); err != nil {
 		return nil, err
 	}
-	steps, names := []pulumi.Resource{}, []string{}
+	steps := []pulumi.Resource{}
 	machines := pulumi.StringArray{}
 	for _, node := range c.members {
 		joined, err := c.join(ctx, node)
 		if err != nil {
 			return nil, err
 		}
-		steps, names = append(steps, joined), append(names, node.Name)
+		steps = append(steps, joined)
 		machines = append(machines, pulumi.Sprintf("%s %s", node.Name, node.Identity))
 	}
-	var managers []string
-	for _, node := range c.managers {
-		managers = append(managers, node.Name)
+	variables := map[string]pulumi.StringInput{
+		"SWARM": c.id,
+		// The script runs again when a member becomes another machine.
+		"MACHINES": c.rejoined(ctx, steps, machines.ToStringArrayOutput()),
 	}
-	return c.manager.Run(ctx, "swarm-members", infra.Script{
-		Text: nodesScript + membersScript,
-		Variables: map[string]pulumi.StringInput{
-			"MEMBERS":  pulumi.String(strings.Join(names, " ")),
-			"MANAGERS": pulumi.String(strings.Join(managers, " ")),
-			"WAIT":     pulumi.String(strconv.Itoa(membersWait)),
-			"SWARM":    c.id,
-			// The script runs again when a member becomes another machine.
-			"MACHINES": machines.ToStringArrayOutput().ApplyT(func(lines []string) string { return strings.Join(lines, "\n") }).(pulumi.StringOutput),
-		},
-	}, c.inside, pulumi.DependsOn(steps))
+	for name, value := range c.membersVariables() {
+		variables[name] = pulumi.String(value)
+	}
+	return c.manager.Run(ctx, "swarm-members", infra.Script{Text: nodesScript + membersScript, Variables: variables}, c.inside, pulumi.DependsOn(steps))
 }
 
-// newSwarm makes the swarm, unless one of the managers is in it. It is asked for the swarm's ID and for the tokens.
+// membersVariables returns what the script that awaits the members needs, besides their machines.
+func (c *swarm) membersVariables() map[string]string {
+	return map[string]string{"MEMBERS": names(c.members), "MANAGERS": names(c.managers), "WAIT": strconv.Itoa(membersWait)}
+}
+
+// names returns the nodes' names, separated by spaces.
+func names(nodes []*infra.Node) string {
+	var list []string
+	for _, node := range nodes {
+		list = append(list, node.Name)
+	}
+	return strings.Join(list, " ")
+}
+
+// newSwarm makes the swarm, unless one of the managers is in it, and asks for its ID.
 func (c *swarm) newSwarm(ctx *pulumi.Context, after []pulumi.Resource) error {
 	made, err := c.manager.Run(ctx, "swarm", infra.Script{
 		Text: ports() + swarmScript,
@@ -82,66 +95,124 @@ func (c *swarm) newSwarm(ctx *pulumi.Context, after []pulumi.Resource) error {
 			"POOL":    pulumi.String(c.settings.SwarmPool.String()),
 			"NOTES":   pulumi.String(engine.Notes),
 		},
-		SecretOutput: true,
 	}, c.inside, pulumi.DependsOn(after))
 	if err != nil {
 		return err
 	}
 	c.made = made
-	word := func(index int) pulumi.StringOutput {
-		return made.Stdout.ApplyT(func(output string) string { return answer(output)[index] }).(pulumi.StringOutput)
-	}
-	c.id = pulumi.Unsecret(word(0)).(pulumi.StringOutput)
-	c.tokens = tokens{worker: word(1), manager: word(2)}
+	c.id = made.Stdout.ApplyT(func(output string) string { return answer(output, "swarm: ") }).(pulumi.StringOutput)
 	return nil
 }
 
-// answer returns the three words of the last line that begins with "swarm:". They are empty if there is none, as in a preview.
-func answer(output string) [3]string {
-	var words [3]string
+// answer returns the rest of the last line that begins so. It is empty if there is none, as in a preview.
+func answer(output, begins string) string {
+	rest := ""
 	for line := range strings.Lines(output) {
-		if rest, ok := strings.CutPrefix(strings.TrimSpace(line), "swarm: "); ok {
-			copy(words[:], strings.Fields(rest))
+		if found, ok := strings.CutPrefix(strings.TrimSpace(line), begins); ok {
+			rest = found
 		}
 	}
-	return words
+	return rest
 }
 
-// join has a node join the swarm. A dead machine that had the node's name is removed from the swarm first.
+// join has a node join the swarm. A dead machine that had the node's name is removed from the swarm first. The token to join with comes from
+// there, because the swarm's tokens change with its certificates.
 func (c *swarm) join(ctx *pulumi.Context, node *infra.Node) (pulumi.Resource, error) {
 	way, err := c.manager.Run(ctx, node.Name+"-way", infra.Script{
 		Text: nodesScript + wayScript,
 		Variables: map[string]pulumi.StringInput{
 			"NAME":    pulumi.String(node.Name),
 			"MACHINE": node.Identity,
+			"ROLE":    pulumi.String(c.roleOf(node)),
 			"WAIT":    pulumi.String(strconv.Itoa(deadWait)),
 			"SWARM":   c.id,
 		},
-		When: infra.OnCreateAndDelete,
+		When:         infra.OnCreateAndDelete,
+		SecretOutput: true,
 	}, c.inside, pulumi.DependsOn([]pulumi.Resource{c.made}), pulumi.DeletedWith(c.made))
 	if err != nil {
 		return nil, err
 	}
-	token := c.tokens.worker
-	if c.manages(node) {
-		token = c.tokens.manager
+	variables := map[string]pulumi.StringInput{
+		"SWARM": c.id,
+		"TOKEN": way.Stdout.ApplyT(func(output string) string { return answer(output, "token: ") }).(pulumi.StringOutput),
 	}
+	for name, value := range c.joinVariables(node) {
+		variables[name] = pulumi.String(value)
+	}
+	return node.Run(ctx, node.Name+"-join", infra.Script{Text: ports() + joinScript, Variables: variables, When: infra.OnCreateAndDelete},
+		c.inside, pulumi.DependsOn(append([]pulumi.Resource{way}, c.engines[node.Name].Ready...)))
+}
+
+// roleOf returns what the node is in the swarm: manager or worker.
+func (c *swarm) roleOf(node *infra.Node) string {
+	if slices.Contains(c.managers, node) {
+		return "manager"
+	}
+	return "worker"
+}
+
+// joinVariables returns what a node needs to join the swarm, besides the swarm's ID and a token.
+func (c *swarm) joinVariables(node *infra.Node) map[string]string {
 	var addresses []string
 	for _, manager := range c.managers {
 		addresses = append(addresses, managementAddress(manager))
 	}
-	return node.Run(ctx, node.Name+"-join", infra.Script{
-		Text: ports() + joinScript,
-		Variables: map[string]pulumi.StringInput{
-			"NODE_NAME": pulumi.String(node.Name),
-			"ADDRESS":   pulumi.String(node.Address.String()),
-			"MANAGERS":  pulumi.String(strings.Join(addresses, " ")),
-			"SWARM":     c.id,
-			"TOKEN":     token,
-			"NOTES":     pulumi.String(engine.Notes),
-		},
-		When: infra.OnCreateAndDelete,
-	}, c.inside, pulumi.DependsOn(append([]pulumi.Resource{way}, c.engines[node.Name].Ready...)))
+	return map[string]string{
+		"NODE_NAME": node.Name,
+		"ADDRESS":   node.Address.String(),
+		"MANAGERS":  strings.Join(addresses, " "),
+		"NOTES":     engine.Notes,
+	}
+}
+
+// rejoined returns the members' machines, one a line, once those members have joined anew whose engines have given the swarm up: their
+// certificates have expired, because their machines were off for longer than they last, or somebody had them leave. A machine that is off is
+// left alone. In a preview no node is asked.
+func (c *swarm) rejoined(ctx *pulumi.Context, joined []pulumi.Resource, machines pulumi.StringArrayOutput) pulumi.StringOutput {
+	manager := c.manager.Remote(ctx)
+	remotes := map[string]*infra.Remote{}
+	for _, node := range c.members {
+		remotes[node.Name] = node.Remote(ctx)
+	}
+	return pulumi.All(machines, c.id, done(joined)).ApplyT(func(known []any) (string, error) {
+		lines, id := strings.Join(known[0].([]string), "\n"), known[1].(string)
+		if ctx.DryRun() {
+			return lines, nil
+		}
+		down, err := manager.Run("down", nodesScript+downScript, nil)
+		if err != nil {
+			return lines, nil // what needs the swarm says more
+		}
+		anew := false
+		for line := range strings.Lines(down) {
+			name, former, _ := strings.Cut(answer(line, "down: "), " ")
+			i := slices.IndexFunc(c.members, func(node *infra.Node) bool { return node.Name == name })
+			if i < 0 {
+				continue
+			}
+			if state, err := remotes[name].Run("given-up", givenUpScript, nil); err != nil || answer(state, "given up: ") == "" {
+				continue
+			}
+			anew = true
+			token, err := manager.Run("drop", nodesScript+dropScript, map[string]string{"ID": former, "ROLE": c.roleOf(c.members[i])})
+			if err == nil {
+				variables := c.joinVariables(c.members[i])
+				variables["SWARM"], variables["TOKEN"] = id, answer(token, "token: ")
+				_, err = remotes[name].Run("join", ports()+joinScript, variables)
+			}
+			if err != nil {
+				return "", fmt.Errorf("%s has to join the swarm anew: %w", name, err)
+			}
+		}
+		if !anew {
+			return lines, nil
+		}
+		variables := c.membersVariables()
+		variables["MACHINES"] = lines
+		_, err = manager.Run("swarm-members", nodesScript+membersScript, variables)
+		return lines, err
+	}).(pulumi.StringOutput)
 }
 
 // oldest returns the index of the manager that has been in the swarm for longest, or 0 if none is. A manager that joined anew on another

@@ -20,6 +20,7 @@ func fakeSwarm(t *testing.T, nodes string, states ...string) (folder string, ask
 		"docker": `#!/bin/sh
 cd "$(dirname "$0")"
 case "$*" in
+"node inspect --format {{.Spec.Role}} "*) cat role ;;
 "node ls --quiet") cut -d ' ' -f 1 nodes ;;
 "node inspect --format "*) cat nodes ;;
 "info --format {{.Swarm.Cluster.ID}}") echo swarm1 ;;
@@ -47,9 +48,9 @@ func TestSwarmIsMadeOnce(t *testing.T) {
 		asked string
 		says  string
 	}{
-		"a new machine":              {"inactive false", false, made, "swarm: swarm1 SWMTKN-worker SWMTKN-manager\n"},
-		"its manager":                {"active true", true, "", "swarm: swarm1 SWMTKN-worker SWMTKN-manager\n"},
-		"after it left":              {"inactive false", true, made, "swarm: swarm1 SWMTKN-worker SWMTKN-manager\n"},
+		"a new machine":              {"inactive false", false, made, "swarm: swarm1\n"},
+		"its manager":                {"active true", true, "", "swarm: swarm1\n"},
+		"after it left":              {"inactive false", true, made, "swarm: swarm1\n"},
 		"somebody else's swarm":      {"active true", false, "", "is in a swarm that is not this stack's: take it out of it (docker swarm leave)"},
 		"somebody else's worker":     {"active false", false, "", "is in a swarm that is not this stack's"},
 		"a swarm without a majority": {"pending true", true, "", "does not work (pending true)"},
@@ -69,11 +70,10 @@ func TestSwarmIsMadeOnce(t *testing.T) {
 			}
 		})
 	}
-	if got := answer("Welcome!\nswarm: id w m\n"); got != [3]string{"id", "w", "m"} {
-		t.Errorf("the answer is read as %v", got)
-	}
-	if got := answer(""); got != [3]string{} {
-		t.Errorf("no answer is read as %v", got)
+	for output, want := range map[string]string{"Welcome!\nswarm: id\n": "id", "": "", "swarm: old\n  swarm: new one \nbye": "new one"} {
+		if got := answer(output, "swarm: "); got != want {
+			t.Errorf("of %q the answer is %q, want %q", output, got, want)
+		}
 	}
 }
 
@@ -94,9 +94,12 @@ func TestDeadTwinsMakeWay(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			folder, asked := fakeSwarm(t, test.nodes)
-			output, err := script.Run(t, nodesScript+wayScript, test.action, folder, "NAME=frontend01", "MACHINE=ssh-ed25519 AAAA", "WAIT=1")
+			output, err := script.Run(t, nodesScript+wayScript, test.action, folder, "NAME=frontend01", "MACHINE=ssh-ed25519 AAAA", "ROLE=manager", "WAIT=1")
 			if got := asked(); err != nil || got != test.asked {
 				t.Errorf("%v: it asks %q, want %q\n%s", err, got, test.asked, output)
+			}
+			if token := strings.HasSuffix(output, "token: SWMTKN-manager\n"); token != (test.action == "create") {
+				t.Errorf("its output ends with the token: %v\n%s", token, output)
 			}
 		})
 	}
@@ -117,6 +120,7 @@ func TestNodesJoinOnce(t *testing.T) {
 		"a member":              {[]string{"active"}, "swarm1", "", false, "", "is in the swarm"},
 		"one that was off":      {[]string{"pending", "pending", "active"}, "swarm1", "", false, "", "is in the swarm"},
 		"one of a former swarm": {[]string{"error", "active"}, "swarm0", "\n200", true, "swarm leave --force\n", "is in the swarm"},
+		"expired certificates":  {[]string{"error", "active"}, "swarm1", "\n200", true, "swarm leave --force\n", "is in the swarm"},
 		"somebody else's":       {[]string{"active"}, "", "", false, "", "is in a swarm that is not this stack's"},
 		"a wrong token":         {[]string{"inactive"}, "", `{"message":"invalid join token"}` + "\n400", true, "", `cannot join the swarm of 192.168.33.11:2377 192.168.33.200:2377: {"message":"invalid join token"}`},
 	} {
@@ -186,5 +190,28 @@ func TestOldestManagerIsAsked(t *testing.T) {
 		if got := oldest(strings.Split(answers, ",")); got != want {
 			t.Errorf("of %q it is %d, want %d", answers, got, want)
 		}
+	}
+}
+
+// TestEngineThatHasGivenUpIsFound holds which of the nodes that a swarm lists as down join anew, and that a dead manager goes before.
+func TestEngineThatHasGivenUpIsFound(t *testing.T) {
+	for state, want := range map[string]string{
+		"error Swarm certificates have expired.": "given up: error Swarm certificates have expired.\n",
+		"inactive":                               "given up: inactive\n",
+		"pending rpc error: timed out":           "",
+		"active":                                 "",
+	} {
+		folder, _ := fakeSwarm(t, "", state)
+		if output, err := script.Run(t, givenUpScript, "create", folder); err != nil || output != want {
+			t.Errorf("%s: %v, %q, want %q", state, err, output, want)
+		}
+	}
+	folder, asked := fakeSwarm(t, "m1 manager ready manager id\nf1 frontend01 down worker ssh-ed25519 AAAA\nw1 worker01 down manager id\n", "")
+	if output, err := script.Run(t, nodesScript+downScript, "create", folder); err != nil || output != "down: frontend01 f1\ndown: worker01 w1\n" {
+		t.Errorf("%v: down are %q", err, output)
+	}
+	script.Fake(t, folder, map[string]string{"role": "manager\n"})
+	if output, err := script.Run(t, nodesScript+dropScript, "create", folder, "ID=w1", "ROLE=manager"); err != nil || output != "token: SWMTKN-manager\n" || asked() != "node demote w1\nnode rm --force w1\n" {
+		t.Errorf("%v: %q, and asked %q", err, output, asked())
 	}
 }

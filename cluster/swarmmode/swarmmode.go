@@ -7,7 +7,6 @@ package swarmmode
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -33,8 +32,7 @@ type swarm struct {
 	manager  *infra.Node
 	made     pulumi.Resource     // the swarm
 	id       pulumi.StringOutput // the swarm's ID
-	tokens   tokens
-	provider *docker.Provider // of the manager
+	provider *docker.Provider    // of the manager
 	hooks    *pulumi.ResourceHookBinding
 	overlay  *docker.Network
 }
@@ -90,9 +88,6 @@ func managersOf(machines *infra.Machines, count int) []*infra.Node {
 	}
 	return managers
 }
-
-// manages reports whether the node is one of the managers.
-func (c *swarm) manages(node *infra.Node) bool { return slices.Contains(c.managers, node) }
 
 // ManagerURL implements cluster.Cluster. Interlock does not work in swarm mode.
 func (c *swarm) ManagerURL() string { return "" }

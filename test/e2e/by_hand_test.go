@@ -21,7 +21,7 @@ func byHand(s *step) {
 	s.must(s.lab.Up(s.ctx))
 	ctx, cancel := context.WithTimeout(s.ctx, 10*time.Minute)
 	defer cancel()
-	script := exec.CommandContext(ctx, "bash", filepath.Join(s.source, "lab", "by-hand.sh"), s.lab.Folder())
+	script := exec.CommandContext(ctx, "bash", filepath.Join(s.source, "lab", "by-hand", s.kind.facts().byHand), s.lab.Folder())
 	output, err := script.CombinedOutput()
 	s.Logf("%s", output)
 	s.must(err)
@@ -34,7 +34,9 @@ func byHand(s *step) {
 	s.checked("the walk-through by hand, one step after another on fresh hosts with the same images: %.0f s", took)
 	s.voters.Forget()
 	s.voters.Count(poll.A) // the script's vote
-	s.balancer = "interlock"
+	if s.kind.facts().domainOfVoting {
+		s.balancer = "interlock"
+	}
 	s.await("votes to be taken", wellTime, func() error {
 		seen := s.voters.Look(s.ctx, 4)
 		if seen.Bad > 0 {

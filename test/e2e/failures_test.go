@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"swarm-scale/lab"
+	"swarm-scale/test/eventually"
 	"swarm-scale/test/voters"
 	"swarm-scale/topology"
 )
@@ -54,37 +54,36 @@ func containersKilled(s *step) {
 // kill, the engine would not restart the container.
 func (s *step) killContainer(host *lab.Host, name string) time.Duration {
 	s.Helper()
-	pid, err := host.Docker(s.ctx, "inspect", "--format", "{{.State.Pid}}", name)
-	s.must(err)
-	_, err = host.Run(s.ctx, "kill -9 "+pid)
-	s.must(err)
-	return s.await(name+" on "+host.Name+" to be started again by its engine", 30*time.Second, func() error {
-		state, err := host.Docker(s.ctx, "inspect", "--format", "{{.State.Running}} {{.State.Pid}}", name)
-		if err == nil && (!strings.HasPrefix(state, "true ") || state == "true "+pid) {
-			err = fmt.Errorf("its state is %s, and was true %s", state, pid)
+	before := s.container(host, name).State
+	s.run(host, fmt.Sprintf("kill -9 %d", before.Pid))
+	return s.await(name+" on "+host.Name+" to be started again", 30*time.Second, func() error {
+		found, err := s.containers(s.ctx, host)
+		if now := found[name].State; err == nil && (!now.Running || now.Pid == before.Pid) {
+			err = fmt.Errorf("its state is %+v, and was %+v", now, before)
 		}
 		return err
 	})
 }
 
-// outage is the walk-through's prediction for a host that is off.
+// outage is what is predicted for a host that is off.
 type outage struct {
 	voting  bool // voting goes on
 	results bool // the results page answers
 	counts  bool // votes are counted meanwhile
-	manager bool // the Swarm manager answers
+	manager bool // the cluster takes orders
 	text    string
 }
 
+// predicted is what both kinds of cluster predict.
 var predicted = map[topology.Role]outage{
-	topology.Manager:      {voting: true, results: true, counts: true, manager: false, text: "no administration, voting and counting go on"},
+	topology.Manager:      {voting: true, results: true, counts: true, manager: true},
 	topology.LoadBalancer: {voting: false, results: true, counts: true, manager: true, text: "no voting, the results are shown"},
 	topology.Frontend:     {voting: true, results: true, counts: true, manager: true, text: "the other frontend answers"},
 	topology.Worker:       {voting: true, results: true, counts: false, manager: true, text: "votes wait in Redis"},
 	topology.Store:        {voting: true, results: false, counts: false, manager: true, text: "no results page, votes wait in Redis"},
 }
 
-// hostsStopped stops every host in turn, every other one by a power cut, and compares what fails with the walk-through's prediction.
+// hostsStopped stops every host in turn, every other one by a power cut, and compares what fails with the prediction.
 func hostsStopped(s *step) {
 	s.ready()
 	for i, host := range s.lab.Hosts() {
@@ -93,10 +92,22 @@ func hostsStopped(s *step) {
 	s.unchanged()
 }
 
-// outage takes one host down and up again, and checks what the walk-through predicts.
+// ordered returns an error unless the cluster takes orders. It may need a moment to choose another leader.
+func (s *step) ordered() error {
+	_, err := eventually.Wait(s.ctx, electionTime, func() error {
+		_, err := s.kind.ready(s.ctx)
+		return err
+	})
+	return err
+}
+
+// electionTime is how long a cluster with several managers may take no orders when its leader is gone.
+const electionTime = 15 * time.Second
+
+// outage takes one host down and up again, and checks what is predicted.
 func (s *step) outage(host *lab.Host, powerCut bool) {
 	s.Helper()
-	want := predicted[host.Role]
+	want := s.kind.predicted(host.Role)
 	campaign := s.crowd()
 	time.Sleep(time.Second)
 	begun := time.Now()
@@ -114,7 +125,7 @@ func (s *step) outage(host *lab.Host, powerCut bool) {
 	time.Sleep(3 * time.Second)
 	seen := campaign.Now().Since(noticed)
 	after, resultsAfter := voters.ReadResults(s.ctx, s.resultsURL())
-	_, managerErr := s.swarm(s.ctx, "info")
+	managerErr := s.ordered()
 
 	fail := func(format string, arguments ...any) {
 		s.Helper()
@@ -135,7 +146,7 @@ func (s *step) outage(host *lab.Host, powerCut bool) {
 		}
 	}
 	if works := managerErr == nil; works != want.manager {
-		fail("the Swarm manager answers: %v (%v), want %v", works, managerErr, want.manager)
+		fail("the cluster takes orders: %v (%v), want %v", works, managerErr, want.manager)
 	}
 	if host.Role == topology.Frontend {
 		others := slices.DeleteFunc(s.frontends(), func(name string) bool { return name == host.Name })
@@ -184,14 +195,19 @@ func allHostsAtOnce(s *step) {
 // all does the same to every host, in parallel.
 func (s *step) all(what string, do func(*lab.Host, context.Context) error) {
 	s.Helper()
+	s.must(each(s.lab.Hosts(), func(host *lab.Host) error {
+		if err := do(host, s.ctx); err != nil {
+			return fmt.Errorf("%s is not %s: %w", host.Name, what, err)
+		}
+		return nil
+	}))
+}
+
+// each does the same with all of them, in parallel.
+func each[T any](all []T, do func(T) error) error {
 	var together errgroup.Group
-	for _, host := range s.lab.Hosts() {
-		together.Go(func() error {
-			if err := do(host, s.ctx); err != nil {
-				return fmt.Errorf("%s is not %s: %w", host.Name, what, err)
-			}
-			return nil
-		})
+	for _, one := range all {
+		together.Go(func() error { return do(one) })
 	}
-	s.must(together.Wait())
+	return together.Wait()
 }

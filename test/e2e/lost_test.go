@@ -86,7 +86,8 @@ func (s *step) urn(token, name string) string {
 	return ""
 }
 
-// managerLost recreates the manager's host empty. Consul's data is lost with it, so the network and its containers are replaced.
+// managerLost recreates the manager's host empty. In the walk-through's cluster Consul's data is lost with it, so the network and its
+// containers are replaced.
 func managerLost(s *step) {
 	s.ready()
 	manager := s.lab.Host("manager")
@@ -101,8 +102,47 @@ func managerLost(s *step) {
 		s.Fatalf("the manager lost, and `up` does not bring it back within %.0f s: %v", took.Seconds(), err)
 	}
 	s.await("everything to be well", wellTime, s.well)
-	s.checked("manager lost and recreated empty, Consul's data with it: `up` brought everything back in %.0f s, %d changes; voters meanwhile: %s",
-		took.Seconds(), result.Changes(), seen)
+	s.checked("manager lost and recreated empty, %s: `up` brought everything back in %.0f s, %d changes; voters meanwhile: %s",
+		s.kind.facts().manager, took.Seconds(), result.Changes(), seen)
+	s.settle()
+	s.unchanged()
+}
+
+// majorityLost loses two of three managers of a swarm at the same instant, with their disks. The swarm takes no orders, and its containers
+// run on. The third manager makes a swarm of one out of what it knows, as documented; `up` does the rest.
+func majorityLost(s *step) {
+	s.ready()
+	campaign := s.crowd()
+	lost := []string{"manager", "worker01"}
+	s.must(each(lost, func(name string) error { return s.lab.Host(name).Kill(s.ctx) }))
+	begun := time.Now()
+	time.Sleep(20 * time.Second)
+	if _, err := s.kind.ready(s.ctx); err == nil {
+		s.Error("the swarm takes orders without a majority")
+	}
+	without := campaign.Now().Since(begun)
+	s.quiet("while the swarm had no majority", without.Silence)
+	for _, name := range lost {
+		s.must(s.lab.Host(name).Recreate(s.ctx))
+	}
+	s.must(s.pulumi.Set(map[string]any{"hosts": s.lab.Config()["hosts"]}))
+	store := s.lab.Host("store")
+	before := s.identities()
+	s.run(store, "docker swarm init --force-new-cluster --advertise-addr "+store.Address)
+	began := time.Now()
+	result, err := s.pulumi.Up(s.ctx)
+	took := time.Since(began)
+	if err != nil {
+		campaign.Stop()
+		s.Fatalf("two of three managers lost, and `up` does not bring them back within %.0f s: %v", took.Seconds(), err)
+	}
+	s.await("everything to be well", wellTime, s.well)
+	seen := campaign.Stop()
+	elsewhere := slices.DeleteFunc(s.replaced(before), func(one string) bool {
+		return strings.HasPrefix(one, "worker01/") || strings.HasPrefix(one, "manager/")
+	})
+	s.checked("two of three managers lost: votes are taken all the time; after `docker swarm init --force-new-cluster` on the third, `up` brings the others back in %.0f s, %d changes; replaced elsewhere: %v; voters: %s",
+		took.Seconds(), result.Changes(), elsewhere, seen)
 	s.settle()
 	s.unchanged()
 }

@@ -139,7 +139,8 @@ func (s *step) beforeAnyData() []mistake {
 			func() { s.run(host(name), "rm -f "+path) }
 	}
 	oldKernel, kernel := fake("frontend02", "uname", "echo 3.13.0-24-generic")
-	newEngine, engine := fake("worker01", "dockerd", "echo Docker version 23.0.6, build 9dbdbd4")
+	says, refusal := s.kind.wrongEngine()
+	wrongEngine, engine := fake("worker01", "dockerd", "echo "+says)
 	return []mistake{{
 		name: "an address that two machines have",
 		make: func() {
@@ -157,9 +158,9 @@ func (s *step) beforeAnyData() []mistake {
 		make: oldKernel, mend: kernel,
 		says: []string{"frontend02 has kernel 3.13.0-24-generic", "3.16 or newer"},
 	}, {
-		name: "an engine that is too new (a fake dockerd says so)", fresh: true,
-		make: newEngine, mend: engine,
-		says: []string{"worker01 has Docker version 23.0.6", "no --cluster-store", "remove it"},
+		name: "an engine that this kind of cluster cannot use (a fake dockerd says so)", fresh: true,
+		make: wrongEngine, mend: engine,
+		says: append([]string{"worker01 has " + says}, refusal...),
 	}, {
 		name: "a host that is off",
 		make: func() { s.must(host("store").Kill(s.ctx)) },

@@ -34,12 +34,13 @@ func changedProgram(s *step) {
 	for _, st := range result.Steps {
 		// What checks the containers runs again when one is replaced.
 		checks := st.Name == "check" || strings.HasSuffix(st.Name, "-healthy")
-		if st.Op != apitype.OpSame && st.Type != "docker:index/image:Image" && st.Type != containerType && !checks {
+		if st.Op != apitype.OpSame && st.Type != "docker:index/image:Image" && !strings.HasPrefix(st.Type, "docker:index/"+strings.ToLower(s.kind.facts().workload)+":") && !checks {
 			s.Errorf("the change does %s to %s because of %v", st.Op, st.Name, st.Because)
 		}
 	}
 	for _, frontend := range s.frontends() {
-		log, err := s.swarm(s.ctx, "logs", frontend)
+		host := s.lab.Host(frontend)
+		log, err := host.Docker(s.ctx, "logs", s.container(host, frontend).ID)
 		s.must(err)
 		if !strings.Contains(log, says) {
 			s.Errorf("%s does not run the changed program", frontend)

@@ -45,25 +45,26 @@ func (r *Report) Markdown() string {
 	return text.String()
 }
 
-// The marks around the summary in a document.
-const (
-	beginMark = "<!-- written by make e2e WRITE=1: begin -->"
-	endMark   = "<!-- written by make e2e WRITE=1: end -->"
-)
+// marks returns the lines around a kind of cluster's summary in a document.
+func marks(cluster string) (begin, end string) {
+	mark := "<!-- written by make e2e WRITE=1 CLUSTER=" + cluster
+	return mark + ": begin -->", mark + ": end -->"
+}
 
 // errNoMarks is the error for a document without the marks.
-var errNoMarks = errors.New("the document lacks the lines " + beginMark + " and " + endMark + ", in that order")
+var errNoMarks = errors.New("the document lacks lines, in this order")
 
-// WriteInto replaces what is between the marks of a document.
-func WriteInto(file, text string) error {
+// WriteInto replaces what is between the marks of a kind of cluster in a document.
+func WriteInto(file, cluster, text string) error {
 	content, err := os.ReadFile(file)
 	if err != nil {
 		return fmt.Errorf("reading the report's document: %w", err)
 	}
-	before, rest, found := strings.Cut(string(content), beginMark)
-	_, after, foundEnd := strings.Cut(rest, endMark)
+	begin, end := marks(cluster)
+	before, rest, found := strings.Cut(string(content), begin)
+	_, after, foundEnd := strings.Cut(rest, end)
 	if !found || !foundEnd {
-		return fmt.Errorf("%s: %w", file, errNoMarks)
+		return fmt.Errorf("%s: %w: %s and %s", file, errNoMarks, begin, end)
 	}
-	return os.WriteFile(file, []byte(before+beginMark+"\n\n"+strings.TrimSpace(text)+"\n\n"+endMark+after), 0o644)
+	return os.WriteFile(file, []byte(before+begin+"\n\n"+strings.TrimSpace(text)+"\n\n"+end+after), 0o644)
 }

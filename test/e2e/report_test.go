@@ -23,15 +23,19 @@ func TestReportIsATable(t *testing.T) {
 
 func TestReportReplacesWhatIsBetweenTheMarks(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "e2e.md")
+	beginMark, endMark := marks("standalone")
+	other, otherEnd := marks("swarm-mode")
 	for content, want := range map[string]string{
-		"above\n" + beginMark + "\nold\n" + endMark + "\nbelow\n": "above\n" + beginMark + "\n\nnew\n\n" + endMark + "\nbelow\n",
-		"no marks\n":                      "",
-		endMark + "\n" + beginMark + "\n": "",
+		"above\n" + beginMark + "\nold\n" + endMark + "\nbelow\n":                     "above\n" + beginMark + "\n\nnew\n\n" + endMark + "\nbelow\n",
+		other + "\nkept\n" + otherEnd + "\n" + beginMark + "\nold\n" + endMark + "\n": other + "\nkept\n" + otherEnd + "\n" + beginMark + "\n\nnew\n\n" + endMark + "\n",
+		"no marks\n":                        "",
+		other + "\nold\n" + otherEnd + "\n": "",
+		endMark + "\n" + beginMark + "\n":   "",
 	} {
 		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		err := WriteInto(file, "new\n")
+		err := WriteInto(file, "standalone", "new\n")
 		if want == "" {
 			if !errors.Is(err, errNoMarks) || !strings.Contains(err.Error(), file) {
 				t.Errorf("%q: %v, want errNoMarks with the file's name", content, err)

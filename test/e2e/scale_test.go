@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,10 +25,10 @@ func moreAndFewer(s *step) {
 	s.must(s.pulumi.Set(map[string]any{"frontends": 2, "workers": 1}))
 	result = s.up()
 	for _, name := range []string{"frontend03", "frontend04", "worker02"} {
-		left, err := s.lab.Host(name).Docker(s.ctx, "ps", "--all", "--format", "{{.Names}}")
+		left, err := s.containers(s.ctx, s.lab.Host(name))
 		s.must(err)
-		if left != "" {
-			s.Errorf("%s has left the stack, and still has %s", name, strings.ReplaceAll(left, "\n", ", "))
+		if len(left) > 0 {
+			s.Errorf("%s has left the stack, and still has %v", name, slices.Sorted(maps.Keys(left)))
 		}
 	}
 	// The machines go only now, because `up` drains their queues first.

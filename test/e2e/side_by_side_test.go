@@ -1,14 +1,12 @@
 package e2e
 
 import (
-	"context"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
+	"swarm-scale/lab"
 	"swarm-scale/poll/redis"
 	"swarm-scale/topology"
 )
@@ -19,9 +17,7 @@ const sideBySide = 20
 // queuesSideBySide has three queues and starts them anew side by side, again and again. Each time their addresses may change nodes. Every
 // queue has to be counted again in a moment, without a hand.
 func queuesSideBySide(s *step) {
-	ctx, cancel := context.WithTimeout(s.Context(), 40*time.Minute)
-	defer cancel()
-	s.ctx = ctx
+	defer s.patiently()()
 	s.ready()
 	if len(s.frontends()) < 3 {
 		s.must(s.lab.Grow(s.ctx, topology.Counts{topology.Frontend: 3, topology.Worker: 1}))
@@ -67,26 +63,22 @@ func queuesSideBySide(s *step) {
 // anew.
 func (s *step) replaceSideBySide(containers []string) {
 	s.Helper()
-	for _, action := range []string{"stop", "start"} {
-		var together errgroup.Group
-		for _, container := range containers {
-			together.Go(func() error {
-				_, err := s.swarm(s.ctx, action, container)
-				return err
-			})
-		}
-		s.must(together.Wait())
+	for replicas := range 2 {
+		s.must(s.kind.scale(s.ctx, containers, replicas))
 	}
+}
+
+// hostOf returns the host of a queue.
+func (s *step) hostOf(queue string) *lab.Host {
+	return s.lab.Host("frontend" + strings.TrimPrefix(queue, "redis"))
 }
 
 // addresses returns the addresses of containers on the network, by their names.
 func (s *step) addresses(containers []string) map[string]string {
 	s.Helper()
 	all := map[string]string{}
-	for _, container := range containers {
-		address, err := s.swarm(s.ctx, "inspect", "--format", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", container)
-		s.must(err)
-		all[container] = address
+	for _, name := range containers {
+		all[name] = s.container(s.hostOf(name), name).NetworkSettings.Networks["mynet"].IPAddress
 	}
 	return all
 }
@@ -97,13 +89,17 @@ const longestWait = 3 * time.Second
 // counted returns an error if a vote has waited in one of the queues for longestWait.
 func (s *step) counted(queues []string) error {
 	for _, queue := range queues {
-		oldest, err := s.swarm(s.ctx, "exec", queue, "sh", "-c",
+		found, err := s.containers(s.ctx, s.hostOf(queue))
+		if err != nil {
+			return err
+		}
+		oldest, err := s.hostOf(queue).Docker(s.ctx, "exec", found[queue].ID, "sh", "-c",
 			"(sed -n 's/^requirepass /AUTH /p' /run/secrets/redis.conf; echo XRANGE "+redis.Stream+" - + COUNT 1) | redis-cli | tail -n +2")
 		if err != nil {
 			return err
 		}
-		since, _, found := strings.Cut(oldest, "-") // of the entry's ID, in milliseconds since 1970
-		if !found {
+		since, _, waits := strings.Cut(oldest, "-") // of the entry's ID, in milliseconds since 1970
+		if !waits {
 			continue // it is empty
 		}
 		at, err := strconv.ParseInt(since, 10, 64)

@@ -48,11 +48,10 @@ const (
 	voterKey         = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 )
 
-const containerType = "docker:index/container:Container"
-
 // system is the lab, the stack on it, and its voters.
 type system struct {
 	source   string // a copy of this module's source, from which the programs are built
+	kind     clusterKind
 	lab      *lab.Lab
 	pulumi   *harness.Stack
 	voters   *voters.Crowd
@@ -65,8 +64,8 @@ type system struct {
 	lines    lineWatch
 }
 
-// missing has a line for every part that a run needs and this machine lacks.
-func missing(ctx context.Context, l *lab.Lab) []string {
+// lacking has a line for every part that a run needs and this machine lacks.
+func lacking(ctx context.Context, l *lab.Lab) []string {
 	lines := l.Missing(ctx)
 	if _, err := harness.FindCLI(); err != nil {
 		lines = append(lines, err.Error())
@@ -125,7 +124,7 @@ func copySource(t *testing.T) string {
 // open prepares an empty stack on the lab.
 func (s *system) open(t *testing.T) {
 	t.Helper()
-	config := s.lab.Config()
+	config := s.lab.Config() // with the kind of cluster
 	config["loadBalancer"] = s.balancer
 	// All of the test's voters come from one address.
 	config["votesPerAddress"], config["newVotersPerAddress"] = "1000000", "1000000"
@@ -241,10 +240,7 @@ func (s *step) ready() {
 		return
 	}
 	for _, host := range s.lab.Hosts() {
-		running, _ := host.Docker(s.ctx, "ps", "--format", "{{.Names}}") // an engine that does not answer runs nothing
-		lost := slices.DeleteFunc(slices.Clone(s.expected()[host.Name]), func(name string) bool {
-			return slices.Contains(strings.Fields(running), name)
-		})
+		lost := s.missing(s.ctx, host, s.expected()[host.Name])
 		if len(lost) == 0 {
 			continue
 		}
@@ -317,6 +313,7 @@ type container struct {
 	State struct {
 		Running bool
 		Status  string
+		Pid     int
 	}
 	Config struct {
 		Hostname, Domainname string
@@ -327,10 +324,12 @@ type container struct {
 		RestartPolicy struct{ Name string }
 		PortBindings  map[string][]struct{ HostIP, HostPort string }
 	}
-	NetworkSettings struct{ Networks map[string]any }
+	NetworkSettings struct {
+		Networks map[string]struct{ IPAddress string }
+	}
 }
 
-// containers returns the containers on a host's own engine, by name.
+// containers returns the containers on a host's own engine, by the names of their workloads. Of several it is the one that runs.
 func (s *system) containers(ctx context.Context, host *lab.Host) (map[string]container, error) {
 	found := map[string]container{}
 	ids, err := host.Docker(ctx, "ps", "--all", "--quiet")
@@ -338,7 +337,7 @@ func (s *system) containers(ctx context.Context, host *lab.Host) (map[string]con
 		return found, err
 	}
 	text, err := host.Docker(ctx, append([]string{"inspect"}, strings.Fields(ids)...)...)
-	if err != nil {
+	if err != nil && text == "" { // one that has gone meanwhile is an error
 		return found, err
 	}
 	var list []container
@@ -346,36 +345,51 @@ func (s *system) containers(ctx context.Context, host *lab.Host) (map[string]con
 		return found, fmt.Errorf("docker inspect on %s: %w", host.Name, err)
 	}
 	for _, one := range list {
-		found[strings.TrimPrefix(one.Name, "/")] = one
+		if _, ok := found[one.name()]; !ok || one.State.Running {
+			found[one.name()] = one
+		}
 	}
 	return found, nil
 }
 
-// expected returns the names of the containers that belong on each host.
+// container returns a workload's container on a host, which has to be there.
+func (s *step) container(host *lab.Host, name string) container {
+	s.Helper()
+	found, err := s.containers(s.ctx, host)
+	s.must(err)
+	one, ok := found[name]
+	if !ok {
+		s.Fatalf("%s has no container of %s, only %v", host.Name, name, slices.Sorted(maps.Keys(found)))
+	}
+	return one
+}
+
+// expected returns the names of the workloads that belong on each host.
 func (s *system) expected() map[string][]string {
 	all := map[string][]string{}
 	for _, host := range s.lab.Hosts() {
+		names := s.kind.own(host.Role)
 		switch host.Role {
-		case topology.Manager:
-			all[host.Name] = []string{"consul", "swarm-manager"}
 		case topology.LoadBalancer:
-			all[host.Name] = []string{s.balancer}
+			names = append(names, s.balancer)
 		case topology.Frontend:
-			all[host.Name] = []string{host.Name, "redis" + strings.TrimPrefix(host.Name, "frontend"), "swarm-agent"}
+			names = append(names, host.Name, "redis"+strings.TrimPrefix(host.Name, "frontend"))
 		case topology.Worker:
-			all[host.Name] = []string{"swarm-agent", host.Name}
+			names = append(names, host.Name)
 		case topology.Store:
-			all[host.Name] = []string{"pg", "results-app", "swarm-agent"}
+			names = append(names, "pg", "results-app")
+		case topology.Manager:
 		}
+		all[host.Name] = names
 	}
 	return all
 }
 
-// members returns the names of the hosts that are members of the Swarm.
-func (s *system) members() []string {
+// named returns the names of the hosts whose roles are wanted.
+func (s *system) named(wanted func(topology.Role) bool) []string {
 	var names []string
 	for _, host := range s.lab.Hosts() {
-		if host.Role != topology.Manager && host.Role != topology.LoadBalancer {
+		if wanted(host.Role) {
 			names = append(names, host.Name)
 		}
 	}
@@ -384,38 +398,10 @@ func (s *system) members() []string {
 
 // frontends returns the names of the web containers.
 func (s *system) frontends() []string {
-	return slices.DeleteFunc(s.members(), func(name string) bool { return !strings.HasPrefix(name, "frontend") })
+	return s.named(func(role topology.Role) bool { return role == topology.Frontend })
 }
 
-// swarm calls docker for the Swarm manager, on the manager's host.
-func (s *system) swarm(ctx context.Context, arguments ...string) (string, error) {
-	manager := s.lab.Host("manager")
-	return manager.Docker(ctx, append([]string{"--host", "tcp://" + manager.Address + ":3375"}, arguments...)...)
-}
-
-// healthy returns the nodes that the Swarm manager lists as healthy.
-func (s *system) healthy(ctx context.Context) ([]string, error) {
-	info, err := s.swarm(ctx, "info")
-	if err != nil {
-		return nil, err
-	}
-	var names []string
-	node := ""
-	for line := range strings.Lines(info) {
-		name, _, found := strings.Cut(strings.TrimSpace(line), ": ")
-		switch {
-		case found && slices.Contains(s.members(), name):
-			node = name
-		case node != "" && strings.Contains(line, "Status: Healthy"):
-			names = append(names, node)
-			node = ""
-		}
-	}
-	slices.Sort(names)
-	return names, nil
-}
-
-// well returns an error unless every container runs where it belongs, the Swarm manager lists every member as healthy, every frontend
+// well returns an error unless every container runs where it belongs, the cluster lists every member as working, every frontend
 // answers through the load balancer, and the results are live.
 //
 // It asks the voters' side first, which costs little. Calls of docker on six hosts keep a small machine from what is awaited.
@@ -431,11 +417,11 @@ func (s *step) well() error {
 	if answering := slices.Sorted(maps.Keys(seen.Containers)); seen.Bad > 0 || !slices.Equal(answering, s.frontends()) {
 		return fmt.Errorf("through the load balancer %v answer, want %v: %s", answering, s.frontends(), seen)
 	}
-	healthy, err := s.healthy(s.ctx)
-	want := s.members()
+	ready, err := s.kind.ready(s.ctx)
+	want := s.kind.members()
 	slices.Sort(want)
-	if err == nil && !slices.Equal(healthy, want) {
-		err = fmt.Errorf("the Swarm manager lists as healthy %v, want %v", healthy, want)
+	if err == nil && !slices.Equal(ready, want) {
+		err = fmt.Errorf("%s lists as working %v, want %v", s.kind.facts().node, ready, want)
 	}
 	if err != nil {
 		return err
@@ -443,19 +429,26 @@ func (s *step) well() error {
 	together, ctx := errgroup.WithContext(s.ctx)
 	for name, want := range s.expected() {
 		together.Go(func() error {
-			running, err := s.lab.Host(name).Docker(ctx, "ps", "--format", "{{.Names}}")
-			if err != nil {
-				return err
-			}
-			for _, container := range want {
-				if !slices.Contains(strings.Fields(running), container) {
-					return fmt.Errorf("%s does not run on %s", container, name)
-				}
+			if missing := s.missing(ctx, s.lab.Host(name), want); len(missing) > 0 {
+				return fmt.Errorf("%v do not run on %s", missing, name)
 			}
 			return nil
 		})
 	}
 	return together.Wait()
+}
+
+// missing returns those of a host's workloads that do not run there or are not healthy. On a host whose engine does not answer none does.
+func (s *system) missing(ctx context.Context, host *lab.Host, workloads []string) []string {
+	listed, _ := host.Docker(ctx, "ps", "--format", `{{or (.Label "`+serviceLabel+`") .Names}} {{.Status}}`)
+	var running []string
+	for line := range strings.Lines(listed) {
+		name, status, _ := strings.Cut(line, " ")
+		if !strings.Contains(status, "(health: starting)") && !strings.Contains(status, "(unhealthy)") {
+			running = append(running, name)
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(workloads), func(name string) bool { return slices.Contains(running, name) })
 }
 
 // identities returns the IDs of all containers, by host and name.

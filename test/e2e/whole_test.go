@@ -10,14 +10,48 @@ import (
 
 	"swarm-scale/app"
 	"swarm-scale/lab"
+	"swarm-scale/settings"
 	"swarm-scale/test/voters"
 	"swarm-scale/topology"
 )
 
-// TestWholeSystem is the whole run, from a fresh lab to an empty one, in this order. `make e2e` starts it. go test's -run chooses steps:
-// -run 'TestWholeSystem/(^1_|^4_)'. Most steps need the first one.
+// steps are the whole run, from a fresh lab to an empty one, in this order.
+var steps = []struct {
+	name string
+	run  func(*step)
+	only settings.Cluster // the kind of cluster that it is for; empty: both
+}{
+	{"1 up from nothing", upFromNothing, ""},
+	{"2 voting through haproxy", voting, ""},
+	{"3 nothing changes", nothingChanges, ""},
+	{"4 a changed program", changedProgram, ""},
+	{"4 two deployments at once", twoDeployments, ""},
+	{"5 containers killed", containersKilled, ""},
+	{"5 engines restarted", enginesRestarted, ""},
+	{"5 hosts stopped", hostsStopped, ""},
+	{"5 store cut off", storeCutOff, ""},
+	{"5 certificates expired", certificatesExpired, settings.SwarmMode},
+	{"6 hosts lost", hostsLost, ""},
+	{"6 Consul's data lost", consulLost, settings.Standalone},
+	{"6 manager lost", managerLost, ""},
+	{"6 two managers lost", majorityLost, settings.SwarmMode},
+	{"5 all hosts at once", allHostsAtOnce, ""},
+	{"7 more and fewer", moreAndFewer, ""},
+	{"10 SSH under load", sshUnderLoad, ""},
+	{"2 voting through interlock", interlock, settings.Standalone},
+	{"8 destroy, one host dead", destroyWithDeadHost, ""},
+	{"9 mistakes", mistakes, ""},
+	{"8 destroy", destroy, ""},
+	{"11 first deployment killed", firstDeploymentKilled, ""},
+	{"11 deployments killed", deploymentsKilled, ""},
+	{"12 queues side by side", queuesSideBySide, ""},
+	{"by hand", byHand, ""},
+}
+
+// TestWholeSystem is the whole run for each kind of cluster. `make e2e` starts it. go test's -run chooses kinds and steps:
+// -run 'TestWholeSystem/swarm-mode/(^1_|^4_)'. Most steps need the first one.
 //
-// E2E_REPORT is a document to write the summary into. E2E_KEEP leaves the lab up. E2E_LAB is the folder of a lab to run on, in place of
+// E2E_REPORT is a document to write the summaries into. E2E_KEEP leaves the lab up. E2E_LAB is the folder of a lab to run on, in place of
 // a fresh one.
 func TestWholeSystem(t *testing.T) {
 	if os.Getenv("E2E") == "" {
@@ -30,6 +64,13 @@ func TestWholeSystem(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	for _, cluster := range []settings.Cluster{settings.SwarmMode, settings.Standalone} {
+		t.Run(string(cluster), func(t *testing.T) { wholeSystem(t, cluster, document) })
+	}
+}
+
+// wholeSystem is the run for one kind of cluster.
+func wholeSystem(t *testing.T, cluster settings.Cluster, document string) {
 	log, err := os.CreateTemp("", "e2e-*.log")
 	if err != nil {
 		t.Fatal(err)
@@ -43,8 +84,9 @@ func TestWholeSystem(t *testing.T) {
 		keep = os.Getenv("E2E_KEEP") != ""
 	}
 	s := &system{balancer: "haproxy", log: log}
-	s.lab = lab.New(lab.Options{Folder: folder, Counts: topology.Counts{topology.Frontend: 2, topology.Worker: 1}, Log: log})
-	if lines := missing(t.Context(), s.lab); len(lines) > 0 {
+	s.kind = kindOf(s, cluster)
+	s.lab = lab.New(lab.Options{Folder: folder, Cluster: cluster, Counts: topology.Counts{topology.Frontend: 2, topology.Worker: 1}, Log: log})
+	if lines := lacking(t.Context(), s.lab); len(lines) > 0 {
 		for _, line := range lines {
 			t.Log("missing: " + line)
 		}
@@ -72,25 +114,11 @@ func TestWholeSystem(t *testing.T) {
 	})
 	s.open(t)
 
-	s.step(t, "1 up from nothing", upFromNothing)
-	s.step(t, "2 voting through haproxy", voting)
-	s.step(t, "3 nothing changes", nothingChanges)
-	s.step(t, "4 a changed program", changedProgram)
-	s.step(t, "5 containers killed", containersKilled)
-	s.step(t, "5 hosts stopped", hostsStopped)
-	s.step(t, "6 hosts lost", hostsLost)
-	s.step(t, "6 Consul's data lost", consulLost)
-	s.step(t, "6 manager lost", managerLost)
-	s.step(t, "5 all hosts at once", allHostsAtOnce)
-	s.step(t, "7 more and fewer", moreAndFewer)
-	s.step(t, "10 SSH under load", sshUnderLoad)
-	s.step(t, "2 voting through interlock", interlock)
-	s.step(t, "8 destroy, one host dead", destroyWithDeadHost)
-	s.step(t, "9 mistakes", mistakes)
-	s.step(t, "8 destroy", destroy)
-	s.step(t, "11 deployments killed", deploymentsKilled)
-	s.step(t, "12 queues side by side", queuesSideBySide)
-	s.step(t, "by hand", byHand)
+	for _, one := range steps {
+		if one.only == "" || one.only == cluster {
+			s.step(t, one.name, one.run)
+		}
+	}
 
 	summary := s.report.Markdown() + fmt.Sprintf("\nThe whole run took %.0f minutes.\n", time.Since(begun).Minutes())
 	if s.chain.Longest > 0 {
@@ -105,7 +133,7 @@ func TestWholeSystem(t *testing.T) {
 	}
 	t.Log("\n" + summary)
 	if document != "" {
-		if err := WriteInto(document, summary); err != nil {
+		if err := WriteInto(document, string(cluster), summary); err != nil {
 			t.Error(err)
 		}
 	}

@@ -54,6 +54,7 @@ func World(scale float64) *simulation.World {
 	}
 	w.OnCommand("consul", consul)
 	w.OnCommand("swarm", swarm)
+	w.OnCommand("*-way", way)
 	return w
 }
 

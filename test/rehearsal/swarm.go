@@ -70,7 +70,12 @@ func swarm(command simulation.Execution) (simulation.Outcome, error) {
 			}
 		}
 	}
-	return simulation.Outcome{Stdout: "swarm: " + id + " SWMTKN-1-worker-" + id + " SWMTKN-1-manager-" + id + "\n"}, nil
+	return simulation.Outcome{Stdout: "swarm: " + id + "\n"}, nil
+}
+
+// way plays the script that makes way for a machine, and prints the token with which it joins.
+func way(command simulation.Execution) (simulation.Outcome, error) {
+	return simulation.Outcome{Stdout: "token: SWMTKN-1-" + exported(command.Stdin, "ROLE") + "-" + exported(command.Stdin, "SWARM") + "\n"}, nil
 }
 
 // age plays the script that prints since when a machine has been in its swarm.

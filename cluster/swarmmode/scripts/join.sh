@@ -38,8 +38,9 @@ if [ "$state" != inactive ]; then
 	if [ ! -e "$ours" ]; then
 		fail "$NODE_NAME is in a swarm that is not this stack's: take it out of it (docker swarm leave), or take another machine"
 	fi
-	if [ "$(cat "$ours")" != "$SWARM" ]; then
-		leave # the stack's former swarm, which is no more
+	# It may be in the stack's former swarm, which is no more. Or its certificates have expired.
+	if [ "$(cat "$ours")" != "$SWARM" ] || [ "$state" = error ]; then
+		leave
 		state=inactive
 	fi
 fi

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes a swarm, unless the node is in the stack's own already. Prints the swarm's ID and the tokens with which workers and managers join.
+# Makes a swarm, unless the node is in the stack's own already. Prints the swarm's ID.
 #
 # Variables: ADDRESS          the address at which the other nodes reach this one
 #            POOL             the range that the swarm takes its own networks from
@@ -29,4 +29,4 @@ case $state in
 esac
 id=$(docker info --format '{{.Swarm.Cluster.ID}}')
 echo "$id" >"$ours"
-echo "swarm: $id $(docker swarm join-token --quiet worker) $(docker swarm join-token --quiet manager)"
+echo "swarm: $id"

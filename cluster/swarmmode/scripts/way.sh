@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Makes way for a machine that is about to join the swarm: a dead one of its name is removed. With two, constraints by the name would mean
 # either, and a dead manager would count for the majority. With the argument "delete", when the node leaves the stack, whatever has the name
-# is removed.
+# is removed. Otherwise it prints the token with which the machine joins.
 #
 # Variables: NAME     the node's name
 #            MACHINE  the identity of its machine
+#            ROLE     what it will be: worker or manager
 #            WAIT     how many seconds a dead machine may seem alive
-# Functions: nodes, drop
+# Functions: nodes, drop, token
 # shellcheck disable=SC2153  # NAME and name are two
 set -euo pipefail
 
@@ -30,3 +31,4 @@ twins | while read -r id _ state role _; do
 	drop "$id" "$role" </dev/null
 	echo "way: removed $NAME's former machine from the swarm ($id, $state)"
 done
+if [ "$1" = create ]; then token "$ROLE"; fi

@@ -2,37 +2,21 @@
 # The walk-through by hand: its steps as a reader types them, each over SSH, one after another, on the fresh hosts of `lab up`. Prints
 # the time of each step, and the sum as the last line.
 #
-# Usage: lab/by-hand.sh [LAB-FOLDER]        default: .lab
-#        lab/by-hand.sh [LAB-FOLDER] undo   removes everything again
+# Usage: lab/by-hand/standalone.sh [LAB-FOLDER]        default: .lab
+#        lab/by-hand/standalone.sh [LAB-FOLDER] undo   removes everything again
 #
 # This repository's programs replace those of 2016. They need a key and the database's password. The walk-through's machines had a
 # configured engine, which is a step here. If a step only begins what the next one needs, the script waits for it. The time to read
 # and to type does not count.
 set -euo pipefail
 
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-folder=$here/.lab
-if [ $# -gt 0 ] && [ "$1" != undo ]; then
-	folder=$(realpath "$1")
-	shift
-fi
-cd "$here"
-[ -r "$folder/ssh_config" ] || {
-	echo "there is no lab in $folder: bring it up first (make lab-up)" >&2
-	exit 1
-}
+# shellcheck source-path=SCRIPTDIR source=common.sh
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-address() { awk -v host="$1" '$1 == "Host" { name = $2 } $1 == "HostName" && name == host { print $2 }' "$folder/ssh_config"; }
-image() { sed -n "/^  $1:/,/default:/s/^ *default: //p" Pulumi.yaml; }
-on() { ssh -F "$folder/ssh_config" "$@"; }
-
-nodes=(manager interlock frontend01 frontend02 worker01 store)
-members=(frontend01 frontend02 worker01 store)
-manager=$(address manager)
 swarm="tcp://$manager:3375"
 discovery="consul://$manager:8500/"
 
-if [ "${1:-}" = undo ]; then
+if [ "$undo" = yes ]; then
 	for node in "${members[@]}" interlock; do
 		on "$node" 'sudo docker ps --all --quiet | xargs -r sudo docker rm --force --volumes' >/dev/null
 	done
@@ -45,46 +29,11 @@ if [ "${1:-}" = undo ]; then
 	exit 0
 fi
 
-# Programs are built on the operator's machine, as `pulumi up` does. The time counts for neither.
-programs=$folder/by-hand
-for program in web-vote-app vote-worker results-app; do
-	mkdir -p "$programs/$program"
-	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags='-s -w' -o "$programs/$program/$program" "./cmd/$program"
-	cp "cmd/$program/Dockerfile" "$programs/$program/"
-done
+build_programs
 key=$(openssl rand -base64 32)
 password=pg8675309
 
-now() { date +%s%N; }
 begun=$(now)
-seconds() { awk -v from="$1" -v to="$(now)" 'BEGIN { printf "%6.1f s", (to - from) / 1e9 }'; }
-
-# step TITLE COMMAND… runs a command and says how long it took.
-step() {
-	local title=$1 start
-	shift
-	start=$(now)
-	"$@" >"$folder/by-hand.log" 2>&1 || {
-		cat "$folder/by-hand.log" >&2
-		echo "failed: $title" >&2
-		exit 1
-	}
-	echo "$(seconds "$start")  $title"
-}
-
-# until_true COMMAND… waits for a command to succeed, for at most $patience seconds.
-patience=120
-until_true() {
-	local end=$((SECONDS + patience))
-	until "$@" >/dev/null 2>&1; do
-		[ "$SECONDS" -lt "$end" ] || {
-			echo "failed for $patience s: $*" >&2
-			return 1
-		}
-		sleep 0.2
-	done
-}
-
 configure_engine() {
 	on "$1" "sudo mkdir -p /etc/docker && sudo tee /etc/docker/daemon.json && sudo service docker restart" <<-END
 		{
@@ -110,7 +59,6 @@ copy_programs() { tar -C "$programs" -c . | on manager 'mkdir -p programs && tar
 build() { on manager "cd programs && sudo docker -H tcp://$(address "$2"):2375 build -t $1 ./$1"; }
 pull() { on manager "sudo docker -H tcp://$(address "$2"):2375 pull $(image "$1")"; }
 run() { on manager "sudo docker -H $swarm run --restart=unless-stopped --env=constraint:node==$1 -d --net mynet $2"; }
-answers() { curl -fsS --max-time 2 -H 'Host: votingapp.local' "http://$(address interlock)/" -o /dev/null; }
 
 for node in "${nodes[@]}"; do
 	step "$node: configure the engine" configure_engine "$node"
@@ -150,23 +98,4 @@ step "manager: start worker01" run worker01 \
 	"-e WORKER_NUMBER=01 -e REDIS_ADDRESSES=redis01:6379,redis02:6379 -e POSTGRES_USER=postgres -e POSTGRES_PASSWORD=$password --name worker01 vote-worker"
 step "manager: start results-app" run store "-p 80:80 -e POSTGRES_USER=postgres -e POSTGRES_PASSWORD=$password --name results-app results-app"
 step "until the vote page answers" until_true answers
-sum=$(seconds "$begun")
-
-jar=$(mktemp)
-trap 'rm -f "$jar"' EXIT
-cast() {
-	curl -fsS --max-time 5 -c "$jar" -b "$jar" -H 'Host: votingapp.local' "http://$(address interlock)/" -o /dev/null &&
-		sleep 1.1 && # a ballot that is younger does not count
-		curl -fsS --max-time 5 -c "$jar" -b "$jar" -H 'Host: votingapp.local' -d vote=a "http://$(address interlock)/" -o /dev/null
-}
-one_vote='"total":1[,}]'
-counted() { [[ $(curl -fsS --max-time 5 "http://$(address store)/results.json") =~ $one_vote ]]; }
-step "cast a vote (not in the sum)" until_true cast
-# Nothing repairs the network between nodes that were set up by hand, and it may not work.
-patience=45
-if until_true counted; then
-	echo "           the vote was counted"
-else
-	echo "           the vote was not counted within $patience s"
-fi
-echo "$sum  all steps, one after another"
+finish "$begun"

@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# Removes a node from the swarm and prints the token with which its machine joins anew. A dead manager that stayed until its successor has
+# joined would count for the majority.
+#
+# Variables: ID    the node
+#            ROLE  what its machine will be: worker or manager
+# Functions: drop, token
+set -euo pipefail
+
+drop "$ID" "$(docker node inspect --format '{{.Spec.Role}}' "$ID")" >&2
+token "$ROLE"
