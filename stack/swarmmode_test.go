@@ -1,16 +1,21 @@
 package stack_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 
+	"swarm-scale/infra"
+	"swarm-scale/stack"
 	"swarm-scale/test/harness"
+	"swarm-scale/test/rehearsal"
 	"swarm-scale/test/simulation"
 )
 
@@ -52,6 +57,7 @@ func TestSwarmModeDeployed(t *testing.T) {
 	for name, test := range map[string]func(*testing.T, *harness.Stack){
 		"ScaleUpAndDown": testScaleUpAndDown, "PreviewAndDestroyNeedNoMachine": testPreviewNeedsNoMachine,
 		"ServiceThatDoesNotWorkSpeaks": testServiceThatDoesNotWorkSpeaks, "LostManagerIsReplaced": testLostManagerIsReplaced, "DeadManager": testUpWorksWhileAManagerIsDead,
+		"EngineThatHasGivenUpJoinsAnew": testEngineThatHasGivenUpJoinsAnew,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -85,6 +91,51 @@ func testLostManagerIsReplaced(t *testing.T, e *harness.Stack) {
 	inOrder(t, second, "create manager", "update manager-engine", "update manager-way", "update manager-join", "update swarm-members")
 	unchanged(t, e)
 	destroyed(t, e)
+}
+
+// testEngineThatHasGivenUpJoinsAnew holds that a worker and a manager whose certificates have expired join anew with a token of theirs, that the
+// dead one goes before, that a machine that is off is left alone, and that nothing else changes.
+func testEngineThatHasGivenUpJoinsAnew(t *testing.T, e *harness.Stack) {
+	var mutex sync.Mutex
+	var asked []string
+	rest := rehearsal.Shell(e.World)
+	e.SetProgram(stack.Program(func(ctx context.Context, login infra.Login, script string) (string, error) {
+		name := login.Command[strings.LastIndex(login.Command, " ")+1:]
+		answers := map[string]string{
+			"down":          "Welcome!\ndown: frontend01 f1\ndown: worker01 w1\ndown: store s1\ndown: stranger x1\n",
+			"given-up":      map[string]string{"frontend01": "given up: error Swarm certificates have expired.\n", "worker01": "given up: inactive\n"}[login.Node],
+			"drop":          "token: SWMTKN-" + variable(script, "ROLE") + "\n",
+			"join":          "join: in the swarm\n",
+			"swarm-members": "members: all ready\n",
+		}
+		answer, ok := answers[name]
+		if !ok {
+			return rest(ctx, login, script)
+		}
+		if name == "given-up" && login.Node == "store" {
+			return "", errors.New("ssh: connect to host store port 22: Connection timed out")
+		}
+		if name != "down" && name != "given-up" {
+			mutex.Lock()
+			defer mutex.Unlock()
+			asked = append(asked, strings.TrimSpace(fmt.Sprintln(login.Node, name, variable(script, "ID"), variable(script, "TOKEN"))))
+		}
+		return answer, nil
+	}))
+	unchanged(t, e)
+	want := []string{
+		"manager drop f1", "frontend01 join  SWMTKN-worker", "manager drop w1", "worker01 join  SWMTKN-manager", "manager swarm-members",
+	}
+	if !slices.Equal(asked, want) {
+		t.Errorf("asked:\n%s\nwant:\n%s", strings.Join(asked, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// variable returns a variable that a script exports.
+func variable(script, name string) string {
+	_, rest, _ := strings.Cut(script, "\nexport "+name+"=")
+	value, _, _ := strings.Cut(rest, "\n")
+	return strings.Trim(value, "'")
 }
 
 // testServiceThatDoesNotWorkSpeaks holds that up shows what the container of a service says that was rolled back, that the second wave stays as

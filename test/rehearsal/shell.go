@@ -17,7 +17,8 @@ const (
 	networkType   = "docker:index/network:Network"
 )
 
-// Shell plays the scripts that run at once in a world: leftovers.sh, gone.sh and present.sh of cluster/engine.
+// Shell plays the scripts that run at once in a world: leftovers.sh, gone.sh and present.sh of cluster/engine, and those of
+// cluster/swarmmode. None of the swarm's nodes has given up there.
 func Shell(w *simulation.World) infra.Shell {
 	return func(_ context.Context, login infra.Login, script string) (string, error) {
 		user, address, _ := strings.Cut(login.Arguments[len(login.Arguments)-1], "@")
@@ -30,6 +31,8 @@ func Shell(w *simulation.World) infra.Shell {
 			return "  its log ends:   the queue refuses writes\n", nil
 		case strings.Contains(login.Command, "swarm-age"):
 			return age(w, script)
+		case strings.HasSuffix(login.Command, " down"):
+			return "", nil
 		case strings.Contains(login.Command, "leftovers"):
 			kind := map[string]string{"container": containerType, "service": serviceType, "network": networkType}[variable("KIND")]
 			return "", clear(w, kind, variable("NAME"))
