@@ -90,15 +90,19 @@ func New(ctx *pulumi.Context, s settings.Settings, demands Demands) (*Machines, 
 	if err != nil {
 		return nil, err
 	}
+	keep, err := keepKind(ctx, s.Cluster)
+	if err != nil {
+		return nil, err
+	}
 	if s.Platform == settings.AWS {
-		machines.Nodes, err = newAWS(ctx, s, demands, commands, inside)
+		machines.Nodes, err = newAWS(ctx, s, demands, keep, commands, inside)
 	} else {
 		machines.Nodes, err = newHosts(ctx, s, demands.GiveBack, commands, inside)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if err := newPacketFilters(ctx, machines.Nodes, demands.Traffic, commands, inside); err != nil {
+	if err := newPacketFilters(ctx, machines.Nodes, s.Cluster, keep, demands.Traffic, commands, inside); err != nil {
 		return nil, err
 	}
 	addresses := pulumi.StringMap{}

@@ -37,7 +37,7 @@ var (
 
 // newPacketFilters keeps a packet filter on every node. All other scripts run after all filters. So nothing listens on a node
 // before it has its own, and a new node is let in before it calls.
-func newPacketFilters(ctx *pulumi.Context, nodes []*Node, traffic []Rule, commands *command.Provider, parent pulumi.ResourceOption) error {
+func newPacketFilters(ctx *pulumi.Context, nodes []*Node, kind settings.Cluster, keep *pulumi.ResourceHookBinding, traffic []Rule, commands *command.Provider, parent pulumi.ResourceOption) error {
 	var planned []topology.Node
 	for _, node := range nodes {
 		planned = append(planned, node.Node)
@@ -54,7 +54,8 @@ func newPacketFilters(ctx *pulumi.Context, nodes []*Node, traffic []Rule, comman
 			"RULES":           pulumi.String(rules),
 			"ALL":             pulumi.String(setName(AllNodes())),
 			"SILENCE":         pulumi.String(filterSilence),
-		}}, parent)
+			kindVariable:      pulumi.String(kind),
+		}}, parent, pulumi.ResourceHooks(keep))
 		if err != nil {
 			return err
 		}

@@ -22,13 +22,15 @@ type network struct {
 // network makes the walk-through's "VPC with a single public subnet".
 func (c *cloud) network(ctx *pulumi.Context) (*network, error) {
 	n := &network{}
+	tags := c.tags(vpcName)
+	tags[kindTag] = pulumi.String(c.settings.Cluster)
 	var err error
 	n.vpc, err = ec2.NewVpc(ctx, "vpc", &ec2.VpcArgs{
 		CidrBlock:          pulumi.String(c.settings.AWS.VPC.String()),
 		EnableDnsSupport:   pulumi.Bool(true),
 		EnableDnsHostnames: pulumi.Bool(true),
-		Tags:               c.tags(vpcName),
-	}, c.own()...)
+		Tags:               tags,
+	}, c.own(pulumi.ResourceHooks(c.keep))...)
 	if err != nil {
 		return nil, err
 	}

@@ -57,7 +57,7 @@ func TestSwarmModeDeployed(t *testing.T) {
 	for name, test := range map[string]func(*testing.T, *harness.Stack){
 		"ScaleUpAndDown": testScaleUpAndDown, "PreviewAndDestroyNeedNoMachine": testPreviewNeedsNoMachine,
 		"ServiceThatDoesNotWorkSpeaks": testServiceThatDoesNotWorkSpeaks, "LostManagerIsReplaced": testLostManagerIsReplaced, "DeadManager": testUpWorksWhileAManagerIsDead,
-		"EngineThatHasGivenUpJoinsAnew": testEngineThatHasGivenUpJoinsAnew,
+		"EngineThatHasGivenUpJoinsAnew": testEngineThatHasGivenUpJoinsAnew, "KindIsKept": testKindIsKept,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -91,6 +91,28 @@ func testLostManagerIsReplaced(t *testing.T, e *harness.Stack) {
 	inOrder(t, second, "create manager", "update manager-engine", "update manager-way", "update manager-join", "update swarm-members")
 	unchanged(t, e)
 	destroyed(t, e)
+}
+
+// testKindIsKept holds that another kind of cluster is refused before anything on a node changes, also by a preview, and that the stack is as it
+// was once the setting is.
+func testKindIsKept(t *testing.T, e *harness.Stack) {
+	if err := e.Set(map[string]any{"cluster": "standalone"}); err != nil {
+		t.Fatal(err)
+	}
+	_, previewed := e.Preview(t.Context())
+	result, err := e.Up(t.Context())
+	for _, err := range []error{previewed, err} {
+		if err == nil || !strings.Contains(err.Error(), "set it back (pulumi config set cluster swarm-mode), or run pulumi destroy") {
+			t.Errorf("the refusal says: %v", err)
+		}
+	}
+	for _, record := range result.Records {
+		t.Errorf("it was %v", record)
+	}
+	if err := e.Set(map[string]any{"cluster": "swarm-mode"}); err != nil {
+		t.Fatal(err)
+	}
+	unchanged(t, e)
 }
 
 // testEngineThatHasGivenUpJoinsAnew holds that a worker and a manager whose certificates have expired join anew with a token of theirs, that the

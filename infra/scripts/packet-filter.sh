@@ -5,6 +5,7 @@
 #            PRIVATE_ADDRESS  the address at which the other nodes know it
 #            RULES            the filter, as nftables reads it
 #            ALL              the name of the set with all nodes
+#            CLUSTER          the kind of cluster, which a node keeps: Pulumi looks at it here
 #            SILENCE          how long a node that has left is let in after its last packet, such as 10m
 # Functions: install_package
 set -euo pipefail

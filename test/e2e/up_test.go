@@ -35,12 +35,14 @@ func upFromNothing(s *step) {
 	networks := map[string]bool{}
 	for _, name := range s.kind.members() {
 		host := s.lab.Host(name)
-		id, err := host.Docker(s.ctx, "network", "ls", "--quiet", "--no-trunc", "--filter", "name=^mynet$", "--filter", "driver=overlay")
-		s.must(err)
-		networks[id] = true
-		if id == "" || len(networks) != 1 {
-			s.Errorf("the overlay network mynet on %s is %q, not the one that the others have", host.Name, id)
+		id, err := host.Docker(s.ctx, "network", "inspect", "--format", "{{.Driver}} {{.ID}}", "mynet")
+		if err != nil || !strings.HasPrefix(id, "overlay ") {
+			s.Errorf("mynet on %s is %q (%v), want an overlay network", host.Name, id, err)
 		}
+		networks[id] = true
+	}
+	if len(networks) != 1 {
+		s.Errorf("the members have several networks: %v", slices.Sorted(maps.Keys(networks)))
 	}
 	s.checked("mynet is one and the same overlay network on %d engines", len(s.kind.members()))
 
