@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -30,7 +31,14 @@ func containersKilled(s *step) {
 			if back > slowest {
 				slowest, slowestName = back, name
 			}
-			// All voters need the one load balancer. Of Redis and the web containers there are two.
+			// All voters need the one load balancer. Of Redis and the web containers there are two, and the next one is killed only when
+			// this one is used again.
+			s.await(name+" to be healthy", 30*time.Second, func() error {
+				if missing := s.missing(s.ctx, host, []string{name}); len(missing) > 0 {
+					return errors.New("it is not")
+				}
+				return nil
+			})
 			time.Sleep(2 * time.Second)
 			seen := campaign.Now().Since(begun)
 			allowed := shortSilence
