@@ -57,14 +57,15 @@ func (a *App) newWeb(ctx *pulumi.Context, node *infra.Node, before []*cluster.Ru
 		environment = append(environment, cluster.Variable{Name: "VOTE_NAMES", Value: strings.Join(append([]string{VoteHost}, names...), " ")})
 	}
 	return a.run(ctx, cluster.Workload{
-		Name:        node.Name,
-		Node:        node,
-		Image:       a.program(programs.WebVoteApp),
-		Environment: environment,
-		Secrets:     []cluster.Secret{a.secret("voter-key", "VOTER_KEY_FILE", a.settings.VoterKey), a.redisClientPassword()},
-		User:        programs.User,
-		Ports:       []cluster.Port{{Inside: httpPort, Outside: frontendPort}},
-		HealthCheck: []string{"/" + programs.WebVoteApp, "healthcheck"},
+		Name:         node.Name,
+		Node:         node,
+		Image:        a.program(programs.WebVoteApp),
+		Environment:  environment,
+		Secrets:      []cluster.Secret{a.secret("voter-key", "VOTER_KEY_FILE", a.settings.VoterKey), a.redisClientPassword()},
+		User:         programs.User,
+		Ports:        []cluster.Port{{Inside: httpPort, Outside: frontendPort}},
+		HealthCheck:  []string{"/" + programs.WebVoteApp, "healthcheck"},
+		StartedCheck: []string{"/" + programs.WebVoteApp, "healthcheck", programs.StartedPage},
 		// Interlock looks at both host and domain name. A container with the host name "votingapp.local" and no domain name is no
 		// backend.
 		Host:     cluster.HostName{Host: host, Domain: domain},

@@ -26,12 +26,13 @@ func (a *App) newResults(ctx *pulumi.Context, nodes []*infra.Node) ([]*cluster.R
 				{Name: "VIEWERS_PER_ADDRESS", Value: strconv.Itoa(a.settings.Limits.Viewers)},
 				{Name: "TRUSTED_PROXIES", Value: a.trustedProxies()},
 			},
-			Secrets:     []cluster.Secret{a.clientPassword(resultsRole)},
-			Ports:       []cluster.Port{{Inside: httpPort, Outside: httpPort, Public: true}},
-			User:        programs.User,
-			HealthCheck: []string{"/" + programs.ResultsApp, "healthcheck"},
-			ReadOnly:    true,
-			Limits:      cluster.Limits{Memory: resultsMemory, Files: 24_576},
+			Secrets:      []cluster.Secret{a.clientPassword(resultsRole)},
+			Ports:        []cluster.Port{{Inside: httpPort, Outside: httpPort, Public: true}},
+			User:         programs.User,
+			HealthCheck:  []string{"/" + programs.ResultsApp, "healthcheck"},
+			StartedCheck: []string{"/" + programs.ResultsApp, "healthcheck", programs.StartedPage},
+			ReadOnly:     true,
+			Limits:       cluster.Limits{Memory: resultsMemory, Files: 24_576},
 		})
 		if err != nil {
 			return nil, err

@@ -32,12 +32,13 @@ func (a *App) newWorkers(ctx *pulumi.Context, nodes, frontends []*infra.Node) ([
 				{Name: "WORKER_NUMBER", Value: topology.Suffix(node.Number)},
 				{Name: "REDIS_ADDRESSES_FILE", Value: queuesFile},
 			},
-			Secrets:     []cluster.Secret{a.clientPassword(workerRole), a.redisClientPassword()},
-			Config:      &cluster.Configuration{Path: queuesFile, Content: pulumi.String(strings.Join(queues, "\n") + "\n")},
-			User:        programs.User,
-			HealthCheck: []string{"/" + programs.VoteWorker, "healthcheck"},
-			ReadOnly:    true,
-			Limits:      cluster.Limits{Memory: workerMemory, Files: 4096},
+			Secrets:      []cluster.Secret{a.clientPassword(workerRole), a.redisClientPassword()},
+			Config:       &cluster.Configuration{Path: queuesFile, Content: pulumi.String(strings.Join(queues, "\n") + "\n")},
+			User:         programs.User,
+			HealthCheck:  []string{"/" + programs.VoteWorker, "healthcheck"},
+			StartedCheck: []string{"/" + programs.VoteWorker, "healthcheck", programs.StartedPage},
+			ReadOnly:     true,
+			Limits:       cluster.Limits{Memory: workerMemory, Files: 4096},
 		})
 		if err != nil {
 			return nil, err

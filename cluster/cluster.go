@@ -46,10 +46,13 @@ type Workload struct {
 	Volume      *Volume        // nil: it keeps no data
 	Config      *Configuration // nil: it has no configuration file
 	HealthCheck []string       // a command that succeeds in the workload while it works
-	Host        HostName       // empty: chosen by the engine
-	ReadOnly    bool           // its root file system is read-only
-	Scratch     []string       // folders in memory that it may write to nevertheless
-	Limits      Limits
+	// StartedCheck is for a cluster that replaces a workload which fails it: it succeeds once the workload has worked, and from then on while
+	// another one would work no better. nil: HealthCheck.
+	StartedCheck []string
+	Host         HostName // empty: chosen by the engine
+	ReadOnly     bool     // its root file system is read-only
+	Scratch      []string // folders in memory that it may write to nevertheless
+	Limits       Limits
 	// Capabilities are the Linux capabilities that it may have, without "CAP_". It has no other one.
 	Capabilities []string
 	Update       Update

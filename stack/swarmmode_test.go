@@ -56,7 +56,7 @@ func TestSwarmModeDeployed(t *testing.T) {
 	unchanged(t, deployed)
 	for name, test := range map[string]func(*testing.T, *harness.Stack){
 		"ScaleUpAndDown": testScaleUpAndDown, "PreviewAndDestroyNeedNoMachine": testPreviewNeedsNoMachine,
-		"ServiceThatDoesNotWorkSpeaks": testServiceThatDoesNotWorkSpeaks, "LostManagerIsReplaced": testLostManagerIsReplaced, "DeadManager": testUpWorksWhileAManagerIsDead,
+		"ServiceThatDoesNotWorkSpeaks": testServiceThatDoesNotWorkSpeaks, "LostManagerIsReplaced": testLostManagerIsReplaced, "LostFrontendIsReplaced": testLostFrontendIsReplaced, "DeadManager": testUpWorksWhileAManagerIsDead,
 		"EngineThatHasGivenUpJoinsAnew": testEngineThatHasGivenUpJoinsAnew, "KindIsKept": testKindIsKept,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -158,6 +158,23 @@ func variable(script, name string) string {
 	_, rest, _ := strings.Cut(script, "\nexport "+name+"=")
 	value, _, _ := strings.Cut(rest, "\n")
 	return strings.Trim(value, "'")
+}
+
+// testLostFrontendIsReplaced holds that what ran on a lost machine comes back on the next one, and nothing else changes. Its services are deleted
+// before Pulumi has come to the swarm's provider.
+func testLostFrontendIsReplaced(t *testing.T, e *harness.Stack) {
+	e.World.MachineDead("frontend02")
+	second, err := e.Up(t.Context(), optup.Replace([]string{urn(t, e, instanceType, "frontend02")}))
+	if err != nil {
+		t.Fatalf("%v\n%s", err, strings.Join(done(second), "\n"))
+	}
+	inOrder(t, second, "create frontend02", "update frontend02-engine", "update frontend02-way", "update frontend02-join", "update swarm-members", "create redis02")
+	for _, name := range steps(second)["replace"] {
+		if !strings.Contains(name, "02") {
+			t.Errorf("%s was replaced", name)
+		}
+	}
+	unchanged(t, e)
 }
 
 // testServiceThatDoesNotWorkSpeaks holds that up shows what the container of a service says that was rolled back, that the second wave stays as

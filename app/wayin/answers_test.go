@@ -79,7 +79,7 @@ func TestWhatAFrontendCannotReadIsAnsweredWithAPage(t *testing.T) {
 func TestPagesOfTheClusterAreNotShown(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, wayin.Options{Limits: standard})
-	for _, path := range []string{"/readyz", "/healthz", "/metrics", "/readyz?x=/", "/%72eadyz", "/health%7A", "http://votingapp.local/readyz"} {
+	for _, path := range []string{"/readyz", "/healthz", "/metrics", "/startedz", "/readyz?x=/", "/%72eadyz", "/health%7A", "http://votingapp.local/readyz"} {
 		s.seen.Store(nil)
 		response := send(t, s.Balancer, "GET "+path+" HTTP/1.1\r\nHost: votingapp.local\r\n\r\n")
 		if !strings.HasPrefix(response, "HTTP/1.1 404") || s.seen.Load() != nil {

@@ -97,16 +97,16 @@ func Arguments(w cluster.Workload, needs Needs) *docker.ContainerArgs {
 	}
 	confine(w, arguments)
 	if len(w.HealthCheck) > 0 {
-		arguments.Healthcheck = HealthCheck(w)
+		arguments.Healthcheck = HealthCheck(w.HealthCheck)
 	}
 	return arguments
 }
 
-// HealthCheck returns how the workload's health check is run. A check starts a process in the container, which costs the engine a fifth of a
+// HealthCheck returns how a workload's health check, a command, is run. A check starts a process in the container, which costs the engine a fifth of a
 // CPU second on a small machine. Every two seconds, that alone was more than a t2.micro's share of a core for two containers.
-func HealthCheck(w cluster.Workload) docker.ContainerHealthcheckArgs {
+func HealthCheck(check []string) docker.ContainerHealthcheckArgs {
 	return docker.ContainerHealthcheckArgs{
-		Tests:       pulumi.ToStringArray(append([]string{"CMD"}, w.HealthCheck...)),
+		Tests:       pulumi.ToStringArray(append([]string{"CMD"}, check...)),
 		Interval:    pulumi.String("5s"),
 		Timeout:     pulumi.String("5s"),
 		StartPeriod: pulumi.String("30s"),

@@ -59,6 +59,10 @@ func (c *swarm) Run(ctx *pulumi.Context, w cluster.Workload, parent pulumi.Resou
 	return running, nil
 }
 
+// startPeriod is how long a container may take to become healthy. Swarm mode replaces one that takes longer, and a database that recovers, or
+// a queue that reads its file, must not begin again and again.
+const startPeriod = "10m0s"
+
 // withLastWords returns the swarm's hooks, and one that shows what the workload's container said when its service does not work. The docker
 // provider does not tell.
 func (c *swarm) withLastWords(ctx *pulumi.Context, w cluster.Workload) (*pulumi.ResourceHookBinding, error) {
@@ -117,9 +121,13 @@ func (c *swarm) service(w cluster.Workload, needs engine.Needs) *docker.ServiceA
 		container.ReadOnly = pulumi.Bool(true)
 	}
 	if len(w.HealthCheck) > 0 {
-		check := engine.HealthCheck(w)
+		command := w.StartedCheck
+		if command == nil {
+			command = w.HealthCheck
+		}
+		check := engine.HealthCheck(command)
 		container.Healthcheck = docker.ServiceTaskSpecContainerSpecHealthcheckArgs{
-			Tests: check.Tests, Interval: check.Interval, Timeout: check.Timeout, StartPeriod: check.StartPeriod, Retries: check.Retries,
+			Tests: check.Tests, Interval: check.Interval, Timeout: check.Timeout, StartPeriod: pulumi.String(startPeriod), Retries: check.Retries,
 		}
 	}
 	if mounts := mounts(w, needs); len(mounts) > 0 {
@@ -139,7 +147,7 @@ func (c *swarm) service(w cluster.Workload, needs engine.Needs) *docker.ServiceA
 	}
 	return &docker.ServiceArgs{
 		Name:   pulumi.String(w.Name),
-		Labels: docker.ServiceLabelArray{docker.ServiceLabelArgs{Label: pulumi.String(engine.Label), Value: pulumi.String("")}},
+		Labels: docker.ServiceLabelArray{docker.ServiceLabelArgs{Label: pulumi.String(engine.Label), Value: emptyOf(w.Node.Machine)}},
 		Mode:   docker.ServiceModeArgs{Replicated: docker.ServiceModeReplicatedArgs{Replicas: pulumi.Int(1)}},
 		TaskSpec: docker.ServiceTaskSpecArgs{
 			ContainerSpec:     container,
@@ -160,6 +168,12 @@ func (c *swarm) service(w cluster.Workload, needs engine.Needs) *docker.ServiceA
 		},
 		ConvergeConfig: docker.ServiceConvergeConfigArgs{Delay: pulumi.String("500ms"), Timeout: pulumi.String("2m0s")},
 	}
+}
+
+// emptyOf returns an empty text that depends on the machine. When a machine is replaced, Pulumi (3.259) deletes the services that are replaced
+// with it at once. It loads their provider only if one of their properties depends on the machine, and otherwise fails: "unknown provider".
+func emptyOf(machine pulumi.Resource) pulumi.StringOutput {
+	return machine.(pulumi.CustomResource).ID().ApplyT(func(pulumi.ID) string { return "" }).(pulumi.StringOutput)
 }
 
 // mounts returns a workload's volume, files and folders in memory.

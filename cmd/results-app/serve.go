@@ -46,6 +46,7 @@ func serve(ctx context.Context, settings settings, log *slog.Logger) error {
 	inside := service.MetricsHandler(registry)
 	service.Check(inside, "/healthz", app.Healthy)
 	service.Check(inside, "/readyz", app.Ready)
+	service.Started(inside, app.Ready, app.Healthy)
 	return service.Serve(ctx, log,
 		service.Listener{Name: "results", Address: settings.listen, Handler: app,
 			MostPerClient: settings.connectionsPerAddress, Proxies: settings.proxies},

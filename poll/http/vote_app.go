@@ -55,6 +55,7 @@ type VoteApp struct {
 	headers  secured
 	stopping atomic.Bool
 	writable recentCheck
+	started  atomic.Bool // its queue has taken a write
 	common   commonMessages
 	ballots  map[ballotState]*page
 	mux      *http.ServeMux
@@ -104,6 +105,7 @@ func NewVoteApp(options VoteOptions) (*VoteApp, error) {
 	app.mux.HandleFunc("/{$}", app.common.only("GET, HEAD, POST", readMethods, app.serveBallot))
 	app.mux.HandleFunc("/healthz", app.common.only("GET, HEAD", readMethods, app.serveHealth))
 	app.mux.HandleFunc("/readyz", app.common.only("GET, HEAD", readMethods, app.serveReady))
+	app.mux.HandleFunc("/startedz", app.common.only("GET, HEAD", readMethods, app.serveStarted))
 	return app, nil
 }
 
@@ -257,6 +259,19 @@ func (a *VoteApp) serveReady(w http.ResponseWriter, r *http.Request) {
 	if a.stopping.Load() {
 		answerCheck(w, http.StatusServiceUnavailable, "stopping")
 		return
+	}
+	a.serveHealth(w, r)
+}
+
+// serveStarted says whether this program has been healthy and still answers. Those ask who replace a program that fails it: another one would
+// not find a queue that is away, either.
+func (a *VoteApp) serveStarted(w http.ResponseWriter, r *http.Request) {
+	if a.started.Load() {
+		answerCheck(w, http.StatusOK, "ok: redis could be written to")
+		return
+	}
+	if a.writable.get(r.Context()) == nil {
+		a.started.Store(true)
 	}
 	a.serveHealth(w, r)
 }

@@ -384,6 +384,7 @@ func TestVoteAppPaths(t *testing.T) {
 		{"POST", "/healthz", 405, "cannot be asked for in this way"},
 		{"GET", "/healthz", 200, "ok"},
 		{"GET", "/readyz", 200, "ok"},
+		{"GET", "/startedz", 200, "ok"},
 	}
 	for _, test := range tests {
 		response := answer(app, httptest.NewRequest(test.method, test.path, nil))
@@ -416,6 +417,17 @@ func TestVoteAppHealth(t *testing.T) {
 	}
 	queue.fault = errors.New("no")
 	app.writable.at = time.Time{} // a second later
+	if status, body := ask("/startedz"); status != 503 {
+		t.Errorf("it has not started without a queue, but says %d %s", status, body)
+	}
+	queue.fault, app.writable.at = nil, time.Time{}
+	if status, body := ask("/startedz"); status != 200 {
+		t.Errorf("it has started, but says %d %s", status, body)
+	}
+	queue.fault, app.writable.at = errors.New("no"), time.Time{}
+	if status, body := ask("/startedz"); status != 200 {
+		t.Errorf("it has started, and another one would not find the queue, but it says %d %s", status, body)
+	}
 	for _, page := range []string{"/healthz", "/readyz"} {
 		if status, body := ask(page); status != 503 || !strings.Contains(body, "redis does not take a write") {
 			t.Errorf("without a queue %s says %d %s", page, status, body)

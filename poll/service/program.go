@@ -93,17 +93,21 @@ func (p Program[S]) serve(ctx context.Context, env *environment.Reader, stderr i
 
 func (p Program[S]) commands() []Command {
 	return append(p.Commands, Command{
-		Usage: "healthcheck",
-		Does:  "exit 0 if the program that runs on this machine is healthy; for a container's HEALTHCHECK",
+		Usage: "healthcheck [PAGE]",
+		Does:  "exit 0 if the program that runs on this machine is healthy, or answers 200 for the page; for a container's HEALTHCHECK",
 		Run: func(_ context.Context, call Call) int {
-			if len(call.Arguments) > 0 {
+			page := p.Health.Path
+			switch {
+			case len(call.Arguments) == 1 && strings.HasPrefix(call.Arguments[0], "/"):
+				page = call.Arguments[0]
+			case len(call.Arguments) > 0:
 				return p.unknown(append([]string{"healthcheck"}, call.Arguments...), call.Stderr)
 			}
 			address := call.Environment.Listen(p.Health.Variable, p.Health.Standard)
 			if err := call.Environment.Err(); err != nil {
 				return SettingsFault(call.Stderr, p.Name, err)
 			}
-			return Healthcheck(call.Stdout, address, p.Health.Path)
+			return Healthcheck(call.Stdout, address, page)
 		},
 	})
 }

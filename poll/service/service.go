@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -82,6 +83,25 @@ func Check(mux *http.ServeMux, path string, check func(context.Context) error) {
 			return
 		}
 		fmt.Fprintln(w, "ok")
+	})
+}
+
+// StartedPage is the page of Started.
+const StartedPage = "/startedz"
+
+// Started adds a page to mux that answers 200 once ready has returned nil, and from then on while alive does. It is for those who replace a
+// program that fails it: another one would not find a database that is away, either.
+func Started(mux *http.ServeMux, ready, alive func(context.Context) error) {
+	var started atomic.Bool
+	Check(mux, StartedPage, func(ctx context.Context) error {
+		if started.Load() {
+			return alive(ctx)
+		}
+		err := ready(ctx)
+		if err == nil {
+			started.Store(true)
+		}
+		return err
 	})
 }
 

@@ -142,6 +142,20 @@ func TestHealthcheck(t *testing.T) {
 	if code := service.Healthcheck(&out, ":"+port, "/healthz"); code != service.ExitFailure || !strings.Contains(out.String(), "it hurts") {
 		t.Errorf("unhealthy: %d %s", code, out.String())
 	}
+	var notReady, dead error = errors.New("no database"), errors.New("hung")
+	service.Started(mux, func(context.Context) error { return notReady }, func(context.Context) error { return dead })
+	started := func(when string, want int) {
+		t.Helper()
+		if code := service.Healthcheck(io.Discard, ":"+port, service.StartedPage); code != want {
+			t.Errorf("started, %s: %d, want %d", when, code, want)
+		}
+	}
+	started("before it was ready", service.ExitFailure)
+	notReady = nil
+	started("when it is ready", service.ExitOK)
+	started("when it is dead", service.ExitFailure)
+	notReady, dead = errors.New("no database"), nil
+	started("when the database is away", service.ExitOK)
 	if code := service.Healthcheck(io.Discard, ":"+port, "/elsewhere"); code != service.ExitFailure {
 		t.Errorf("a page that is not there: %d", code)
 	}

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"swarm-scale/app/programs"
 	"swarm-scale/poll"
 	"swarm-scale/test/eventually"
 	"swarm-scale/test/programtest"
@@ -106,6 +107,9 @@ func TestStopAndHealthcheck(t *testing.T) {
 		if code, out, _ := programtest.RunToEnd(t, program.Name, []string{"healthcheck"}, program.Environment); code != 0 {
 			t.Errorf("%s healthcheck: %d %s", program.Name, code, out)
 		}
+		if code, out, _ := programtest.RunToEnd(t, program.Name, []string{"healthcheck", programs.StartedPage}, program.Environment); code != 0 {
+			t.Errorf("%s has not started: %d %s", program.Name, code, out)
+		}
 	}
 	viewer, err := http.Get(s.results.URL + "/events")
 	if err != nil {
@@ -117,6 +121,11 @@ func TestStopAndHealthcheck(t *testing.T) {
 	if code, out, _ := programtest.RunToEnd(t, "web-vote-app", []string{"healthcheck"}, s.frontends[0].Environment); code != 1 ||
 		!strings.Contains(out, "redis does not take a write") {
 		t.Errorf("without redis: healthcheck %d %s", code, out)
+	}
+	for _, program := range []*programtest.Program{s.frontends[0], s.worker} {
+		if code, out, _ := programtest.RunToEnd(t, program.Name, []string{"healthcheck", programs.StartedPage}, program.Environment); code != 0 {
+			t.Errorf("%s would be replaced because redis is down: %d %s", program.Name, code, out)
+		}
 	}
 	for _, program := range []*programtest.Program{s.frontends[0], s.worker, s.results} {
 		program.Stop(t)
