@@ -68,7 +68,7 @@ func (m *mocks) NewResource(arguments pulumi.MockResourceArgs) (string, resource
 			outputs["stdout"] = resource.NewProperty("swarm: swarm1")
 		case strings.HasSuffix(arguments.Name, "-way"):
 			role := regexp.MustCompile(`(?m)^export ROLE=(\w+)$`).FindStringSubmatch(plain(arguments.Inputs["stdin"]).StringValue())
-			outputs["stdout"] = resource.MakeSecret(resource.NewProperty("token: " + tokenPrefix + role[1]))
+			outputs["stdout"] = resource.MakeSecret(resource.NewProperty("token: " + tokenPrefix + role[1] + " 192.168.33.11"))
 		}
 	case "docker:index/image:Image":
 		outputs["repoDigest"] = resource.NewProperty("sha256:built")

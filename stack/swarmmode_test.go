@@ -126,7 +126,7 @@ func testEngineThatHasGivenUpJoinsAnew(t *testing.T, e *harness.Stack) {
 		answers := map[string]string{
 			"down":          "Welcome!\ndown: frontend01 f1\ndown: worker01 w1\ndown: store s1\ndown: stranger x1\n",
 			"given-up":      map[string]string{"frontend01": "given up: error Swarm certificates have expired.\n", "worker01": "given up: inactive\n"}[login.Node],
-			"drop":          "token: SWMTKN-" + variable(script, "ROLE") + "\n",
+			"drop":          "token: SWMTKN-" + variable(script, "ROLE") + " 192.168.33.11\n",
 			"join":          "join: in the swarm\n",
 			"swarm-members": "members: all ready\n",
 		}
@@ -146,7 +146,7 @@ func testEngineThatHasGivenUpJoinsAnew(t *testing.T, e *harness.Stack) {
 	}))
 	unchanged(t, e)
 	want := []string{
-		"manager drop f1", "frontend01 join  SWMTKN-worker", "manager drop w1", "worker01 join  SWMTKN-manager", "manager swarm-members",
+		"manager drop f1", "frontend01 join  SWMTKN-worker 192.168.33.11", "manager drop w1", "worker01 join  SWMTKN-manager 192.168.33.11", "manager swarm-members",
 	}
 	if !slices.Equal(asked, want) {
 		t.Errorf("asked:\n%s\nwant:\n%s", strings.Join(asked, "\n"), strings.Join(want, "\n"))
@@ -300,7 +300,7 @@ func TestServicesAreTheWalkThroughs(t *testing.T) {
 				if node == "manager" || node == "worker01" || node == "store" {
 					token = tokenPrefix + "manager"
 				}
-				if !strings.Contains(stdin, "export TOKEN="+token+"\n") {
+				if !strings.Contains(stdin, "export TOKEN='"+token+" 192.168.33.11'\n") {
 					t.Errorf("%s joins with another token than %s", node, token)
 				}
 			}

@@ -115,8 +115,8 @@ func answer(output, begins string) string {
 	return rest
 }
 
-// join has a node join the swarm. A dead machine that had the node's name is removed from the swarm first. The token to join with comes from
-// there, because the swarm's tokens change with its certificates.
+// join has a node join the swarm. A dead machine that had the node's name is removed from the swarm first. From there come the
+// token to join with, which changes with the swarm's certificates, and the address of a manager that works.
 func (c *swarm) join(ctx *pulumi.Context, node *infra.Node) (pulumi.Resource, error) {
 	way, err := c.manager.Run(ctx, node.Name+"-way", infra.Script{
 		Text: nodesScript + wayScript,
@@ -154,14 +154,9 @@ func (c *swarm) roleOf(node *infra.Node) string {
 
 // joinVariables returns what a node needs to join the swarm, besides the swarm's ID and a token.
 func (c *swarm) joinVariables(node *infra.Node) map[string]string {
-	var addresses []string
-	for _, manager := range c.managers {
-		addresses = append(addresses, managementAddress(manager))
-	}
 	return map[string]string{
 		"NODE_NAME": node.Name,
 		"ADDRESS":   node.Address.String(),
-		"MANAGERS":  strings.Join(addresses, " "),
 		"NOTES":     engine.Notes,
 	}
 }

@@ -24,6 +24,7 @@ case "$*" in
 "node ls --quiet") cut -d ' ' -f 1 nodes ;;
 "node inspect --format "*) cat nodes ;;
 "info --format {{.Swarm.Cluster.ID}}") echo swarm1 ;;
+"info --format {{.Swarm.NodeAddr}}") echo 192.168.33.200 ;;
 "info --format {{.Swarm.Error}}") echo "rpc error: timed out" ;;
 "info --format "*)
 	head -n 1 states
@@ -98,7 +99,7 @@ func TestDeadTwinsMakeWay(t *testing.T) {
 			if got := asked(); err != nil || got != test.asked {
 				t.Errorf("%v: it asks %q, want %q\n%s", err, got, test.asked, output)
 			}
-			if token := strings.HasSuffix(output, "token: SWMTKN-manager\n"); token != (test.action == "create") {
+			if token := strings.HasSuffix(output, "token: SWMTKN-manager 192.168.33.200\n"); token != (test.action == "create") {
 				t.Errorf("its output ends with the token: %v\n%s", token, output)
 			}
 		})
@@ -122,7 +123,7 @@ func TestNodesJoinOnce(t *testing.T) {
 		"one of a former swarm": {[]string{"error", "active"}, "swarm0", "\n200", true, "swarm leave --force\n", "is in the swarm"},
 		"expired certificates":  {[]string{"error", "active"}, "swarm1", "\n200", true, "swarm leave --force\n", "is in the swarm"},
 		"somebody else's":       {[]string{"active"}, "", "", false, "", "is in a swarm that is not this stack's"},
-		"a wrong token":         {[]string{"inactive"}, "", `{"message":"invalid join token"}` + "\n400", true, "", `cannot join the swarm of 192.168.33.11:2377 192.168.33.200:2377: {"message":"invalid join token"}`},
+		"a wrong token":         {[]string{"inactive"}, "", `{"message":"invalid join token"}` + "\n400", true, "", `cannot join the swarm of 192.168.33.11: {"message":"invalid join token"}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			folder, asked := fakeSwarm(t, "", test.states...)
@@ -134,7 +135,7 @@ func TestNodesJoinOnce(t *testing.T) {
 				script.Fake(t, folder, map[string]string{"notes-swarm": test.known + "\n"})
 			}
 			output, err := script.Run(t, ports()+joinScript, "create", folder, "NODE_NAME=frontend01", "ADDRESS=192.168.33.20",
-				"MANAGERS=192.168.33.11:2377 192.168.33.200:2377", "SWARM=swarm1", "TOKEN=SWMTKN-hush", "NOTES="+filepath.Join(folder, "notes"))
+				"SWARM=swarm1", "TOKEN=SWMTKN-hush 192.168.33.11", "NOTES="+filepath.Join(folder, "notes"))
 			if failed := !strings.Contains(test.says, "is in the swarm") || strings.Contains(test.says, "not this stack's"); (err != nil) != failed || !strings.Contains(output, test.says) || strings.Contains(output, "hush") {
 				t.Errorf("%v: %s\nwant %q", err, output, test.says)
 			}
@@ -142,7 +143,7 @@ func TestNodesJoinOnce(t *testing.T) {
 			line, _ := os.ReadFile(filepath.Join(folder, "line"))
 			want := ""
 			if test.joins {
-				want = `{"ListenAddr":"192.168.33.20:2377","AdvertiseAddr":"192.168.33.20","DataPathAddr":"192.168.33.20","RemoteAddrs":["192.168.33.11:2377","192.168.33.200:2377"],"JoinToken":"SWMTKN-hush"}`
+				want = `{"ListenAddr":"192.168.33.20:2377","AdvertiseAddr":"192.168.33.20","DataPathAddr":"192.168.33.20","RemoteAddrs":["192.168.33.11:2377"],"JoinToken":"SWMTKN-hush"}`
 			}
 			if string(body) != want || strings.Contains(string(line), "hush") {
 				t.Errorf("it sends %s by %s, want %s", body, line, want)
@@ -211,7 +212,7 @@ func TestEngineThatHasGivenUpIsFound(t *testing.T) {
 		t.Errorf("%v: down are %q", err, output)
 	}
 	script.Fake(t, folder, map[string]string{"role": "manager\n"})
-	if output, err := script.Run(t, nodesScript+dropScript, "create", folder, "ID=w1", "ROLE=manager"); err != nil || output != "token: SWMTKN-manager\n" || asked() != "node demote w1\nnode rm --force w1\n" {
+	if output, err := script.Run(t, nodesScript+dropScript, "create", folder, "ID=w1", "ROLE=manager"); err != nil || output != "token: SWMTKN-manager 192.168.33.200\n" || asked() != "node demote w1\nnode rm --force w1\n" {
 		t.Errorf("%v: %q, and asked %q", err, output, asked())
 	}
 }

@@ -6,8 +6,6 @@
 package swarmmode
 
 import (
-	"fmt"
-
 	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
@@ -91,8 +89,3 @@ func managersOf(machines *infra.Machines, count int) []*infra.Node {
 
 // ManagerURL implements cluster.Cluster. Interlock does not work in swarm mode.
 func (c *swarm) ManagerURL() string { return "" }
-
-// managementAddress returns the address and port at which a manager takes nodes in.
-func managementAddress(node *infra.Node) string {
-	return fmt.Sprintf("%s:%d", node.Address, managementPort)
-}

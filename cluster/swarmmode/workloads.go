@@ -60,8 +60,8 @@ func (c *swarm) Run(ctx *pulumi.Context, w cluster.Workload, parent pulumi.Resou
 }
 
 // startPeriod is how long a container may take to become healthy. Swarm mode replaces one that takes longer, and a database that recovers, or
-// a queue that reads its file, must not begin again and again.
-const startPeriod = "10m0s"
+// a queue that reads its file, must not begin again and again. The provider reads it back in this form; any other would be a difference for ever.
+const startPeriod = "10m"
 
 // withLastWords returns the swarm's hooks, and one that shows what the workload's container said when its service does not work. The docker
 // provider does not tell.

@@ -142,7 +142,7 @@ func TestHealthcheck(t *testing.T) {
 	if code := service.Healthcheck(&out, ":"+port, "/healthz"); code != service.ExitFailure || !strings.Contains(out.String(), "it hurts") {
 		t.Errorf("unhealthy: %d %s", code, out.String())
 	}
-	var notReady, dead error = errors.New("no database"), errors.New("hung")
+	notReady, dead := errors.New("no database"), errors.New("hung")
 	service.Started(mux, func(context.Context) error { return notReady }, func(context.Context) error { return dead })
 	started := func(when string, want int) {
 		t.Helper()

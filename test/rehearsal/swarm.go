@@ -73,9 +73,9 @@ func swarm(command simulation.Execution) (simulation.Outcome, error) {
 	return simulation.Outcome{Stdout: "swarm: " + id + "\n"}, nil
 }
 
-// way plays the script that makes way for a machine, and prints the token with which it joins.
+// way plays the script that makes way for a machine, and prints the token with which it joins, and where.
 func way(command simulation.Execution) (simulation.Outcome, error) {
-	return simulation.Outcome{Stdout: "token: SWMTKN-1-" + exported(command.Stdin, "ROLE") + "-" + exported(command.Stdin, "SWARM") + "\n"}, nil
+	return simulation.Outcome{Stdout: "token: SWMTKN-1-" + exported(command.Stdin, "ROLE") + "-" + exported(command.Stdin, "SWARM") + " 192.168.33.11\n"}, nil
 }
 
 // age plays the script that prints since when a machine has been in its swarm.

@@ -52,15 +52,16 @@ fi
 if docker info >/dev/null 2>&1; then
 	docker swarm leave --force >/dev/null 2>&1 || true # it may be in none
 	mapfile -t containers < <(docker ps --all --quiet --filter "label=$LABEL")
+	# An engine that has just left its swarm still removes containers itself: some may be gone by now.
 	images=$(
 		docker image ls --quiet --no-trunc --filter "label=$LABEL"
-		[ "${#containers[@]}" -eq 0 ] || docker inspect --format '{{.Image}}' "${containers[@]}"
+		[ "${#containers[@]}" -eq 0 ] || docker inspect --format '{{.Image}}' "${containers[@]}" 2>/dev/null || true
 	)
 	# By name, because an image with two names cannot be removed by its ID.
 	mapfile -t images < <(sort -u <<<"$images" | while read -r image; do
 		[ -z "$image" ] || docker image inspect --format '{{range .RepoTags}}{{println .}}{{else}}{{println .Id}}{{end}}' "$image"
 	done | grep . || true)
-	[ "${#containers[@]}" -eq 0 ] || docker rm --force --volumes "${containers[@]}" >/dev/null
+	[ "${#containers[@]}" -eq 0 ] || docker rm --force --volumes "${containers[@]}" >/dev/null || [ -z "$(docker ps --all --quiet --filter "label=$LABEL")" ]
 	mapfile -t volumes < <(docker volume ls --quiet --filter "label=$LABEL")
 	take volume "${volumes[@]}"
 	take image "${images[@]}"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Removes a node from the swarm and prints the token with which its machine joins anew. A dead manager that stayed until its successor has
+# Removes a node from the swarm and prints the token with which its machine joins anew, and where. A dead manager that stayed until its successor has
 # joined would count for the majority.
 #
 # Variables: ID    the node

@@ -3,9 +3,8 @@
 #
 # Variables: NODE_NAME        the node's name
 #            ADDRESS          the address at which the other nodes reach this one
-#            MANAGERS         the addresses and ports of the swarm's managers, separated by spaces
 #            SWARM            the swarm's ID
-#            TOKEN            the token to join with
+#            TOKEN            the token to join with, a space, and the address of a manager that lets the node in
 #            NOTES            the node's file of state between runs
 #            MANAGEMENT_PORT  the managers' port
 set -euo pipefail
@@ -18,6 +17,7 @@ fail() {
 }
 
 ours=$NOTES-swarm # has the swarm's ID
+manager=${TOKEN##* }
 
 leave() {
 	docker swarm leave --force >/dev/null 2>&1 || true
@@ -45,15 +45,14 @@ if [ "$state" != inactive ]; then
 	fi
 fi
 if [ "$state" = inactive ]; then
-	read -ra addresses <<<"$MANAGERS"
-	remotes=$(printf '"%s",' "${addresses[@]}")
-	answer=$(printf '{"ListenAddr":"%s:%s","AdvertiseAddr":"%s","DataPathAddr":"%s","RemoteAddrs":[%s],"JoinToken":"%s"}' \
-		"$ADDRESS" "$MANAGEMENT_PORT" "$ADDRESS" "$ADDRESS" "${remotes%,}" "$TOKEN" | api POST /swarm/join) ||
+	# One manager that works, and not all: the engine asks one of them, and fails if that one is this node, or dead.
+	answer=$(printf '{"ListenAddr":"%s:%s","AdvertiseAddr":"%s","DataPathAddr":"%s","RemoteAddrs":["%s:%s"],"JoinToken":"%s"}' \
+		"$ADDRESS" "$MANAGEMENT_PORT" "$ADDRESS" "$ADDRESS" "$manager" "$MANAGEMENT_PORT" "${TOKEN% *}" | api POST /swarm/join) ||
 		fail "the engine of $NODE_NAME does not answer: look at \"sudo systemctl status docker\" there"
 	case $answer in
 	*$'\n'200) ;;
 	*"Timeout was reached"*) ;; # it goes on trying
-	*) fail "$NODE_NAME cannot join the swarm of $MANAGERS: ${answer%$'\n'*}" ;;
+	*) fail "$NODE_NAME cannot join the swarm of $manager: ${answer%$'\n'*}" ;;
 	esac
 	echo "$SWARM" >"$ours"
 fi
@@ -61,7 +60,7 @@ end=$((SECONDS + 60))
 until [ "$(docker info --format '{{.Swarm.LocalNodeState}}')" = active ]; do
 	if [ "$SECONDS" -ge "$end" ]; then
 		docker info --format '{{.Swarm.Error}}' >&2
-		fail "$NODE_NAME is not in the swarm after 60 s: look whether it reaches one of $MANAGERS, and whether their clocks agree"
+		fail "$NODE_NAME is not in the swarm after 60 s: look whether it reaches $manager, and whether their clocks agree"
 	fi
 	sleep 0.2
 done

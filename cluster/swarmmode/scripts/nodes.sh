@@ -18,5 +18,5 @@ drop() {
 # note_machine ID IDENTITY notes the identity of a node's machine.
 note_machine() { docker node update --label-add "$machine_label=$2" "$1" >/dev/null; }
 
-# token ROLE prints the token with which a worker or a manager joins the swarm.
-token() { echo "token: $(docker swarm join-token --quiet "$1")"; }
+# token ROLE prints the token with which a worker or a manager joins the swarm, and the address of this manager, which lets it in.
+token() { echo "token: $(docker swarm join-token --quiet "$1") $(docker info --format '{{.Swarm.NodeAddr}}')"; }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes way for a machine that is about to join the swarm: a dead one of its name is removed. With two, constraints by the name would mean
 # either, and a dead manager would count for the majority. With the argument "delete", when the node leaves the stack, whatever has the name
-# is removed. Otherwise it prints the token with which the machine joins.
+# is removed. Otherwise it prints the token with which the machine joins, and where.
 #
 # Variables: NAME     the node's name
 #            MACHINE  the identity of its machine
