@@ -35,7 +35,7 @@ race: packages $(BIN)/gotestsum ## The programs' tests under the race detector (
 	else echo "skipped: the race detector needs a C compiler: apt-get install gcc libc6-dev"; fi
 
 .PHONY: docs
-docs: ## docs/settings.md anew from Pulumi.yaml, and the table of ports in docs/hosts.md
+docs: ## docs/settings.md anew from Pulumi.yaml, and the tables of ports in docs/hosts.md and docs/walk-through.md
 	go test ./settings -count 1 -run TestSettingsDocument -args -update
 	go test ./stack -count 1 -run TestPortsDocument -args -update
 

@@ -86,7 +86,7 @@ func InstanceTypeKeys() map[topology.Role]string { return maps.Clone(instanceTyp
 // somebody changes its settings.
 var defaults = map[string]string{
 	keyPlatform:             string(AWS),
-	keyCluster:              string(Standalone),
+	keyCluster:              string(SwarmMode),
 	keyManagers:             "",
 	keyFrontends:            "2",
 	keyWorkers:              "1",

@@ -216,7 +216,7 @@ func TestClusters(t *testing.T) {
 		set  map[string]string
 		want string
 	}{
-		{nil, "standalone 1 invalid Prefix"},
+		{nil, "swarm-mode 3 10.77.4.0/22"},
 		{map[string]string{"cluster": "swarm-mode"}, "swarm-mode 3 10.77.4.0/22"},
 		{map[string]string{"cluster": "swarm-mode", "managers": "1", "swarmCidr": "172.16.0.0/16"}, "swarm-mode 1 172.16.0.0/16"},
 		{map[string]string{"cluster": "swarm-mode", "managers": " 3 "}, "swarm-mode 3 10.77.4.0/22"},

@@ -16,8 +16,8 @@ import (
 	"swarm-scale/topology"
 )
 
-// update makes TestPortsDocumentIsUpToDate write the table before it compares.
-var update = flag.Bool("update", false, "write the table of ports in docs/hosts.md from the description of traffic")
+// update makes TestPortsDocumentsAreUpToDate write the tables.
+var update = flag.Bool("update", false, "write the tables of ports in the documents from the description of traffic")
 
 // traffic returns the description that the stack makes security groups and packet filters of.
 func traffic(s settings.Settings) []infra.Rule {
@@ -27,9 +27,21 @@ func traffic(s settings.Settings) []infra.Rule {
 	return slices.Concat(standalone.Traffic(s), app.Traffic())
 }
 
-// TestPortsDocumentIsUpToDate holds that the table in docs/hosts.md is the description of traffic.
-func TestPortsDocumentIsUpToDate(t *testing.T) {
-	const path, begin, end = "../docs/hosts.md", "<!-- ports: make docs -->\n", "<!-- end of ports -->\n"
+// TestPortsDocumentsAreUpToDate holds that the tables in the documents are the descriptions of traffic. That of the walk-through's cluster is with
+// Interlock, which needs most.
+func TestPortsDocumentsAreUpToDate(t *testing.T) {
+	for path, s := range map[string]settings.Settings{
+		"../docs/hosts.md":        {Cluster: settings.SwarmMode, Managers: 3, LoadBalancer: settings.HAProxy},
+		"../docs/walk-through.md": {Cluster: settings.Standalone, LoadBalancer: settings.Interlock},
+	} {
+		upToDate(t, path, portsTable(traffic(s)))
+	}
+}
+
+// upToDate compares the table of ports in a document, or writes it.
+func upToDate(t *testing.T, path, table string) {
+	t.Helper()
+	const begin, end = "<!-- ports: make docs -->\n", "<!-- end of ports -->\n"
 	document, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -39,7 +51,7 @@ func TestPortsDocumentIsUpToDate(t *testing.T) {
 	if !found || !closed {
 		t.Fatalf("%s has no table of ports between %q and %q", path, begin, end)
 	}
-	want := head + begin + portsTable() + end + tail
+	want := head + begin + table + end + tail
 	if *update {
 		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
@@ -47,13 +59,12 @@ func TestPortsDocumentIsUpToDate(t *testing.T) {
 		return
 	}
 	if string(document) != want {
-		t.Errorf("the table of ports is out of date: make docs writes this one\n%s", portsTable())
+		t.Errorf("the table of ports in %s is out of date: make docs writes this one\n%s", path, table)
 	}
 }
 
-// portsTable returns the table in Markdown, by port. The list of containers is with Interlock, which needs most.
-func portsTable() string {
-	rules := traffic(settings.Settings{LoadBalancer: settings.Interlock})
+// portsTable returns the table in Markdown, by port.
+func portsTable(rules []infra.Rule) string {
 	slices.SortStableFunc(rules, func(a, b infra.Rule) int { return a.Port - b.Port })
 	table := "| port | on | let in | of containers there | for |\n|---|---|---|---|---|\n" +
 		"| 22/tcp | every node | on AWS `operatorCidr`, else as the machine has it |  | SSH |\n"

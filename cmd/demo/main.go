@@ -34,7 +34,7 @@ func main() {
 	var f flags
 	set := flag.NewFlagSet("demo", flag.ContinueOnError)
 	set.IntVar(&f.frontends, "frontends", 2, "`number` of frontends to start with; the demo then previews one more")
-	set.Func("cluster", "`kind` of cluster: standalone or swarm-mode (default: the variable CLUSTER, or standalone)", func(kind string) error {
+	set.Func("cluster", "`kind` of cluster: swarm-mode or standalone (default: the variable CLUSTER, or swarm-mode)", func(kind string) error {
 		f.cluster = settings.Cluster(kind)
 		return nil
 	})
