@@ -85,10 +85,16 @@ func testLostManagerIsReplaced(t *testing.T, e *harness.Stack) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, strings.Join(done(second), "\n"))
 	}
-	if got := steps(second)["create"]; !slices.Equal(got, []string{"manager-presence"}) {
+	if got := steps(second)["create"]; !slices.Equal(got, []string{"manager-join", "manager-presence"}) {
 		t.Errorf("made anew: %v", got)
 	}
-	inOrder(t, second, "create manager", "update manager-engine", "update manager-way", "update manager-join", "update swarm-members")
+	inOrder(t, second, "create manager", "update manager-engine", "update manager-way", "create manager-join", "update swarm-members")
+	unchanged(t, e)
+	// Now worker01 is asked, which has a service, too.
+	e.World.MachineDead("worker01")
+	if third, err := e.Up(t.Context(), optup.Replace([]string{urn(t, e, instanceType, "worker01")})); err != nil {
+		t.Fatalf("%v\n%s", err, strings.Join(done(third), "\n"))
+	}
 	unchanged(t, e)
 	destroyed(t, e)
 }
@@ -168,7 +174,7 @@ func testLostFrontendIsReplaced(t *testing.T, e *harness.Stack) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, strings.Join(done(second), "\n"))
 	}
-	inOrder(t, second, "create frontend02", "update frontend02-engine", "update frontend02-way", "update frontend02-join", "update swarm-members", "create redis02")
+	inOrder(t, second, "create frontend02", "update frontend02-engine", "update frontend02-way", "create frontend02-join", "update swarm-members", "create redis02")
 	for _, name := range steps(second)["replace"] {
 		if !strings.Contains(name, "02") {
 			t.Errorf("%s was replaced", name)

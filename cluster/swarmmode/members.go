@@ -58,6 +58,7 @@ func (c *swarm) newMembers(ctx *pulumi.Context) (pulumi.Resource, error) {
 		if err != nil {
 			return nil, err
 		}
+		c.joined[node.Name] = joined
 		steps = append(steps, joined)
 		machines = append(machines, pulumi.Sprintf("%s %s", node.Name, node.Identity))
 	}
@@ -124,6 +125,7 @@ func (c *swarm) join(ctx *pulumi.Context, node *infra.Node) (pulumi.Resource, er
 			"NAME":    pulumi.String(node.Name),
 			"MACHINE": node.Identity,
 			"ROLE":    pulumi.String(c.roleOf(node)),
+			"LABEL":   pulumi.String(engine.Label),
 			"WAIT":    pulumi.String(strconv.Itoa(deadWait)),
 			"SWARM":   c.id,
 		},
@@ -140,8 +142,10 @@ func (c *swarm) join(ctx *pulumi.Context, node *infra.Node) (pulumi.Resource, er
 	for name, value := range c.joinVariables(node) {
 		variables[name] = pulumi.String(value)
 	}
+	// Replaced with the machine, because the services on the node are replaced with it.
 	return node.Run(ctx, node.Name+"-join", infra.Script{Text: ports() + joinScript, Variables: variables, When: infra.OnCreateAndDelete},
-		c.inside, pulumi.DependsOn(append([]pulumi.Resource{way}, c.engines[node.Name].Ready...)))
+		c.inside, pulumi.DependsOn(append([]pulumi.Resource{way}, c.engines[node.Name].Ready...)),
+		pulumi.ReplaceWith([]pulumi.Resource{node.Machine}), pulumi.ReplacementTrigger(c.id))
 }
 
 // roleOf returns what the node is in the swarm: manager or worker.

@@ -21,6 +21,8 @@ func fakeSwarm(t *testing.T, nodes string, states ...string) (folder string, ask
 cd "$(dirname "$0")"
 case "$*" in
 "node inspect --format {{.Spec.Role}} "*) cat role ;;
+"service ls --quiet --filter label=swarm-scale") cut -d ' ' -f 1 services ;;
+"service inspect --format "*) cat services ;;
 "node ls --quiet") cut -d ' ' -f 1 nodes ;;
 "node inspect --format "*) cat nodes ;;
 "info --format {{.Swarm.Cluster.ID}}") echo swarm1 ;;
@@ -90,12 +92,13 @@ func TestDeadTwinsMakeWay(t *testing.T) {
 		"it, with another identity": {"a1 frontend01 ready worker ssh-ed25519 BBBB\n", "create", ""},
 		"it, not yet noted":         {"a1 frontend01 ready worker \n", "create", ""},
 		"others of longer names":    {"a1 frontend010 down worker id\na2 old-frontend01 down worker id\n", "create", ""},
-		"the node leaves":           {"a1 frontend01 down worker ssh-ed25519 AAAA\na2 frontend02 ready worker id\n", "delete", "node rm --force a1\n"},
-		"the node leaves, alive":    {"a1 frontend01 ready worker ssh-ed25519 AAAA\n", "delete", "node rm --force a1\n"},
+		"the node leaves":           {"a1 frontend01 down worker ssh-ed25519 AAAA\na2 frontend02 ready worker id\n", "delete", "node rm --force a1\nservice rm s1\nservice rm s2\n"},
+		"the node leaves, alive":    {"a1 frontend01 ready worker ssh-ed25519 AAAA\n", "delete", "node rm --force a1\nservice rm s1\nservice rm s2\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			folder, asked := fakeSwarm(t, test.nodes)
-			output, err := script.Run(t, nodesScript+wayScript, test.action, folder, "NAME=frontend01", "MACHINE=ssh-ed25519 AAAA", "ROLE=manager", "WAIT=1")
+			script.Fake(t, folder, map[string]string{"services": "s1 frontend01 [node.hostname==frontend01]\ns2 redis01 [node.hostname==frontend01]\ns3 frontend010 [node.hostname==frontend010]\n"})
+			output, err := script.Run(t, nodesScript+wayScript, test.action, folder, "NAME=frontend01", "MACHINE=ssh-ed25519 AAAA", "ROLE=manager", "LABEL=swarm-scale", "WAIT=1")
 			if got := asked(); err != nil || got != test.asked {
 				t.Errorf("%v: it asks %q, want %q\n%s", err, got, test.asked, output)
 			}

@@ -24,6 +24,7 @@ type swarm struct {
 	managers []*infra.Node // the nodes that manage the swarm
 	members  []*infra.Node // all that are in the swarm, in the address plan's order
 	engines  map[string]engine.Engine
+	joined   map[string]pulumi.Resource // by the node's name: it is in the swarm
 	inside   pulumi.ResourceOption
 
 	// manager stands for one of the managers that is in the swarm and answers.
@@ -40,7 +41,7 @@ var _ cluster.Cluster = (*swarm)(nil)
 // New makes the cluster. All engines are set up in parallel. Then the first manager makes the swarm, and the other members join it side by
 // side. The longest chain of steps does not grow with the number of members.
 func New(ctx *pulumi.Context, s settings.Settings, machines *infra.Machines) (cluster.Cluster, error) {
-	c := &swarm{settings: s, engines: map[string]engine.Engine{}}
+	c := &swarm{settings: s, engines: map[string]engine.Engine{}, joined: map[string]pulumi.Resource{}}
 	if err := ctx.RegisterComponentResource("swarm-scale:cluster:SwarmMode", "swarm", c); err != nil {
 		return nil, err
 	}

@@ -43,11 +43,15 @@ func (c *swarm) Run(ctx *pulumi.Context, w cluster.Workload, parent pulumi.Resou
 	if err != nil {
 		return nil, err
 	}
+	joined := c.joined[w.Node.Name]
 	service, err := docker.NewService(ctx, w.ResourceName(), c.service(w, needs), append(c.follow(),
 		inside, pulumi.ResourceHooks(hooks),
 		pulumi.DependsOn(slices.Concat([]pulumi.Resource{c.overlay}, needs.After, cluster.Containers(w.Update.After))),
 		// A network with services cannot be deleted.
-		pulumi.ReplaceWith([]pulumi.Resource{c.overlay, w.Node.Machine}),
+		pulumi.ReplaceWith([]pulumi.Resource{c.overlay, joined}),
+		// When the node's machine is lost, its services are not deleted, because the manager that was asked last may be lost with it. The hook
+		// before the next creation removes them. When the node leaves the stack, way.sh does.
+		pulumi.DeletedWith(joined),
 	)...)
 	if err != nil {
 		return nil, err
@@ -147,7 +151,7 @@ func (c *swarm) service(w cluster.Workload, needs engine.Needs) *docker.ServiceA
 	}
 	return &docker.ServiceArgs{
 		Name:   pulumi.String(w.Name),
-		Labels: docker.ServiceLabelArray{docker.ServiceLabelArgs{Label: pulumi.String(engine.Label), Value: emptyOf(w.Node.Machine)}},
+		Labels: docker.ServiceLabelArray{docker.ServiceLabelArgs{Label: pulumi.String(engine.Label), Value: pulumi.String("")}},
 		Mode:   docker.ServiceModeArgs{Replicated: docker.ServiceModeReplicatedArgs{Replicas: pulumi.Int(1)}},
 		TaskSpec: docker.ServiceTaskSpecArgs{
 			ContainerSpec:     container,
@@ -168,12 +172,6 @@ func (c *swarm) service(w cluster.Workload, needs engine.Needs) *docker.ServiceA
 		},
 		ConvergeConfig: docker.ServiceConvergeConfigArgs{Delay: pulumi.String("500ms"), Timeout: pulumi.String("2m0s")},
 	}
-}
-
-// emptyOf returns an empty text that depends on the machine. When a machine is replaced, Pulumi (3.259) deletes the services that are replaced
-// with it at once. It loads their provider only if one of their properties depends on the machine, and otherwise fails: "unknown provider".
-func emptyOf(machine pulumi.Resource) pulumi.StringOutput {
-	return machine.(pulumi.CustomResource).ID().ApplyT(func(pulumi.ID) string { return "" }).(pulumi.StringOutput)
 }
 
 // mounts returns a workload's volume, files and folders in memory.

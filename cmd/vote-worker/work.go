@@ -29,10 +29,11 @@ func work(ctx context.Context, settings settings, log *slog.Logger) error {
 	w := worker.New(votes, open, worker.Options{Log: log, Metrics: worker.NewMetrics(registry)})
 
 	mux := service.MetricsHandler(registry)
-	alive, ready := func(context.Context) error { return w.Alive() }, func(context.Context) error { return w.Ready() }
+	alive := func(context.Context) error { return w.Alive() }
 	service.Check(mux, "/healthz", alive)
-	service.Check(mux, "/readyz", ready)
-	service.Started(mux, ready, alive)
+	service.Check(mux, "/readyz", func(context.Context) error { return w.Ready() })
+	// It has started once it can store votes. Queues may come later than workers.
+	service.Started(mux, func(context.Context) error { return w.Stores() }, alive)
 
 	// If the metrics cannot be served, the worker stops too: a program that does half its work is hard to notice.
 	working, stop := context.WithCancel(ctx)

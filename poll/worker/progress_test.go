@@ -65,6 +65,19 @@ func wantNotReady(t *testing.T, w *worker.Worker, says string) {
 	})
 }
 
+// TestWorkerStoresWithoutAQueue holds that a worker says it can store votes once the database has answered, whether a queue is there or not.
+func TestWorkerStoresWithoutAQueue(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	gone := "127.0.0.1:1"
+	w, _ := b.follow(b.votes, gone)
+	eventually.Succeeds(t, patience, "the worker stores", w.Stores)
+	wantNotReady(t, w, gone)
+	if err := worker.New(b.votes, nil, quick()).Stores(); err == nil {
+		t.Error("a worker that has not begun says that it stores")
+	}
+}
+
 func TestStandingBeforeAnyWorker(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)

@@ -452,14 +452,26 @@ func (w *Worker) Alive() error {
 	})
 }
 
+// Stores returns nil once the database has taken the progress, and while it does.
+func (w *Worker) Stores() error {
+	if w.recorded.Load() == nil {
+		return errors.New("the progress has not been recorded yet")
+	}
+	return w.unrecorded()
+}
+
+// unrecorded says why the last attempt to record the progress failed.
+func (w *Worker) unrecorded() error {
+	if fault := w.recorded.Load().fault(); fault != nil {
+		return fmt.Errorf("the progress cannot be recorded: %w", fault)
+	}
+	return nil
+}
+
 // Ready returns nil while every queue and the database can be reached, and votes are taken and saved; otherwise it says from which
 // queue not, and why. It notices within seconds, also while no votes come.
 func (w *Worker) Ready() error {
-	database := w.recorded.Load().fault()
-	if database != nil {
-		database = fmt.Errorf("the progress cannot be recorded: %w", database)
-	}
-	return errors.Join(database, w.check(func(q *queue) error {
+	return errors.Join(w.unrecorded(), w.check(func(q *queue) error {
 		if fault := q.fault.Load(); fault != nil {
 			return fmt.Errorf("%s: %s", q.Name(), *fault)
 		}

@@ -235,7 +235,10 @@ func (s *step) ready() {
 		return
 	}
 	s.Logf("an earlier step has left this, which pulumi up --refresh has to repair: %v", err)
-	s.up(optup.Refresh())
+	if _, err := s.pulumi.Up(s.ctx, optup.Refresh()); err != nil {
+		s.Logf("%v", err)
+		s.up() // a swarm's manager that is gone is asked by a refresh, and not by an up
+	}
 	if _, err = s.wait(30*time.Second, s.well); err == nil {
 		return
 	}

@@ -4,51 +4,60 @@ import (
 	"fmt"
 	"testing"
 
+	"swarm-scale/settings"
 	"swarm-scale/test/harness"
 	"swarm-scale/test/rehearsal"
 	"swarm-scale/test/simulation"
 )
 
-// BenchmarkUp compares how long `pulumi up` takes for 2, 10 and 50 frontends
+// BenchmarkUp compares, for each kind of cluster, how long `pulumi up` takes for 2, 10 and 50 frontends
 // with the time of all steps one after another and with the longest chain of
 // steps that wait for each other. All times are the simulated world's. The time
 // of `pulumi up` includes the Pulumi engine's own work, divided by the scale.
 //
 //	go test ./test/rehearsal -run '^$' -bench Up -benchtime 1x
 func BenchmarkUp(b *testing.B) {
+	for _, cluster := range []settings.Cluster{settings.SwarmMode, settings.Standalone} {
+		for _, frontends := range []int{2, 10, 50} {
+			b.Run(fmt.Sprintf("%s/frontends=%d", cluster, frontends), func(b *testing.B) {
+				for b.Loop() {
+					benchmarkUp(b, cluster, frontends)
+				}
+			})
+		}
+	}
+}
+
+// benchmarkUp measures one `pulumi up`.
+func benchmarkUp(b *testing.B, cluster settings.Cluster, frontends int) {
 	const scale = 0.1
-	for _, frontends := range []int{2, 10, 50} {
-		b.Run(fmt.Sprintf("frontends=%d", frontends), func(b *testing.B) {
-			for b.Loop() {
-				options, err := rehearsal.Options(rehearsal.World(scale), b.TempDir())
-				if err != nil {
-					b.Fatal(err)
-				}
-				options.Config["frontends"] = frontends
-				options.Parallel = 1024
-				s := harness.Test(b, options)
-				result, err := s.Up(b.Context())
-				if err != nil {
-					b.Fatal(err)
-				}
-				state, err := s.State()
-				if err != nil {
-					b.Fatal(err)
-				}
-				chain := harness.LongestChain(state, result.Records)
-				took := result.Wall.Seconds() / scale
-				b.ReportMetric(float64(len(state.Resources)), "resources")
-				b.ReportMetric(took, "up-s")
-				b.ReportMetric(chain.Sum.Seconds(), "sum-s")
-				b.ReportMetric(chain.Longest.Seconds(), "chain-s")
-				b.ReportMetric(took/chain.Longest.Seconds(), "up/chain")
-				b.ReportMetric(chain.Sum.Seconds()/took, "sum/up")
-				b.ReportMetric(float64(simulation.MaxParallel(result.Records)), "side-by-side")
-				if frontends == 2 {
-					b.Logf("the longest chain:\n%s", chain)
-				}
-			}
-		})
+	options, err := rehearsal.Options(rehearsal.World(scale), b.TempDir())
+	if err != nil {
+		b.Fatal(err)
+	}
+	options.Config["cluster"], options.Config["loadBalancer"] = string(cluster), string(settings.HAProxy)
+	options.Config["frontends"] = frontends
+	options.Parallel = 1024
+	s := harness.Test(b, options)
+	result, err := s.Up(b.Context())
+	if err != nil {
+		b.Fatal(err)
+	}
+	state, err := s.State()
+	if err != nil {
+		b.Fatal(err)
+	}
+	chain := harness.LongestChain(state, result.Records)
+	took := result.Wall.Seconds() / scale
+	b.ReportMetric(float64(len(state.Resources)), "resources")
+	b.ReportMetric(took, "up-s")
+	b.ReportMetric(chain.Sum.Seconds(), "sum-s")
+	b.ReportMetric(chain.Longest.Seconds(), "chain-s")
+	b.ReportMetric(took/chain.Longest.Seconds(), "up/chain")
+	b.ReportMetric(chain.Sum.Seconds()/took, "sum/up")
+	b.ReportMetric(float64(simulation.MaxParallel(result.Records)), "side-by-side")
+	if frontends == 2 {
+		b.Logf("the longest chain:\n%s", chain)
 	}
 }
 

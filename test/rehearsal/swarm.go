@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 
@@ -70,12 +71,22 @@ func swarm(command simulation.Execution) (simulation.Outcome, error) {
 			}
 		}
 	}
-	return simulation.Outcome{Stdout: "swarm: " + id + "\n"}, nil
+	return simulation.Outcome{Took: 2 * time.Second, Stdout: "swarm: " + id + "\n"}, nil
 }
 
-// way plays the script that makes way for a machine, and prints the token with which it joins, and where.
+// way plays the script that makes way for a machine, and prints the token with which it joins, and where. When the node leaves the stack, its
+// services go.
 func way(command simulation.Execution) (simulation.Outcome, error) {
-	return simulation.Outcome{Stdout: "token: SWMTKN-1-" + exported(command.Stdin, "ROLE") + "-" + exported(command.Stdin, "SWARM") + " 192.168.33.11\n"}, nil
+	if command.Op == simulation.Delete {
+		name := exported(command.Stdin, "NAME")
+		for _, object := range command.World.Objects(serviceType) {
+			if strings.Contains(fmt.Sprint(object.Inputs["taskSpec"].Mappable()), "node.hostname=="+name+"]") {
+				command.World.Remove(object)
+			}
+		}
+		return simulation.Outcome{Took: time.Second}, nil
+	}
+	return simulation.Outcome{Took: time.Second, Stdout: "token: SWMTKN-1-" + exported(command.Stdin, "ROLE") + "-" + exported(command.Stdin, "SWARM") + " 192.168.33.11\n"}, nil
 }
 
 // age plays the script that prints since when a machine has been in its swarm.

@@ -50,17 +50,19 @@ if [ ! -e "$ours" ]; then
 	exit 0
 fi
 if docker info >/dev/null 2>&1; then
-	docker swarm leave --force >/dev/null 2>&1 || true # it may be in none
 	mapfile -t containers < <(docker ps --all --quiet --filter "label=$LABEL")
-	# An engine that has just left its swarm still removes containers itself: some may be gone by now.
 	images=$(
 		docker image ls --quiet --no-trunc --filter "label=$LABEL"
-		[ "${#containers[@]}" -eq 0 ] || docker inspect --format '{{.Image}}' "${containers[@]}" 2>/dev/null || true
+		[ "${#containers[@]}" -eq 0 ] || docker inspect --format '{{.Image}}' "${containers[@]}" || true
 	)
+	# An engine that leaves its swarm removes the swarm's containers itself, some of them a little later.
+	docker swarm leave --force >/dev/null 2>&1 || true # it may be in none
 	# By name, because an image with two names cannot be removed by its ID.
 	mapfile -t images < <(sort -u <<<"$images" | while read -r image; do
 		[ -z "$image" ] || docker image inspect --format '{{range .RepoTags}}{{println .}}{{else}}{{println .Id}}{{end}}' "$image"
 	done | grep . || true)
+	[ "${#containers[@]}" -eq 0 ] || docker rm --force --volumes "${containers[@]}" >/dev/null 2>&1 || true
+	mapfile -t containers < <(docker ps --all --quiet --filter "label=$LABEL")
 	[ "${#containers[@]}" -eq 0 ] || docker rm --force --volumes "${containers[@]}" >/dev/null || [ -z "$(docker ps --all --quiet --filter "label=$LABEL")" ]
 	mapfile -t volumes < <(docker volume ls --quiet --filter "label=$LABEL")
 	take volume "${volumes[@]}"

@@ -20,8 +20,9 @@ workload_state() {
 	on_node inspect --format '{{.State.Status}}' "$(container "$1")" 2>/dev/null || echo missing
 }
 
-# last_words CONTAINER prints the ends of its health check's output and of its log.
+# last_words CONTAINER prints why its engine could not start it, and the ends of its health check's output and of its log.
 last_words() {
+	on_node inspect --format '{{.State.Error}}' "$1" 2>/dev/null | grep . | sed 's/^/  its engine says: /' || true
 	on_node inspect --format '{{with .State.Health}}{{range .Log}}{{.Output}}{{end}}{{end}}' "$1" 2>/dev/null |
 		grep . | tail -n 1 | sed 's/^/  its check says: /' || true
 	on_node logs --tail 3 "$1" 2>&1 | sed 's/^/  its log ends:   /' || true

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Makes way for a machine that is about to join the swarm: a dead one of its name is removed. With two, constraints by the name would mean
 # either, and a dead manager would count for the majority. With the argument "delete", when the node leaves the stack, whatever has the name
-# is removed. Otherwise it prints the token with which the machine joins, and where.
+# is removed, with the stack's services that are for it. Otherwise it prints the token with which the machine joins, and where.
 #
 # Variables: NAME     the node's name
 #            MACHINE  the identity of its machine
 #            ROLE     what it will be: worker or manager
+#            LABEL    the label of the stack's services
 #            WAIT     how many seconds a dead machine may seem alive
 # Functions: nodes, drop, token
 # shellcheck disable=SC2153  # NAME and name are two
@@ -31,4 +32,13 @@ twins | while read -r id _ state role _; do
 	drop "$id" "$role" </dev/null
 	echo "way: removed $NAME's former machine from the swarm ($id, $state)"
 done
-if [ "$1" = create ]; then token "$ROLE"; fi
+if [ "$1" = create ]; then
+	token "$ROLE"
+	exit 0
+fi
+docker service ls --quiet --filter "label=$LABEL" | xargs -r docker service inspect --format '{{.ID}} {{.Spec.Name}} {{.Spec.TaskTemplate.Placement.Constraints}}' |
+	while read -r id service constraints; do
+		if [ "$constraints" != "[node.hostname==$NAME]" ]; then continue; fi
+		docker service rm "$id" >/dev/null </dev/null
+		echo "way: removed the service $service"
+	done
