@@ -149,16 +149,16 @@ func TestStackComesAndGoes(t *testing.T) {
 	destroyed(t, e)
 }
 
-// urn returns the URN of a resource in the state.
-func urn(t testing.TB, e *harness.Stack, token, name string) string {
+// machineURN returns the URN of a node's instance in the state.
+func machineURN(t testing.TB, e *harness.Stack, name string) string {
 	t.Helper()
 	state, err := e.State()
 	if err != nil {
 		t.Fatal(err)
 	}
-	at := slices.IndexFunc(state.Resources, func(r apitype.ResourceV3) bool { return string(r.Type) == token && r.URN.Name() == name })
+	at := slices.IndexFunc(state.Resources, func(r apitype.ResourceV3) bool { return string(r.Type) == instanceType && r.URN.Name() == name })
 	if at < 0 {
-		t.Fatalf("the state has no %s named %s", token, name)
+		t.Fatalf("the state has no instance named %s", name)
 	}
 	return string(state.Resources[at].URN)
 }
@@ -266,7 +266,7 @@ func testReplacedMachineGetsEverythingAgain(t *testing.T, deployed *harness.Stac
 					e.World.MachineDead(node)
 				}
 				disks := e.World.Objects("aws:ebs/volume:Volume")
-				result, err := e.Up(t.Context(), optup.Replace([]string{urn(t, e, instanceType, node)}))
+				result, err := e.Up(t.Context(), optup.Replace([]string{machineURN(t, e, node)}))
 				if err != nil {
 					t.Fatalf("%v\n%s", err, strings.Join(done(result), "\n"))
 				}

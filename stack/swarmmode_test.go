@@ -81,7 +81,7 @@ func testPreviewNeedsNoMachine(t *testing.T, e *harness.Stack) {
 // changes nothing.
 func testLostManagerIsReplaced(t *testing.T, e *harness.Stack) {
 	e.World.MachineDead("manager")
-	second, err := e.Up(t.Context(), optup.Replace([]string{urn(t, e, instanceType, "manager")}))
+	second, err := e.Up(t.Context(), optup.Replace([]string{machineURN(t, e, "manager")}))
 	if err != nil {
 		t.Fatalf("%v\n%s", err, strings.Join(done(second), "\n"))
 	}
@@ -92,7 +92,7 @@ func testLostManagerIsReplaced(t *testing.T, e *harness.Stack) {
 	unchanged(t, e)
 	// Now worker01 is asked, which has a service, too.
 	e.World.MachineDead("worker01")
-	if third, err := e.Up(t.Context(), optup.Replace([]string{urn(t, e, instanceType, "worker01")})); err != nil {
+	if third, err := e.Up(t.Context(), optup.Replace([]string{machineURN(t, e, "worker01")})); err != nil {
 		t.Fatalf("%v\n%s", err, strings.Join(done(third), "\n"))
 	}
 	unchanged(t, e)
@@ -170,7 +170,7 @@ func variable(script, name string) string {
 // before Pulumi has come to the swarm's provider.
 func testLostFrontendIsReplaced(t *testing.T, e *harness.Stack) {
 	e.World.MachineDead("frontend02")
-	second, err := e.Up(t.Context(), optup.Replace([]string{urn(t, e, instanceType, "frontend02")}))
+	second, err := e.Up(t.Context(), optup.Replace([]string{machineURN(t, e, "frontend02")}))
 	if err != nil {
 		t.Fatalf("%v\n%s", err, strings.Join(done(second), "\n"))
 	}
