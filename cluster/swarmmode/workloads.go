@@ -67,6 +67,10 @@ func (c *swarm) Run(ctx *pulumi.Context, w cluster.Workload, parent pulumi.Resou
 // a queue that reads its file, must not begin again and again. The provider reads it back in this form; any other would be a difference for ever.
 const startPeriod = "10m"
 
+// firstLook is when the provider looks for the first time whether a service works. It looks again 5 s later, and then every 10 s. A container's
+// first health check is after 5 s, and a web container passes its second one, because its queue's name is known after the first.
+const firstLook = "8s"
+
 // withLastWords returns the swarm's hooks, and one that shows what the workload's container said when its service does not work. The docker
 // provider does not tell.
 func (c *swarm) withLastWords(ctx *pulumi.Context, w cluster.Workload) (*pulumi.ResourceHookBinding, error) {
@@ -170,7 +174,7 @@ func (c *swarm) service(w cluster.Workload, needs engine.Needs) *docker.ServiceA
 			Parallelism: pulumi.Int(1), Order: pulumi.String("stop-first"), FailureAction: pulumi.String("pause"), MaxFailureRatio: pulumi.String("0.0"),
 			Delay: pulumi.String("0s"), Monitor: pulumi.String("5s"),
 		},
-		ConvergeConfig: docker.ServiceConvergeConfigArgs{Delay: pulumi.String("500ms"), Timeout: pulumi.String("2m0s")},
+		ConvergeConfig: docker.ServiceConvergeConfigArgs{Delay: pulumi.String(firstLook), Timeout: pulumi.String("2m0s")},
 	}
 }
 
