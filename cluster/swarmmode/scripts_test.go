@@ -9,18 +9,37 @@ import (
 	"swarm-scale/test/script"
 )
 
-// fakeSwarm writes a fake docker. It answers docker info with the lines of the file state, the last one again and again, and docker node ls
+// fakeSwarm writes a fake docker. The managers among the nodes are in raft, except for those whose ID begins with x: they were lost with the
+// majority. It answers docker info with the lines of the file state, the last one again and again, and docker node ls
 // and inspect with the file nodes. asked returns its calls that change something.
 func fakeSwarm(t *testing.T, nodes string, states ...string) (folder string, asked func() string) {
 	t.Helper()
 	folder = t.TempDir()
+	raft := ""
+	for line := range strings.Lines(nodes) {
+		if fields := strings.Fields(line); len(fields) > 3 && fields[3] == "manager" && !strings.HasPrefix(fields[0], "x") {
+			raft += fields[0] + "\n"
+		}
+	}
 	script.Fake(t, folder, map[string]string{
-		"nodes": nodes, "states": strings.Join(states, "\n") + "\n",
+		"raft": raft, "nodes": nodes, "states": strings.Join(states, "\n") + "\n",
 		"sleep": "#!/bin/sh\nexec /bin/sleep 0.05\n",
 		"docker": `#!/bin/sh
 cd "$(dirname "$0")"
 case "$*" in
-"node inspect --format {{.Spec.Role}} "*) cat role ;;
+"node rm --force "*)
+	if grep -qx "$4" raft 2>/dev/null; then
+		echo "node $4 is a cluster manager and is a member of the raft cluster. It must be demoted to worker before removal" >&2
+		exit 1
+	fi
+	echo "$*" >>asked ;;
+"node demote "*)
+	grep -qx "$3" raft || {
+		echo "can't find manager in raft memberlist" >&2
+		exit 1
+	}
+	sed -i "/^$3$/d" raft
+	echo "$*" >>asked ;;
 "service ls --quiet --filter label=swarm-scale") cut -d ' ' -f 1 services ;;
 "service inspect --format "*) cat services ;;
 "node ls --quiet") cut -d ' ' -f 1 nodes ;;
@@ -86,6 +105,7 @@ func TestDeadTwinsMakeWay(t *testing.T) {
 		"nobody":                    {"m1 manager ready manager id-m\n", "create", ""},
 		"a dead worker":             {"a1 frontend01 down worker id-old\nm1 manager ready manager id-m\n", "create", "node rm --force a1\n"},
 		"a dead manager":            {"a1 frontend01 down manager id-old\n", "create", "node demote a1\nnode rm --force a1\n"},
+		"one lost with a majority":  {"x1 frontend01 down manager id-old\n", "create", "node rm --force x1\n"},
 		"two dead ones":             {"a1 frontend01 down worker id-old\na2 frontend01 down worker\n", "create", "node rm --force a1\nnode rm --force a2\n"},
 		"the machine itself":        {"a1 frontend01 ready worker ssh-ed25519 AAAA\n", "create", ""},
 		"it, while it is off":       {"a1 frontend01 down worker ssh-ed25519 AAAA\n", "create", ""},
@@ -214,7 +234,6 @@ func TestEngineThatHasGivenUpIsFound(t *testing.T) {
 	if output, err := script.Run(t, nodesScript+downScript, "create", folder); err != nil || output != "down: frontend01 f1\ndown: worker01 w1\n" {
 		t.Errorf("%v: down are %q", err, output)
 	}
-	script.Fake(t, folder, map[string]string{"role": "manager\n"})
 	if output, err := script.Run(t, nodesScript+dropScript, "create", folder, "ID=w1", "ROLE=manager"); err != nil || output != "token: SWMTKN-manager 192.168.33.200\n" || asked() != "node demote w1\nnode rm --force w1\n" {
 		t.Errorf("%v: %q, and asked %q", err, output, asked())
 	}

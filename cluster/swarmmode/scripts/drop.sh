@@ -7,5 +7,5 @@
 # Functions: drop, token
 set -euo pipefail
 
-drop "$ID" "$(docker node inspect --format '{{.Spec.Role}}' "$ID")" >&2
+drop "$ID"
 token "$ROLE"

@@ -9,10 +9,13 @@ nodes() {
 	docker node ls --quiet | xargs -r docker node inspect --format "{{.ID}} {{.Description.Hostname}} {{.Status.State}} {{.Spec.Role}} {{index .Spec.Labels \"$machine_label\"}}"
 }
 
-# drop ID ROLE removes a node from the swarm.
+# drop ID removes a node from the swarm. A manager that counts for the majority has to be demoted before. One that does not count, after a
+# majority was lost, cannot be demoted.
 drop() {
-	if [ "$2" = manager ]; then docker node demote "$1" >/dev/null; fi
-	docker node rm --force "$1" >/dev/null
+	docker node rm --force "$1" >/dev/null 2>&1 || {
+		docker node demote "$1" >/dev/null
+		docker node rm --force "$1" >/dev/null
+	}
 }
 
 # note_machine ID IDENTITY notes the identity of a node's machine.

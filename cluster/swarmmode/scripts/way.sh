@@ -26,10 +26,10 @@ while [ "$1" = create ] && [ "$SECONDS" -lt "$end" ]; do
 	if [ -z "$(twins | awk '$3 == "ready" && NF > 4')" ]; then break; fi
 	sleep 1
 done
-twins | while read -r id _ state role _; do
+twins | while read -r id _ state _; do
 	# It is the same machine with another identity, or one that joined when an earlier deployment was interrupted.
 	if [ "$1" = create ] && [ "$state" = ready ]; then continue; fi
-	drop "$id" "$role" </dev/null
+	drop "$id" </dev/null
 	echo "way: removed $NAME's former machine from the swarm ($id, $state)"
 done
 if [ "$1" = create ]; then
