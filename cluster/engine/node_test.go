@@ -75,11 +75,15 @@ case "$*" in
 esac
 `
 		script.Fake(t, fakes, map[string]string{"docker": docker})
-		output, err := script.Run(t, "WORKLOADS_HOST=unix:///var/run/docker.sock\n"+WorkloadFunctions+awaitHealthScript, "create", fakes, "WORKLOAD=frontend01", "WORKLOAD_ID=1", "WAIT=2")
+		wait := "60" // long enough for a busy machine
+		if test.fails {
+			wait = "2"
+		}
+		output, err := script.Run(t, "WORKLOADS_HOST=unix:///var/run/docker.sock\n"+WorkloadFunctions+awaitHealthScript, "create", fakes, "WORKLOAD=frontend01", "WORKLOAD_ID=1", "WAIT="+wait)
 		if (err != nil) != test.fails {
 			t.Errorf("%s: %v\n%s", test.name, err, output)
 		}
-		for _, words := range []string{"its check says: the queue refuses writes", "its log ends:   no space left on device", "after 2 s frontend01 is "} {
+		for _, words := range []string{"its check says: the queue refuses writes", "its log ends:   no space left on device", "after " + wait + " s frontend01 is "} {
 			if strings.Contains(output, words) != test.fails {
 				t.Errorf("%s: the output says %q: %v, want %v:\n%s", test.name, words, !test.fails, test.fails, output)
 			}

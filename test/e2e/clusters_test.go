@@ -37,7 +37,7 @@ type facts struct {
 	workload       string // the last part of the Pulumi type of a workload
 	manager        string // what is lost with the manager's host
 	domainOfVoting bool   // the web containers have the domain of the vote page, by which Interlock finds them
-	ports          bool   // a port is published at the node's address alone
+	ownAddress     bool   // a port is published at the node's address alone
 	byHand         string // the script of the steps by hand
 }
 
@@ -54,7 +54,7 @@ type standalone struct{ *system }
 
 func (k standalone) facts() facts {
 	return facts{
-		engine: "20.10.24", node: "the Swarm manager", workload: "Container", manager: "Consul's data with it", domainOfVoting: true, ports: true,
+		engine: "20.10.24", node: "the Swarm manager", workload: "Container", manager: "Consul's data with it", domainOfVoting: true, ownAddress: true,
 		byHand: "standalone.sh",
 	}
 }
@@ -111,9 +111,7 @@ func (k standalone) predicted(role topology.Role) outage {
 
 func (k standalone) placed(s *step, node, name string, got container) {
 	s.Helper()
-	if policy := got.HostConfig.RestartPolicy.Name; policy != "unless-stopped" {
-		s.Errorf("%s restarts %q, want unless-stopped", name, policy)
-	}
+	s.restartedByEngine(name, got)
 	if slices.Contains(k.own(k.lab.Host(node).Role), name) || k.lab.Host(node).Role == topology.LoadBalancer {
 		return
 	}
@@ -192,7 +190,7 @@ func (k swarmMode) predicted(role topology.Role) outage {
 func (k swarmMode) placed(s *step, node, name string, got container) {
 	s.Helper()
 	if k.lab.Host(node).Role == topology.LoadBalancer {
-		standalone(k).placed(s, node, name, got)
+		s.restartedByEngine(name, got)
 		return
 	}
 	told, err := k.swarm(s.ctx, "service", "inspect", "--format", "{{.Spec.TaskTemplate.Placement.Constraints}} {{.Spec.TaskTemplate.RestartPolicy.Condition}}", name)
@@ -213,6 +211,14 @@ func (k swarmMode) scale(ctx context.Context, workloads []string, replicas int) 
 
 func (k swarmMode) wrongEngine() (says string, refusal []string) {
 	return "Docker version 20.10.24, build 297e128", []string{"an older swarm mode than that of release 25", "remove it"}
+}
+
+// restartedByEngine checks that its engine starts a container again.
+func (s *step) restartedByEngine(name string, got container) {
+	s.Helper()
+	if policy := got.HostConfig.RestartPolicy.Name; policy != "unless-stopped" {
+		s.Errorf("%s restarts %q, want unless-stopped", name, policy)
+	}
 }
 
 // name is the workload's that the container belongs to.

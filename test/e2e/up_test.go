@@ -83,7 +83,7 @@ type wanted struct {
 func (s *step) inspect(host *lab.Host, name string, got container) {
 	s.Helper()
 	node, address := host.Name, ""
-	if s.kind.facts().ports {
+	if s.kind.facts().ownAddress {
 		address = host.Address
 	}
 	number := strings.TrimLeft(name, "abcdefghijklmnopqrstuvwxyz-")
