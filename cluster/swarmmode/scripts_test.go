@@ -43,7 +43,13 @@ case "$*" in
 "service ls --quiet --filter label=swarm-scale") cut -d ' ' -f 1 services ;;
 "service inspect --format "*) cat services ;;
 "node ls --quiet") cut -d ' ' -f 1 nodes ;;
-"node inspect --format "*) cat nodes ;;
+"node inspect --format "*)
+	if [ -e removed ]; then
+		rm removed
+		echo "Error response from daemon: node x9 not found" >&2
+		exit 1
+	fi
+	cat nodes ;;
 "info --format {{.Swarm.Cluster.ID}}") echo swarm1 ;;
 "info --format {{.Swarm.NodeAddr}}") echo 192.168.33.200 ;;
 "info --format {{.Swarm.Error}}") echo "rpc error: timed out" ;;
@@ -126,6 +132,15 @@ func TestDeadTwinsMakeWay(t *testing.T) {
 				t.Errorf("its output ends with the token: %v\n%s", token, output)
 			}
 		})
+	}
+}
+
+// TestNodesAreAskedAgain holds that a node which is removed while the nodes are listed, by another node's deployment, does no harm.
+func TestNodesAreAskedAgain(t *testing.T) {
+	folder, _ := fakeSwarm(t, "m1 manager ready manager id-m\n")
+	script.Fake(t, folder, map[string]string{"removed": ""})
+	if output, err := script.Run(t, "set -o pipefail\n"+nodesScript+"nodes", "create", folder); err != nil || !strings.HasSuffix(output, "m1 manager ready manager id-m\n") {
+		t.Errorf("%v: %s", err, output)
 	}
 }
 

@@ -5,8 +5,18 @@ export DOCKER_HOST=unix:///var/run/docker.sock
 machine_label=swarm-scale.machine # of a node; has the identity of its machine
 
 # nodes prints a line for each of the swarm's nodes: ID, name, ready or down, worker or manager, and the identity of its machine, if known.
+# A node that is removed between the two calls has them asked again.
 nodes() {
-	docker node ls --quiet | xargs -r docker node inspect --format "{{.ID}} {{.Description.Hostname}} {{.Status.State}} {{.Spec.Role}} {{index .Spec.Labels \"$machine_label\"}}"
+	local listed try
+	for try in 1 2 3 4 5; do
+		if listed=$(docker node ls --quiet |
+			xargs -r docker node inspect --format "{{.ID}} {{.Description.Hostname}} {{.Status.State}} {{.Spec.Role}} {{index .Spec.Labels \"$machine_label\"}}"); then
+			printf '%s' "${listed:+$listed$'\n'}"
+			return
+		fi
+		[ "$try" -eq 5 ] || sleep 1
+	done
+	return 1
 }
 
 # drop ID removes a node from the swarm. A manager that counts for the majority has to be demoted before. One that does not count, after a
