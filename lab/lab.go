@@ -250,7 +250,11 @@ func (l *Lab) writePlan() error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(l.planFile(), append(content, '\n'), 0o644)
+	if err := os.WriteFile(l.planFile(), append(content, '\n'), 0o644); err != nil {
+		return err
+	}
+	l.former = l.cluster // the file says so now
+	return nil
 }
 
 // moduleFolder returns the folder of the go.mod that the working directory belongs to.

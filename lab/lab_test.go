@@ -66,6 +66,9 @@ func TestLabRemembersItsSize(t *testing.T) {
 	if err := l.writePlan(); err != nil {
 		t.Fatal(err)
 	}
+	if l.former != l.cluster {
+		t.Errorf("a lab that is up for %s takes itself for one that is up for %q, and would not grow", l.cluster, l.former)
+	}
 	if got, want := places(New(Options{Folder: folder})), places(l); !reflect.DeepEqual(got, want) {
 		t.Errorf("the lab has %q when it is opened again, want %q", got, want)
 	}
