@@ -41,15 +41,14 @@ case "$*" in
 	sed -i "/^$3$/d" raft
 	echo "$*" >>asked ;;
 "service ls --quiet --filter label=swarm-scale") cut -d ' ' -f 1 services ;;
-"service inspect --format "*) cat services ;;
-"node ls --quiet") cut -d ' ' -f 1 nodes ;;
-"node inspect --format "*)
+"node ls --quiet"*) cut -d ' ' -f 1 nodes ;;
+"node inspect --format "* | "service inspect --format "*)
 	if [ -e removed ]; then
 		rm removed
-		echo "Error response from daemon: node x9 not found" >&2
+		echo "Error response from daemon: $1 x9 not found" >&2
 		exit 1
 	fi
-	cat nodes ;;
+	cat "${1}s" ;;
 "info --format {{.Swarm.Cluster.ID}}") echo swarm1 ;;
 "info --format {{.Swarm.NodeAddr}}") echo 192.168.33.200 ;;
 "info --format {{.Swarm.Error}}") echo "rpc error: timed out" ;;
@@ -135,12 +134,15 @@ func TestDeadTwinsMakeWay(t *testing.T) {
 	}
 }
 
-// TestNodesAreAskedAgain holds that a node which is removed while the nodes are listed, by another node's deployment, does no harm.
-func TestNodesAreAskedAgain(t *testing.T) {
-	folder, _ := fakeSwarm(t, "m1 manager ready manager id-m\n")
-	script.Fake(t, folder, map[string]string{"removed": ""})
-	if output, err := script.Run(t, "set -o pipefail\n"+nodesScript+"nodes", "create", folder); err != nil || !strings.HasSuffix(output, "m1 manager ready manager id-m\n") {
-		t.Errorf("%v: %s", err, output)
+// TestListsAreAskedForAgain holds that a node or a service which is removed while they are listed, for another node, does no harm.
+func TestListsAreAskedForAgain(t *testing.T) {
+	for _, kind := range []string{"node", "service"} {
+		folder, _ := fakeSwarm(t, "m1 manager ready manager id-m\n")
+		script.Fake(t, folder, map[string]string{"removed": "", "services": "m1 manager ready manager id-m\n"})
+		output, err := script.Run(t, "set -o pipefail\n"+nodesScript+"list "+kind+" line --filter label=swarm-scale", "create", folder)
+		if err != nil || !strings.HasSuffix(output, "m1 manager ready manager id-m\n") {
+			t.Errorf("%s: %v: %s", kind, err, output)
+		}
 	}
 }
 

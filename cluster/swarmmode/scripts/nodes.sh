@@ -4,13 +4,12 @@ export DOCKER_HOST=unix:///var/run/docker.sock
 
 machine_label=swarm-scale.machine # of a node; has the identity of its machine
 
-# nodes prints a line for each of the swarm's nodes: ID, name, ready or down, worker or manager, and the identity of its machine, if known.
-# A node that is removed between the two calls has them asked again.
-nodes() {
-	local listed try
+# list KIND FORMAT [FILTER…] prints a line for each of the swarm's nodes or services. If one is removed between the two calls, it asks again.
+list() {
+	local kind=$1 format=$2 listed try
+	shift 2
 	for try in 1 2 3 4 5; do
-		if listed=$(docker node ls --quiet |
-			xargs -r docker node inspect --format "{{.ID}} {{.Description.Hostname}} {{.Status.State}} {{.Spec.Role}} {{index .Spec.Labels \"$machine_label\"}}"); then
+		if listed=$(docker "$kind" ls --quiet "$@" | xargs -r docker "$kind" inspect --format "$format"); then
 			printf '%s' "${listed:+$listed$'\n'}"
 			return
 		fi
@@ -18,6 +17,9 @@ nodes() {
 	done
 	return 1
 }
+
+# nodes prints a line for each of the swarm's nodes: ID, name, ready or down, worker or manager, and the identity of its machine, if known.
+nodes() { list node "{{.ID}} {{.Description.Hostname}} {{.Status.State}} {{.Spec.Role}} {{index .Spec.Labels \"$machine_label\"}}"; }
 
 # drop ID removes a node from the swarm. A manager that counts for the majority has to be demoted before. One that does not count, after a
 # majority was lost, cannot be demoted.

@@ -8,7 +8,7 @@
 #            ROLE     what it will be: worker or manager
 #            LABEL    the label of the stack's services
 #            WAIT     how many seconds a dead machine may seem alive
-# Functions: nodes, drop, token
+# Functions: list, nodes, drop, token
 # shellcheck disable=SC2153  # NAME and name are two
 set -euo pipefail
 
@@ -36,7 +36,7 @@ if [ "$1" = create ]; then
 	token "$ROLE"
 	exit 0
 fi
-docker service ls --quiet --filter "label=$LABEL" | xargs -r docker service inspect --format '{{.ID}} {{.Spec.Name}} {{.Spec.TaskTemplate.Placement.Constraints}}' |
+list service '{{.ID}} {{.Spec.Name}} {{.Spec.TaskTemplate.Placement.Constraints}}' --filter "label=$LABEL" |
 	while read -r id service constraints; do
 		if [ "$constraints" != "[node.hostname==$NAME]" ]; then continue; fi
 		docker service rm "$id" >/dev/null </dev/null
