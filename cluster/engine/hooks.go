@@ -22,11 +22,23 @@ var (
 	goneScript string
 )
 
-// The docker provider's types of what has a name that an interrupted deployment may have taken.
+// What docker calls the things whose names an interrupted deployment may have taken.
 const (
-	containerType = "docker:index/container:Container"
-	serviceType   = "docker:index/service:Service"
+	container = "container"
+	service   = "service"
+	network   = "network"
 )
+
+// word returns what docker calls a resource of the docker provider.
+func word(kind tokens.Type) string {
+	switch kind {
+	case "docker:index/container:Container":
+		return container
+	case "docker:index/service:Service":
+		return service
+	}
+	return network
+}
 
 // constraint is how a container asks the Swarm manager for a node. It is among the container's environment.
 const constraint = "constraint:node=="
@@ -52,16 +64,9 @@ const (
 func NewHooks(ctx *pulumi.Context, name string, node *infra.Node, endpoint string) (*pulumi.ResourceHookBinding, error) {
 	remote := node.Remote(ctx)
 	makeWay := func(kind tokens.Type, inputs resource.PropertyMap) error {
-		word := "network"
-		switch string(kind) {
-		case containerType:
-			word = "container"
-		case serviceType:
-			word = "service"
-		}
 		_, err := remote.Run("leftovers", leftoversScript, map[string]string{
 			"ENDPOINT":  endpoint,
-			"KIND":      word,
+			"KIND":      word(kind),
 			"NAME":      text(inputs["name"]),
 			"LABEL":     Label,
 			"GRACE":     strconv.Itoa(StopGrace),
@@ -91,12 +96,14 @@ func NewHooks(ctx *pulumi.Context, name string, node *infra.Node, endpoint strin
 	gone, err := ctx.RegisterErrorHook("gone-"+name, func(arguments *pulumi.ErrorHookArgs) (bool, error) {
 		others := slices.DeleteFunc(slices.Clone(arguments.Errors), lostThread.MatchString)
 		// Only the first failure: a second one has another cause.
-		if arguments.FailedOperation != "delete" || string(arguments.Type) != containerType || len(others) != 1 {
+		if arguments.FailedOperation != "delete" || word(arguments.Type) == network || len(others) != 1 {
 			return false, nil
 		}
 		output, err := remote.Run("gone", goneScript, map[string]string{
 			"ENDPOINT":  endpoint,
+			"KIND":      word(arguments.Type),
 			"ID":        string(arguments.ID),
+			"NAME":      text(arguments.OldInputs["name"]),
 			"IMAGE":     text(arguments.OldInputs["image"]),
 			"PLACEMENT": placement(arguments.OldInputs["envs"]),
 			"LABEL":     Label,

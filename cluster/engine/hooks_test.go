@@ -59,17 +59,22 @@ func TestLeftoversAreRemoved(t *testing.T) {
 	}
 }
 
-// TestGoneContainerIsDeleted holds that a container that is gone gets a stand-in of its ID, and that one that is there gets none.
-func TestGoneContainerIsDeleted(t *testing.T) {
-	for name, test := range map[string]struct{ answer, status, placement, output, calls string }{
-		"gone, placed by Swarm": {"Error: No such container: 0abc", "1", "constraint:node==frontend01", "retry\n",
+// TestGoneWorkloadIsDeleted holds that a container or service that is gone gets a stand-in of its ID, and that one that is there gets none.
+// The provider looks for a service by its name, too.
+func TestGoneWorkloadIsDeleted(t *testing.T) {
+	const service = "service create --detach --no-resolve-image --replicas 0 --label swarm-scale --name "
+	for name, test := range map[string]struct{ kind, answer, status, placement, output, calls string }{
+		"gone, placed by Swarm": {"container", "Error: No such container: 0abc", "1", "constraint:node==frontend01", "retry\n",
 			"create --name 0abc --label swarm-scale --env constraint:node==frontend01 sha256:1 gone\n"},
-		"gone, on an engine":     {"Error: No such container: 0abc", "1", "", "retry\n", "create --name 0abc --label swarm-scale sha256:1 gone\n"},
-		"there":                  {"[]", "0", "", "", ""},
-		"docker does not answer": {"Cannot connect to the Docker daemon", "1", "", "", ""},
+		"gone, on an engine":       {"container", "Error: No such container: 0abc", "1", "", "retry\n", "create --name 0abc --label swarm-scale sha256:1 gone\n"},
+		"there":                    {"container", "[]", "0", "", "", ""},
+		"docker does not answer":   {"container", "Cannot connect to the Docker daemon", "1", "", "", ""},
+		"a service that is gone":   {"service", "Error: no such service: 0abc", "1", "", "retry\n", service + "0abc gone\n" + service + "redis03 gone\n"},
+		"a service that is there":  {"service", "[]", "0", "", "", ""},
+		"a swarm without a leader": {"service", "Error response from daemon: rpc error: The swarm does not have a leader.", "1", "", "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			output, calls, err := runAtEndpoint(t, goneScript, test.answer, test.status, "ID=0abc", "IMAGE=sha256:1", "PLACEMENT="+test.placement)
+			output, calls, err := runAtEndpoint(t, goneScript, test.answer, test.status, "KIND="+test.kind, "ID=0abc", "NAME=redis03", "IMAGE=sha256:1", "PLACEMENT="+test.placement)
 			if err != nil || output != test.output || calls != test.calls {
 				t.Errorf("%v: prints %q and calls %q, want %q and %q", err, output, calls, test.output, test.calls)
 			}
