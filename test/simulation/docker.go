@@ -142,8 +142,9 @@ func service() *Resource {
 				Taken: fmt.Errorf("rpc error: code = AlreadyExists desc = name conflicts with an existing object: service %s already exists", name),
 			}}
 		},
-		// Its container is stopped and the next one started. The provider waits until that is healthy.
-		Times: Times{Create: 3 * time.Second, Update: 4 * time.Second, Delete: time.Second},
+		// Its container is stopped and the next one started. The provider waits until that is healthy: the stack has it look after 8 s and
+		// after 13 s, and the first health check is after 5 s. In the lab most services were there at the second look.
+		Times: Times{Create: 13 * time.Second, Update: 13 * time.Second, Delete: time.Second},
 	}
 }
 
