@@ -46,8 +46,8 @@ type Workload struct {
 	Volume      *Volume        // nil: it keeps no data
 	Config      *Configuration // nil: it has no configuration file
 	HealthCheck []string       // a command that succeeds in the workload while it works
-	// StartedCheck is for a cluster that replaces a workload which fails it: it succeeds once the workload has worked, and from then on while
-	// another one would work no better. nil: HealthCheck.
+	// StartedCheck is for a cluster that replaces a workload which fails it. It succeeds once the workload has worked. From then on it fails
+	// only if another one would work better. nil: HealthCheck.
 	StartedCheck []string
 	Host         HostName // empty: chosen by the engine
 	ReadOnly     bool     // its root file system is read-only

@@ -11,8 +11,8 @@ import (
 	"swarm-scale/settings"
 )
 
-// Where the kind of cluster stands: in a tag of the VPC, which all else on AWS waits for, and in the script that keeps a node's packet filter,
-// which all other scripts wait for.
+// Where the kind of cluster stands: in a tag of the VPC, and in the script that keeps a node's packet filter. All else on AWS waits for the
+// VPC, and all other scripts for the packet filters.
 const (
 	kindTag      = "Cluster"
 	kindVariable = "CLUSTER"

@@ -16,6 +16,7 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -27,6 +28,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -119,22 +121,12 @@ func New(options Options) *Lab {
 		l.fault = err
 		return l
 	}
-	if l.cluster == "" {
-		l.cluster = settings.Cluster(os.Getenv("CLUSTER"))
-	}
-	if l.cluster == "" {
-		l.cluster = l.former
-	}
-	if l.cluster == "" {
-		l.cluster = settings.Cluster(settings.Default(clusterKey))
-	}
-	if l.cluster != settings.SwarmMode && l.cluster != settings.Standalone {
+	l.cluster = cmp.Or(l.cluster, settings.Cluster(os.Getenv("CLUSTER")), l.former, settings.Cluster(settings.Default(clusterKey)))
+	if !slices.Contains(settings.Clusters(), l.cluster) {
 		l.fault = fmt.Errorf("the variable CLUSTER is %q: set it to %s or %s", l.cluster, settings.SwarmMode, settings.Standalone)
 		return l
 	}
-	if l.base == "" {
-		l.base = DefaultBase(l.cluster)
-	}
+	l.base = cmp.Or(l.base, DefaultBase(l.cluster))
 	l.fault = l.plan(last, options.Counts)
 	return l
 }

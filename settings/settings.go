@@ -32,6 +32,9 @@ const (
 	Standalone Cluster = "standalone"
 )
 
+// Clusters returns all kinds of cluster, the default first.
+func Clusters() []Cluster { return []Cluster{SwarmMode, Standalone} }
+
 // FlowLogs says which connections the VPC's flow logs have.
 type FlowLogs string
 

@@ -121,8 +121,8 @@ func testKindIsKept(t *testing.T, e *harness.Stack) {
 	unchanged(t, e)
 }
 
-// testEngineThatHasGivenUpJoinsAnew holds that a worker and a manager whose certificates have expired join anew with a token of theirs, that the
-// dead one goes before, that a machine that is off is left alone, and that nothing else changes.
+// testEngineThatHasGivenUpJoinsAnew holds that a worker and a manager whose certificates have expired join anew with a token of theirs. The
+// dead one goes before. A machine that is off is left alone, and nothing else changes.
 func testEngineThatHasGivenUpJoinsAnew(t *testing.T, e *harness.Stack) {
 	var mutex sync.Mutex
 	var asked []string
@@ -132,7 +132,7 @@ func testEngineThatHasGivenUpJoinsAnew(t *testing.T, e *harness.Stack) {
 		answers := map[string]string{
 			"down":          "Welcome!\ndown: frontend01 f1\ndown: worker01 w1\ndown: store s1\ndown: stranger x1\n",
 			"given-up":      map[string]string{"frontend01": "given up: error Swarm certificates have expired.\n", "worker01": "given up: inactive\n"}[login.Node],
-			"drop":          "token: SWMTKN-" + variable(script, "ROLE") + " 192.168.33.11\n",
+			"drop":          "token: SWMTKN-" + rehearsal.Variable(script, "ROLE") + " 192.168.33.11\n",
 			"join":          "join: in the swarm\n",
 			"swarm-members": "members: all ready\n",
 		}
@@ -146,7 +146,7 @@ func testEngineThatHasGivenUpJoinsAnew(t *testing.T, e *harness.Stack) {
 		if name != "down" && name != "given-up" {
 			mutex.Lock()
 			defer mutex.Unlock()
-			asked = append(asked, strings.TrimSpace(fmt.Sprintln(login.Node, name, variable(script, "ID"), variable(script, "TOKEN"))))
+			asked = append(asked, strings.TrimSpace(fmt.Sprintln(login.Node, name, rehearsal.Variable(script, "ID"), rehearsal.Variable(script, "TOKEN"))))
 		}
 		return answer, nil
 	}))
@@ -157,13 +157,6 @@ func testEngineThatHasGivenUpJoinsAnew(t *testing.T, e *harness.Stack) {
 	if !slices.Equal(asked, want) {
 		t.Errorf("asked:\n%s\nwant:\n%s", strings.Join(asked, "\n"), strings.Join(want, "\n"))
 	}
-}
-
-// variable returns a variable that a script exports.
-func variable(script, name string) string {
-	_, rest, _ := strings.Cut(script, "\nexport "+name+"=")
-	value, _, _ := strings.Cut(rest, "\n")
-	return strings.Trim(value, "'")
 }
 
 // testLostFrontendIsReplaced holds that what ran on a lost machine comes back on the next one, and nothing else changes. Its services are deleted
@@ -183,7 +176,7 @@ func testLostFrontendIsReplaced(t *testing.T, e *harness.Stack) {
 	unchanged(t, e)
 }
 
-// testServiceThatDoesNotWorkSpeaks holds that up shows what the container of a service says that was rolled back, that the second wave stays as
+// testServiceThatDoesNotWorkSpeaks holds that up shows what the container of a rolled back service says, that the second wave stays as
 // it was, and that the next up goes on.
 func testServiceThatDoesNotWorkSpeaks(t *testing.T, e *harness.Stack) {
 	if err := e.Set(map[string]any{"optionA": "Kittens"}); err != nil {

@@ -24,8 +24,8 @@ const (
 // User is the ID of the user that the programs run as, in their Dockerfiles.
 const User = 65532
 
-// StartedPage is the programs' page that answers 200 once they have been ready, and from then on while they work, whether a queue or the
-// database can be reached or not.
+// StartedPage is the programs' page that answers 200 once they have been ready, and from then on while they work. Queues and the database may
+// be away then.
 const StartedPage = "/startedz"
 
 // buildFolder is the folder of the image contexts, relative to the folder of Pulumi.yaml.

@@ -1,5 +1,5 @@
 // Package engine has what every kind of cluster does with a node's own Docker Engine: pull and build images, make volumes and
-// configuration, and run the containers of nodes that are no members.
+// configuration, and run the containers of nodes that are no members. It also has the network between the engines.
 package engine
 
 import (

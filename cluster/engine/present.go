@@ -33,23 +33,17 @@ func Present(ctx *pulumi.Context, workloads []*cluster.Running) pulumi.StringOut
 	var answers pulumi.StringArray
 	for node, running := range byNode(workloads) {
 		remote := node.Remote(ctx)
-		var lines pulumi.StringArray
-		for _, one := range running {
-			lines = append(lines, pulumi.Sprintf("%s %s", one.Name, one.ID))
-		}
-		answers = append(answers, lines.ToStringArrayOutput().ApplyT(func(lines []string) string {
+		answers = append(answers, listed(running).ApplyT(func(workloads string) string {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			answer, err := remote.Run("present", presentScript, map[string]string{"WORKLOADS": strings.Join(lines, "\n")})
+			answer, err := remote.Run("present", presentScript, map[string]string{"WORKLOADS": workloads})
 			if err != nil {
 				return ""
 			}
 			return answer
 		}).(pulumi.StringOutput))
 	}
-	return answers.ToStringArrayOutput().ApplyT(func(answers []string) (string, error) {
-		return tell(strings.Join(answers, "\n"))
-	}).(pulumi.StringOutput)
+	return joined(answers).ApplyT(tell).(pulumi.StringOutput)
 }
 
 // PresentServices is Present for services. A manager of their swarm is asked.
@@ -58,17 +52,27 @@ func PresentServices(ctx *pulumi.Context, manager *infra.Node, services []*clust
 		return pulumi.String("").ToStringOutput()
 	}
 	remote := manager.Remote(ctx)
-	var lines pulumi.StringArray
-	for _, one := range services {
-		lines = append(lines, pulumi.Sprintf("%s %s", one.Name, one.ID))
-	}
-	return lines.ToStringArrayOutput().ApplyT(func(lines []string) (string, error) {
-		answer, err := remote.Run("present-services", presentServicesScript, map[string]string{"WORKLOADS": strings.Join(lines, "\n")})
+	return listed(services).ApplyT(func(workloads string) (string, error) {
+		answer, err := remote.Run("present-services", presentServicesScript, map[string]string{"WORKLOADS": workloads})
 		if err != nil {
 			return "", nil // the swarm does not answer, and may have all of them
 		}
 		return tell(answer)
 	}).(pulumi.StringOutput)
+}
+
+// listed returns the workloads as the scripts take them, one a line: name and ID.
+func listed(workloads []*cluster.Running) pulumi.StringOutput {
+	var lines pulumi.StringArray
+	for _, one := range workloads {
+		lines = append(lines, pulumi.Sprintf("%s %s", one.Name, one.ID))
+	}
+	return joined(lines)
+}
+
+// joined joins lines.
+func joined(lines pulumi.StringArray) pulumi.StringOutput {
+	return lines.ToStringArrayOutput().ApplyT(func(lines []string) string { return strings.Join(lines, "\n") }).(pulumi.StringOutput)
 }
 
 // tell returns an error that names the missing workloads in the script's lines, and the remedy.

@@ -62,7 +62,7 @@ func (c *swarm) newMembers(ctx *pulumi.Context) (pulumi.Resource, error) {
 			"MEMBERS": pulumi.String(strings.Join(names, " ")),
 			"CONSUL":  pulumi.String(c.consul()),
 			"ENGINES": pulumi.String(strings.Join(engines, " ")),
-			"NETWORK": pulumi.String(overlayName),
+			"NETWORK": pulumi.String(engine.OverlayName),
 			"NOTES":   pulumi.String(engine.Notes),
 			"WAIT":    pulumi.String(strconv.Itoa(membersWait)),
 			// The script runs again when a member becomes another machine.

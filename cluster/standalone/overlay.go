@@ -8,38 +8,20 @@ import (
 	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"swarm-scale/cluster/engine"
 	"swarm-scale/infra"
 )
 
-// overlayName is the walk-through's name for the network of the members' containers.
-const overlayName = "mynet"
-
-// newOverlay makes the network on which the members' containers find each other by name. Every engine with the same Consul has it.
-// It is in Consul, not on a machine, so it is replaced when Consul has started without data.
-//
-// Another range replaces the network and every container on it. So a network that exists keeps its range unless somebody sets one.
+// newOverlay makes the network of the members' containers. Every engine with the same Consul has it. It is in Consul, not on a machine, so it
+// is replaced when Consul has started without data.
 func (c *swarm) newOverlay(ctx *pulumi.Context, members pulumi.Resource) (*docker.Network, error) {
-	options := []pulumi.ResourceOption{
+	network, err := engine.NewOverlay(ctx, c.settings.Overlay,
 		pulumi.Provider(c.provider), pulumi.ResourceHooks(c.hooks), c.inside,
 		pulumi.DependsOn([]pulumi.Resource{members}),
 		pulumi.DeletedWith(c.first().Presence),
 		pulumi.ReplacementTrigger(c.generation),
 		pulumi.DeleteBeforeReplace(true),
-	}
-	addresses := c.settings.Overlay
-	if !addresses.Fixed {
-		options = append(options, pulumi.IgnoreChanges([]string{"ipamConfigs"}))
-	}
-	network, err := docker.NewNetwork(ctx, overlayName, &docker.NetworkArgs{
-		Name:   pulumi.String(overlayName),
-		Driver: pulumi.String("overlay"),
-		IpamConfigs: docker.NetworkIpamConfigArray{docker.NetworkIpamConfigArgs{
-			Subnet: pulumi.String(addresses.Range.String()),
-			// It is the one that the engine chooses. A restarted engine says which one that was, and the provider would take
-			// it for a change.
-			Gateway: pulumi.String(addresses.Range.Addr().Next().String()),
-		}},
-	}, options...)
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +53,7 @@ func collision(configs []docker.NetworkIpamConfig, nodes []*infra.Node) string {
 		}
 		if len(inside) > 0 {
 			return fmt.Sprintf("the network %s has %s, in which machines are, too (%s). Containers on it may not reach them. Set another range, which replaces the network and every container on it: pulumi config set overlayCidr RANGE",
-				overlayName, subnet, strings.Join(inside, ", "))
+				engine.OverlayName, subnet, strings.Join(inside, ", "))
 		}
 	}
 	return ""

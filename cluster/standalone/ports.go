@@ -2,24 +2,24 @@ package standalone
 
 import (
 	"fmt"
+	"slices"
 
+	"swarm-scale/cluster/engine"
 	"swarm-scale/infra"
 	"swarm-scale/settings"
 	"swarm-scale/topology"
 )
 
-// Ports of the cluster. The first three are the walk-through's, the other two Docker's defaults.
+// Ports of the cluster, as in the walk-through.
 const (
 	consulPort  = 8500 // on the manager
 	managerPort = 3375 // on the manager
 	enginePort  = 2375 // on every node
-	gossipPort  = 7946 // on every node
-	vxlanPort   = 4789 // on every node
 )
 
 // ports returns the line that sets the ports in a script. It comes first in each script.
 func ports() string {
-	return fmt.Sprintf("CONSUL_PORT=%d MANAGER_PORT=%d ENGINE_PORT=%d GOSSIP_PORT=%d\n", consulPort, managerPort, enginePort, gossipPort)
+	return fmt.Sprintf("CONSUL_PORT=%d MANAGER_PORT=%d ENGINE_PORT=%d GOSSIP_PORT=%d\n", consulPort, managerPort, enginePort, engine.GossipPort)
 }
 
 // Traffic returns the rules for traffic between the cluster's parts.
@@ -39,12 +39,10 @@ func Traffic(s settings.Settings) []infra.Rule {
 	if s.LoadBalancer == settings.Interlock {
 		watchers = &infra.Group{Roles: []topology.Role{topology.LoadBalancer}}
 	}
-	return []infra.Rule{
+	rules := []infra.Rule{
 		{Name: "engine", To: nodes, From: &nodes, Containers: &manager, Protocol: infra.TCP, Port: enginePort, Why: "Docker Engine, among the nodes"},
-		{Name: "overlay-control-tcp", To: nodes, From: &nodes, Protocol: infra.TCP, Port: gossipPort, Why: "overlay control plane, among the nodes"},
-		{Name: "overlay-control-udp", To: nodes, From: &nodes, Protocol: infra.UDP, Port: gossipPort, Why: "overlay control plane, among the nodes"},
-		{Name: "overlay-data", To: nodes, From: &nodes, Protocol: infra.UDP, Port: vxlanPort, Why: "overlay data plane (VXLAN), among the nodes"},
 		{Name: "swarm-manager", To: manager, From: &nodes, Containers: watchers, Protocol: infra.TCP, Port: managerPort, Why: "Swarm manager, from the nodes"},
 		{Name: "consul", To: manager, From: &nodes, Containers: &announcers, Protocol: infra.TCP, Port: consulPort, Why: "Consul, from the nodes"},
 	}
+	return slices.Insert(rules, 1, engine.OverlayTraffic()...)
 }

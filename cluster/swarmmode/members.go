@@ -165,9 +165,9 @@ func (c *swarm) joinVariables(node *infra.Node) map[string]string {
 	}
 }
 
-// rejoined returns the members' machines, one a line, once those members have joined anew whose engines have given the swarm up: their
-// certificates have expired, because their machines were off for longer than they last, or somebody had them leave. A machine that is off is
-// left alone. In a preview no node is asked.
+// rejoined returns the members' machines, one a line. Before, it has those members join anew whose engines have given the swarm up. Their
+// certificates have expired while they were off, or somebody had them leave. A machine that is off is left alone. In a preview no node is
+// asked.
 func (c *swarm) rejoined(ctx *pulumi.Context, joined []pulumi.Resource, machines pulumi.StringArrayOutput) pulumi.StringOutput {
 	manager := c.manager.Remote(ctx)
 	remotes := map[string]*infra.Remote{}
@@ -194,13 +194,7 @@ func (c *swarm) rejoined(ctx *pulumi.Context, joined []pulumi.Resource, machines
 				continue
 			}
 			anew = true
-			token, err := manager.Run("drop", nodesScript+dropScript, map[string]string{"ID": former, "ROLE": c.roleOf(c.members[i])})
-			if err == nil {
-				variables := c.joinVariables(c.members[i])
-				variables["SWARM"], variables["TOKEN"] = id, answer(token, "token: ")
-				_, err = remotes[name].Run("join", ports()+joinScript, variables)
-			}
-			if err != nil {
+			if err := c.rejoin(manager, remotes[name], c.members[i], former, id); err != nil {
 				return "", fmt.Errorf("%s has to join the swarm anew: %w", name, err)
 			}
 		}
@@ -212,6 +206,18 @@ func (c *swarm) rejoined(ctx *pulumi.Context, joined []pulumi.Resource, machines
 		_, err = manager.Run("swarm-members", nodesScript+membersScript, variables)
 		return lines, err
 	}).(pulumi.StringOutput)
+}
+
+// rejoin removes a node's former membership, an ID, from the swarm, and has the node join anew.
+func (c *swarm) rejoin(manager, remote *infra.Remote, node *infra.Node, former, swarm string) error {
+	token, err := manager.Run("drop", nodesScript+dropScript, map[string]string{"ID": former, "ROLE": c.roleOf(node)})
+	if err != nil {
+		return err
+	}
+	variables := c.joinVariables(node)
+	variables["SWARM"], variables["TOKEN"] = swarm, answer(token, "token: ")
+	_, err = remote.Run("join", ports()+joinScript, variables)
+	return err
 }
 
 // oldest returns the index of the manager that has been in the swarm for longest, or 0 if none is. A manager that joined anew on another

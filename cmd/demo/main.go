@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -57,7 +58,7 @@ func main() {
 			strings.Join(os.Args[1:], " "))
 		os.Exit(2)
 	}
-	if f.cluster != settings.SwarmMode && f.cluster != settings.Standalone {
+	if !slices.Contains(settings.Clusters(), f.cluster) {
 		fmt.Fprintf(os.Stderr, "demo: the cluster is %q: set CLUSTER to %s or %s\n", f.cluster, settings.Standalone, settings.SwarmMode)
 		os.Exit(2)
 	}

@@ -12,7 +12,7 @@ import (
 
 // TestRun runs the whole demonstration in an instant world, with each kind of cluster.
 func TestRun(t *testing.T) {
-	for _, cluster := range []settings.Cluster{settings.Standalone, settings.SwarmMode} {
+	for _, cluster := range settings.Clusters() {
 		t.Run(string(cluster), func(t *testing.T) { testRun(t, cluster) })
 	}
 }

@@ -6,6 +6,7 @@
 # It sets: folder   the lab's folder
 #          undo     whether everything is to be removed again
 #          programs the folder with each program and its Dockerfile
+# begin sets, besides: key, password  the secrets
 # shellcheck shell=bash disable=SC2034  # the scripts use what is set here
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -41,6 +42,14 @@ build_programs() {
 	done
 }
 
+# begin builds the programs, makes the secrets, and starts the clock.
+begin() {
+	build_programs
+	key=$(openssl rand -base64 32)
+	password=pg8675309
+	begun=$(now)
+}
+
 now() { date +%s%N; }
 seconds() { awk -v from="$1" -v to="$(now)" 'BEGIN { printf "%6.1f s", (to - from) / 1e9 }'; }
 
@@ -72,10 +81,10 @@ until_true() {
 
 answers() { curl -fsS --max-time 2 -H 'Host: votingapp.local' "http://$(address interlock)/" -o /dev/null; }
 
-# finish casts a vote, says whether it is counted, and prints the sum of the steps since BEGUN.
+# finish casts a vote, says whether it is counted, and prints the sum of the steps since begin.
 finish() {
 	local sum
-	sum=$(seconds "$1")
+	sum=$(seconds "$begun")
 	jar=$(mktemp)
 	trap 'rm -f "$jar"' EXIT
 	step "cast a vote (not in the sum)" until_true cast

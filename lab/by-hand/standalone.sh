@@ -29,11 +29,7 @@ if [ "$undo" = yes ]; then
 	exit 0
 fi
 
-build_programs
-key=$(openssl rand -base64 32)
-password=pg8675309
-
-begun=$(now)
+begin
 configure_engine() {
 	on "$1" "sudo mkdir -p /etc/docker && sudo tee /etc/docker/daemon.json && sudo service docker restart" <<-END
 		{
@@ -98,4 +94,4 @@ step "manager: start worker01" run worker01 \
 	"-e WORKER_NUMBER=01 -e REDIS_ADDRESSES=redis01:6379,redis02:6379 -e POSTGRES_USER=postgres -e POSTGRES_PASSWORD=$password --name worker01 vote-worker"
 step "manager: start results-app" run store "-p 80:80 -e POSTGRES_USER=postgres -e POSTGRES_PASSWORD=$password --name results-app results-app"
 step "until the vote page answers" until_true answers
-finish "$begun"
+finish

@@ -21,10 +21,7 @@ if [ "$undo" = yes ]; then
 	exit 0
 fi
 
-build_programs
-key=$(openssl rand -base64 32)
-password=pg8675309
-begun=$(now)
+begin
 
 join() { on "$1" "sudo docker swarm join --token $(on manager "sudo docker swarm join-token --quiet $2") $manager:2377"; }
 copy() { tar -C "$programs" -c "$1" | on "$2" 'mkdir -p programs && tar -C programs -x'; }
@@ -79,4 +76,4 @@ step "manager: start worker01" run worker01 \
 step "manager: start results-app" run store "--publish mode=host,published=80,target=80 -e POSTGRES_USER=postgres -e POSTGRES_PASSWORD=$password --name results-app results-app"
 step "interlock: start haproxy" balance
 step "until the vote page answers" until_true answers
-finish "$begun"
+finish

@@ -64,7 +64,7 @@ func TestWholeSystem(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, cluster := range []settings.Cluster{settings.SwarmMode, settings.Standalone} {
+	for _, cluster := range settings.Clusters() {
 		t.Run(string(cluster), func(t *testing.T) { wholeSystem(t, cluster, document) })
 	}
 }

@@ -15,7 +15,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -58,14 +57,12 @@ func World(scale float64) *simulation.World {
 	return w
 }
 
-var machineIdentity = regexp.MustCompile(`(?m)^export SWARM_SCALE_MACHINE=(.*)$`)
-
 // consul plays the script that starts Consul. Consul begins with nothing on each
 // machine, so each machine has another generation.
 func consul(command simulation.Execution) (simulation.Outcome, error) {
 	outcome := simulation.Outcome{Took: 12 * time.Second}
-	if machine := machineIdentity.FindStringSubmatch(command.Stdin); machine != nil {
-		outcome.Stdout = "generation: of " + machine[1] + "\n"
+	if machine := Variable(command.Stdin, "SWARM_SCALE_MACHINE"); machine != "" {
+		outcome.Stdout = "generation: of " + machine + "\n"
 	}
 	return outcome, nil
 }

@@ -17,7 +17,7 @@ import (
 //
 //	go test ./test/rehearsal -run '^$' -bench Up -benchtime 1x
 func BenchmarkUp(b *testing.B) {
-	for _, cluster := range []settings.Cluster{settings.SwarmMode, settings.Standalone} {
+	for _, cluster := range settings.Clusters() {
 		for _, frontends := range []int{2, 10, 50} {
 			b.Run(fmt.Sprintf("%s/frontends=%d", cluster, frontends), func(b *testing.B) {
 				for b.Loop() {

@@ -25,7 +25,7 @@ func Shell(w *simulation.World) infra.Shell {
 		if user == "" || !w.Reachable(address) {
 			return "", fmt.Errorf("ssh: connect to host %s port 22: Connection timed out", address)
 		}
-		variable := func(name string) string { return exported(script, name) }
+		variable := func(name string) string { return Variable(script, name) }
 		switch {
 		case strings.Contains(login.Command, "last-words"):
 			return "  its log ends:   the queue refuses writes\n", nil

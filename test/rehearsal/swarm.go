@@ -18,8 +18,8 @@ const serviceType = "docker:index/service:Service"
 
 const commandType = "command:remote:Command"
 
-// exported returns a variable of a script.
-func exported(script, name string) string {
+// Variable returns a variable that a script exports, or "".
+func Variable(script, name string) string {
 	found := regexp.MustCompile(`(?m)^export ` + name + `=(.*)$`).FindStringSubmatch(script)
 	if found == nil {
 		return ""
@@ -33,7 +33,7 @@ func joined(w *simulation.World, machine string) (swarm string, place int, ok bo
 	for i, command := range w.Objects(commandType) {
 		name := command.URN.Name()
 		script := stringOf(command.Inputs["stdin"])
-		if exported(script, "SWARM_SCALE_MACHINE") != machine {
+		if Variable(script, "SWARM_SCALE_MACHINE") != machine {
 			continue
 		}
 		switch {
@@ -42,7 +42,7 @@ func joined(w *simulation.World, machine string) (swarm string, place int, ok bo
 				return words[1], 0, true
 			}
 		case strings.HasSuffix(name, "-join"):
-			swarm, place, ok = exported(script, "SWARM"), i+1, true
+			swarm, place, ok = Variable(script, "SWARM"), i+1, true
 		}
 	}
 	return swarm, place, ok
@@ -61,7 +61,7 @@ func stringOf(property resource.PropertyValue) string {
 
 // swarm plays the script that makes a swarm. A machine that is in one goes on with it. A new swarm has nothing.
 func swarm(command simulation.Execution) (simulation.Outcome, error) {
-	machine := exported(command.Stdin, "SWARM_SCALE_MACHINE")
+	machine := Variable(command.Stdin, "SWARM_SCALE_MACHINE")
 	id, _, ok := joined(command.World, machine)
 	if !ok {
 		id = fmt.Sprintf("%x", sha256.Sum256([]byte(machine)))[:25]
@@ -78,7 +78,7 @@ func swarm(command simulation.Execution) (simulation.Outcome, error) {
 // services go.
 func way(command simulation.Execution) (simulation.Outcome, error) {
 	if command.Op == simulation.Delete {
-		name := exported(command.Stdin, "NAME")
+		name := Variable(command.Stdin, "NAME")
 		for _, object := range command.World.Objects(serviceType) {
 			if strings.Contains(fmt.Sprint(object.Inputs["taskSpec"].Mappable()), "node.hostname=="+name+"]") {
 				command.World.Remove(object)
@@ -86,12 +86,12 @@ func way(command simulation.Execution) (simulation.Outcome, error) {
 		}
 		return simulation.Outcome{Took: time.Second}, nil
 	}
-	return simulation.Outcome{Took: time.Second, Stdout: "token: SWMTKN-1-" + exported(command.Stdin, "ROLE") + "-" + exported(command.Stdin, "SWARM") + " 192.168.33.11\n"}, nil
+	return simulation.Outcome{Took: time.Second, Stdout: "token: SWMTKN-1-" + Variable(command.Stdin, "ROLE") + "-" + Variable(command.Stdin, "SWARM") + " 192.168.33.11\n"}, nil
 }
 
 // age plays the script that prints since when a machine has been in its swarm.
 func age(w *simulation.World, script string) (string, error) {
-	_, place, ok := joined(w, exported(script, "SWARM_SCALE_MACHINE"))
+	_, place, ok := joined(w, Variable(script, "SWARM_SCALE_MACHINE"))
 	if !ok {
 		return "", errors.New("this node is not a swarm manager")
 	}
