@@ -55,6 +55,13 @@ case "$*" in
 "info --format "*)
 	head -n 1 states
 	[ "$(wc -l <states)" -eq 1 ] || sed -i 1d states ;;
+"node update "*)
+	if [ -e outdated ]; then
+		rm outdated
+		echo "Error response from daemon: rpc error: code = Unknown desc = update out of sequence" >&2
+		exit 1
+	fi
+	echo "$*" >>asked ;;
 "swarm join-token --quiet "*) echo "SWMTKN-$4" ;;
 *) echo "$*" >>asked ;;
 esac
@@ -253,5 +260,47 @@ func TestEngineThatHasGivenUpIsFound(t *testing.T) {
 	}
 	if output, err := script.Run(t, nodesScript+dropScript, "create", folder, "ID=w1", "ROLE=manager"); err != nil || output != "token: SWMTKN-manager 192.168.33.200\n" || asked() != "node demote w1\nnode rm --force w1\n" {
 		t.Errorf("%v: %q, and asked %q", err, output, asked())
+	}
+}
+
+// TestNodeThatTheSwarmChangesIsUpdatedAgain holds that a change is tried again if the swarm has changed the node meanwhile, and that another
+// refusal is told at once.
+func TestNodeThatTheSwarmChangesIsUpdatedAgain(t *testing.T) {
+	const nodes = "m1 manager ready manager id\nf1 frontend01 ready worker \n"
+	folder, asked := fakeSwarm(t, nodes)
+	script.Fake(t, folder, map[string]string{"outdated": ""})
+	output, err := script.Run(t, nodesScript+membersScript, "create", folder, "MEMBERS=manager frontend01", "MANAGERS=manager", "WAIT=1", "MACHINES=manager id\nfrontend01 id-f")
+	if got := asked(); err != nil || got != "node update --label-add swarm-scale.machine=id-f f1\n" {
+		t.Errorf("%v: it asks %q\n%s", err, got, output)
+	}
+	folder, _ = fakeSwarm(t, nodes)
+	script.Fake(t, folder, map[string]string{"docker": "#!/bin/sh\necho called >>\"$(dirname \"$0\")/calls\"\necho no such node >&2\nexit 1\n"})
+	output, err = script.Run(t, nodesScript+"update_node f1 --role manager", "create", folder)
+	if calls, _ := os.ReadFile(filepath.Join(folder, "calls")); err == nil || !strings.Contains(output, "no such node") || string(calls) != "called\n" {
+		t.Errorf("%v: %q calls\n%s", err, calls, output)
+	}
+}
+
+// TestLastWordsAreOfAContainerThatSpeaks holds that the words are those of the latest container that ended and said something, or of the one that
+// runs.
+func TestLastWordsAreOfAContainerThatSpeaks(t *testing.T) {
+	for ended, want := range map[string]string{
+		"new\nold\nolder": "  its engine says: address already in use\n", "new": "  its log ends:   I run\n", "": "  its log ends:   I run\n",
+	} {
+		folder := t.TempDir()
+		script.Fake(t, folder, map[string]string{"ended": ended, "docker": `#!/bin/sh
+cd "$(dirname "$0")"
+shift 2
+case "$*" in
+"ps "*"status=exited"*) cat ended ;;
+"ps "*) echo running ;;
+"inspect --format {{.State.Error}} old") echo "address already in use" ;;
+"logs --tail 3 running") echo "I run" ;;
+esac
+`})
+		output, err := script.Run(t, onNodeFunctions+lastWordsScript, "create", folder, "WORKLOAD=frontend01")
+		if err != nil || output != want {
+			t.Errorf("%q: %v: %q, want %q", ended, err, output, want)
+		}
 	}
 }

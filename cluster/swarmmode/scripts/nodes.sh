@@ -30,8 +30,22 @@ drop() {
 	}
 }
 
+# update_node ID OPTION… changes a node. The swarm refuses that if it has changed the node itself meanwhile ("update out of sequence"), as it does
+# while one is promoted. Then it is tried again.
+update_node() {
+	local id=$1 said try
+	shift
+	for try in 1 2 3 4 5; do
+		if said=$(docker node update "$@" "$id" 2>&1); then return; fi
+		case $said in *"out of sequence"*) ;; *) break ;; esac
+		[ "$try" -eq 5 ] || sleep 1
+	done
+	printf '%s\n' "$said" >&2
+	return 1
+}
+
 # note_machine ID IDENTITY notes the identity of a node's machine.
-note_machine() { docker node update --label-add "$machine_label=$2" "$1" >/dev/null; }
+note_machine() { update_node "$1" --label-add "$machine_label=$2"; }
 
 # token ROLE prints the token with which a worker or a manager joins the swarm, and the address of this manager, which lets it in.
 token() { echo "token: $(docker swarm join-token --quiet "$1") $(docker info --format '{{.Swarm.NodeAddr}}')"; }
