@@ -27,6 +27,14 @@ func fakeSwarm(t *testing.T, nodes string, states ...string) (folder string, ask
 		"docker": `#!/bin/sh
 cd "$(dirname "$0")"
 case "$*" in
+"node update "* | "node demote "*)
+	if [ -e outdated ]; then
+		rm outdated
+		echo "Error response from daemon: rpc error: code = Unknown desc = update out of sequence" >&2
+		exit 1
+	fi ;;
+esac
+case "$*" in
 "node rm --force "*)
 	if grep -qx "$4" raft 2>/dev/null; then
 		echo "node $4 is a cluster manager and is a member of the raft cluster. It must be demoted to worker before removal" >&2
@@ -55,13 +63,6 @@ case "$*" in
 "info --format "*)
 	head -n 1 states
 	[ "$(wc -l <states)" -eq 1 ] || sed -i 1d states ;;
-"node update "*)
-	if [ -e outdated ]; then
-		rm outdated
-		echo "Error response from daemon: rpc error: code = Unknown desc = update out of sequence" >&2
-		exit 1
-	fi
-	echo "$*" >>asked ;;
 "swarm join-token --quiet "*) echo "SWMTKN-$4" ;;
 *) echo "$*" >>asked ;;
 esac
@@ -273,9 +274,15 @@ func TestNodeThatTheSwarmChangesIsUpdatedAgain(t *testing.T) {
 	if got := asked(); err != nil || got != "node update --label-add swarm-scale.machine=id-f f1\n" {
 		t.Errorf("%v: it asks %q\n%s", err, got, output)
 	}
+	folder, asked = fakeSwarm(t, nodes)
+	script.Fake(t, folder, map[string]string{"outdated": ""})
+	output, err = script.Run(t, nodesScript+"drop m1", "create", folder)
+	if got := asked(); err != nil || got != "node demote m1\nnode rm --force m1\n" {
+		t.Errorf("%v: it asks %q\n%s", err, got, output)
+	}
 	folder, _ = fakeSwarm(t, nodes)
 	script.Fake(t, folder, map[string]string{"docker": "#!/bin/sh\necho called >>\"$(dirname \"$0\")/calls\"\necho no such node >&2\nexit 1\n"})
-	output, err = script.Run(t, nodesScript+"update_node f1 --role manager", "create", folder)
+	output, err = script.Run(t, nodesScript+"in_sequence docker node update --role manager f1", "create", folder)
 	if calls, _ := os.ReadFile(filepath.Join(folder, "calls")); err == nil || !strings.Contains(output, "no such node") || string(calls) != "called\n" {
 		t.Errorf("%v: %q calls\n%s", err, calls, output)
 	}

@@ -6,7 +6,7 @@
 #            MANAGERS  the names of those that manage the swarm, separated by spaces
 #            MACHINES  the members, one a line: name and identity of the machine
 #            WAIT      how many seconds to wait at most
-# Functions: nodes, update_node, note_machine
+# Functions: nodes, in_sequence, note_machine
 set -euo pipefail
 
 end=$((SECONDS + WAIT))
@@ -32,7 +32,7 @@ while read -r id name state role machine; do
 	wanted=worker
 	case " $MANAGERS " in *" $name "*) wanted=manager ;; esac
 	if [ "$role" != "$wanted" ]; then
-		update_node "$id" --role "$wanted"
+		in_sequence docker node update --role "$wanted" "$id"
 		echo "members: $name is a $wanted now"
 	fi
 	identity=$(awk -v name="$name" '$1 == name { sub(/^[^ ]* /, ""); print }' <<<"$MACHINES")

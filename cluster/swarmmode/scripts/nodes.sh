@@ -21,22 +21,12 @@ list() {
 # nodes prints a line for each of the swarm's nodes: ID, name, ready or down, worker or manager, and the identity of its machine, if known.
 nodes() { list node "{{.ID}} {{.Description.Hostname}} {{.Status.State}} {{.Spec.Role}} {{index .Spec.Labels \"$machine_label\"}}"; }
 
-# drop ID removes a node from the swarm. A manager that counts for the majority has to be demoted before. One that does not count, after a
-# majority was lost, cannot be demoted.
-drop() {
-	docker node rm --force "$1" >/dev/null 2>&1 || {
-		docker node demote "$1" >/dev/null
-		docker node rm --force "$1" >/dev/null
-	}
-}
-
-# update_node ID OPTION… changes a node. The swarm refuses that if it has changed the node itself meanwhile ("update out of sequence"), as it does
-# while one is promoted. Then it is tried again.
-update_node() {
-	local id=$1 said try
-	shift
+# in_sequence COMMAND… runs a command that changes a node. The swarm refuses it if it has changed the node itself meanwhile ("update out of
+# sequence"), as it does while one is promoted. Then the command is tried again.
+in_sequence() {
+	local said try
 	for try in 1 2 3 4 5; do
-		if said=$(docker node update "$@" "$id" 2>&1); then return; fi
+		if said=$("$@" 2>&1); then return; fi
 		case $said in *"out of sequence"*) ;; *) break ;; esac
 		[ "$try" -eq 5 ] || sleep 1
 	done
@@ -44,8 +34,17 @@ update_node() {
 	return 1
 }
 
+# drop ID removes a node from the swarm. A manager that counts for the majority has to be demoted before. One that does not count, after a
+# majority was lost, cannot be demoted.
+drop() {
+	docker node rm --force "$1" >/dev/null 2>&1 || {
+		in_sequence docker node demote "$1"
+		docker node rm --force "$1" >/dev/null
+	}
+}
+
 # note_machine ID IDENTITY notes the identity of a node's machine.
-note_machine() { update_node "$1" --label-add "$machine_label=$2"; }
+note_machine() { in_sequence docker node update --label-add "$machine_label=$2" "$1"; }
 
 # token ROLE prints the token with which a worker or a manager joins the swarm, and the address of this manager, which lets it in.
 token() { echo "token: $(docker swarm join-token --quiet "$1") $(docker info --format '{{.Swarm.NodeAddr}}')"; }
