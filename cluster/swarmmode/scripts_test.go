@@ -289,10 +289,10 @@ func TestNodeThatTheSwarmChangesIsUpdatedAgain(t *testing.T) {
 }
 
 // TestLastWordsAreOfAContainerThatSpeaks holds that the words are those of the latest container that ended and said something, or of the one that
-// runs.
+// runs. One that was removed meanwhile says nothing.
 func TestLastWordsAreOfAContainerThatSpeaks(t *testing.T) {
 	for ended, want := range map[string]string{
-		"new\nold\nolder": "  its engine says: address already in use\n", "new": "  its log ends:   I run\n", "": "  its log ends:   I run\n",
+		"new\nold\nolder": "  its engine says: address already in use\n", "gone\nold": "  its engine says: address already in use\n", "new": "  its log ends:   I run\n", "": "  its log ends:   I run\n",
 	} {
 		folder := t.TempDir()
 		script.Fake(t, folder, map[string]string{"ended": ended, "docker": `#!/bin/sh
@@ -303,6 +303,9 @@ case "$*" in
 "ps "*) echo running ;;
 "inspect --format {{.State.Error}} old") echo "address already in use" ;;
 "logs --tail 3 running") echo "I run" ;;
+"logs --tail 3 gone")
+	echo "Error response from daemon: No such container: gone" >&2
+	exit 1 ;;
 esac
 `})
 		output, err := script.Run(t, onNodeFunctions+lastWordsScript, "create", folder, "WORKLOAD=frontend01")

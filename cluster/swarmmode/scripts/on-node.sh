@@ -22,10 +22,14 @@ workload_state() {
 
 # last_words CONTAINER prints why its engine could not start it, and the ends of its health check's output and of its log.
 last_words() {
+	local log
 	on_node inspect --format '{{.State.Error}}' "$1" 2>/dev/null | grep . | sed 's/^/  its engine says: /' || true
 	on_node inspect --format '{{with .State.Health}}{{range .Log}}{{.Output}}{{end}}{{end}}' "$1" 2>/dev/null |
 		grep . | tail -n 1 | sed 's/^/  its check says: /' || true
-	on_node logs --tail 3 "$1" 2>&1 | sed 's/^/  its log ends:   /' || true
+	# Of a container that was removed meanwhile, the engine itself would speak.
+	if log=$(on_node logs --tail 3 "$1" 2>&1) && [ -n "$log" ]; then
+		printf '%s\n' "$log" | sed 's/^/  its log ends:   /'
+	fi
 }
 
 # workload_last_words NAME is last_words of the workload's newest container.
