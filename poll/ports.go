@@ -15,8 +15,10 @@ type Queue interface {
 	// Append returns nil only when the queue has the vote and will keep it until a worker has stored it. After an error
 	// the vote may have been taken or not. Safe for concurrent use.
 	Append(ctx context.Context, vote Vote) error
-	// CheckWritable returns nil only when a vote could be appended now: it writes, and leaves nothing behind that grows.
+	// CheckWritable returns nil only when what this queue stands on takes writes now: it writes, and leaves nothing behind that grows.
 	CheckWritable(ctx context.Context) error
+	// CheckAccepts is CheckWritable for all that a vote has to be in: it returns nil only when a vote could be appended now.
+	CheckAccepts(ctx context.Context) error
 }
 
 // Entry is one thing found in a queue: votes that came in together.

@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"log/slog"
+	"sync"
 
 	"swarm-scale/poll/http"
+	"swarm-scale/poll/lists"
 	"swarm-scale/poll/redis"
 	"swarm-scale/poll/service"
 )
@@ -15,7 +17,8 @@ const memoryLimit = 60 << 20
 // serve ties the vote page to its queue and answers until ctx is done.
 func serve(ctx context.Context, settings settings, log *slog.Logger) error {
 	service.LimitMemory(memoryLimit)
-	queue, err := redis.NewQueue(settings.queue, redis.WithPassword(settings.password))
+	queue, err := redis.NewCopiedQueue(settings.queue, redis.Copies{Number: settings.copies, Partners: settings.partners, Log: log},
+		redis.WithPassword(settings.password))
 	if err != nil {
 		return err
 	}
@@ -35,6 +38,14 @@ func serve(ctx context.Context, settings settings, log *slog.Logger) error {
 		return err
 	}
 	context.AfterFunc(ctx, app.Stopping)
+	if settings.list != nil {
+		partners := lists.List{Name: "partners", Read: settings.list, Use: queue.SetPartners, Log: log}
+		following, stop := context.WithCancel(ctx)
+		var ended sync.WaitGroup
+		ended.Go(func() { partners.Follow(following) })
+		defer ended.Wait() // before the queue is closed
+		defer stop()
+	}
 	return service.Serve(ctx, log,
 		service.Listener{Name: "votes", Address: settings.listen, Handler: app, ConnContext: http.WithConnection},
 		service.Listener{Name: "metrics", Address: settings.metrics, Handler: service.MetricsHandler(registry)})

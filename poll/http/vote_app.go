@@ -54,7 +54,8 @@ type VoteApp struct {
 	waiting  chan struct{}
 	headers  secured
 	stopping atomic.Bool
-	writable recentCheck
+	writable recentCheck // its own queue
+	accepts  recentCheck // all that a vote has to be in
 	started  atomic.Bool // its queue has taken a write
 	common   commonMessages
 	ballots  map[ballotState]*page
@@ -93,6 +94,7 @@ func NewVoteApp(options VoteOptions) (*VoteApp, error) {
 		ballots:  map[ballotState]*page{},
 		mux:      http.NewServeMux(),
 		writable: recentCheck{check: options.Queue.CheckWritable},
+		accepts:  recentCheck{check: options.Queue.CheckAccepts},
 		trouble:  troubleLog{log: options.Log},
 	}
 	options.Metrics.watchWaiting(func() float64 { return float64(len(app.waiting)) })
@@ -246,7 +248,12 @@ func (a *VoteApp) refuse(w http.ResponseWriter, r *http.Request, state ballotSta
 
 // serveHealth says whether this program works. Without its queue it does not, so Redis must take a write.
 func (a *VoteApp) serveHealth(w http.ResponseWriter, r *http.Request) {
-	if err := a.writable.get(r.Context()); err != nil {
+	a.answerWritable(w, r, &a.writable)
+}
+
+// answerWritable answers with the result of a check.
+func (a *VoteApp) answerWritable(w http.ResponseWriter, r *http.Request, check *recentCheck) {
+	if err := check.get(r.Context()); err != nil {
 		answerCheck(w, http.StatusServiceUnavailable, "votes cannot be queued: redis does not take a write")
 		a.trouble.report("redis cannot be written to", err)
 		return
@@ -254,13 +261,14 @@ func (a *VoteApp) serveHealth(w http.ResponseWriter, r *http.Request) {
 	answerCheck(w, http.StatusOK, "ok: redis can be written to")
 }
 
-// serveReady says whether voters should be sent here: the program is healthy and not about to stop.
+// serveReady says whether voters should be sent here: a vote would be taken, and the program is not about to stop. A program that is healthy is
+// not ready if each vote has to be in two queues and no second one can be reached; to replace the program would not help.
 func (a *VoteApp) serveReady(w http.ResponseWriter, r *http.Request) {
 	if a.stopping.Load() {
 		answerCheck(w, http.StatusServiceUnavailable, "stopping")
 		return
 	}
-	a.serveHealth(w, r)
+	a.answerWritable(w, r, &a.accepts)
 }
 
 // serveStarted says whether this program has been healthy and still answers. Those ask who replace a program that fails it: another one would

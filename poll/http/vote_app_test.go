@@ -24,6 +24,7 @@ type memoryQueue struct {
 	mu     sync.Mutex
 	votes  []poll.Vote
 	fault  error
+	alone  error // no second queue can be reached
 	checks int
 	hold   chan struct{} // if set, Append waits for it
 }
@@ -49,6 +50,15 @@ func (q *memoryQueue) CheckWritable(context.Context) error {
 	defer q.mu.Unlock()
 	q.checks++
 	return q.fault
+}
+
+func (q *memoryQueue) CheckAccepts(ctx context.Context) error {
+	if err := q.CheckWritable(ctx); err != nil {
+		return err
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.alone
 }
 
 var testKey = []byte("0123456789abcdef0123456789abcdef")
@@ -428,13 +438,21 @@ func TestVoteAppHealth(t *testing.T) {
 	if status, body := ask("/startedz"); status != 200 {
 		t.Errorf("it has started, and another one would not find the queue, but it says %d %s", status, body)
 	}
+	app.accepts.at = time.Time{}
 	for _, page := range []string{"/healthz", "/readyz"} {
 		if status, body := ask(page); status != 503 || !strings.Contains(body, "redis does not take a write") {
 			t.Errorf("without a queue %s says %d %s", page, status, body)
 		}
 	}
-	queue.fault = nil
-	app.writable.at = time.Time{}
+	queue.fault, queue.alone = nil, errors.New("no second one")
+	app.writable.at, app.accepts.at = time.Time{}, time.Time{}
+	if status, body := ask("/healthz"); status != 200 {
+		t.Errorf("its own queue takes writes, but it says %d %s", status, body)
+	}
+	if status, body := ask("/readyz"); status != 503 {
+		t.Errorf("no vote would be taken, but it says %d %s", status, body)
+	}
+	queue.alone, app.accepts.at = nil, time.Time{}
 	app.Stopping()
 	if status, _ := ask("/healthz"); status != 200 {
 		t.Errorf("while stopping it is healthy, but says %d", status)
@@ -502,3 +520,4 @@ type discard struct{}
 
 func (discard) Append(context.Context, poll.Vote) error { return nil }
 func (discard) CheckWritable(context.Context) error     { return nil }
+func (discard) CheckAccepts(context.Context) error      { return nil }

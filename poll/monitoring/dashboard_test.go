@@ -54,6 +54,7 @@ type noQueue struct{}
 
 func (noQueue) Append(context.Context, poll.Vote) error { return nil }
 func (noQueue) CheckWritable(context.Context) error     { return nil }
+func (noQueue) CheckAccepts(context.Context) error      { return nil }
 
 type noBoard struct{}
 

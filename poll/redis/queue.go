@@ -2,7 +2,10 @@ package redis
 
 import (
 	"context"
+	"log/slog"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -20,14 +23,18 @@ const gatherTime = 300 * time.Microsecond
 // arrivals is how many votes may wait for the next write. Further votes wait until there is room.
 const arrivals = 8 * maxVotes
 
-// Queue is the vote page's side of the stream. It implements poll.Queue.
+// Queue is the vote page's side of the stream. It implements poll.Queue. With several copies it writes each entry to its own Redis and to
+// others, side by side. Nobody chooses among them: storing a vote twice is storing it once.
 //
 // A vote is sent at once if no write is in flight, so a lone voter waits for nobody. Votes that come during a write go out
 // together as one entry when Redis has answered. So under load Redis takes (and, with appendfsync always, syncs to disk) many
 // votes for the price of one.
 type Queue struct {
-	client   rueidis.Client
+	options  []Option
+	copies   int
+	places   atomic.Pointer[[]*place] // its own Redis, then the partners; the list itself does not change
 	address  string
+	log      *slog.Logger
 	arrivals chan *waiting
 	closed   chan struct{} // closed when Close begins
 	done     chan struct{} // closed when the last vote is answered
@@ -43,21 +50,29 @@ type waiting struct {
 
 var _ poll.Queue = (*Queue)(nil)
 
-// NewQueue makes a queue in the Redis at address ("host:port"). Redis need not be up yet; the error is about the address.
+// NewQueue makes a queue in the Redis at address ("host:port"), with one copy of each vote. Redis need not be up yet; the error is about
+// the address.
 func NewQueue(address string, options ...Option) (*Queue, error) {
-	client, err := connect(address, options, func(option *rueidis.ClientOption) {
-		option.ClientName = "web-vote-app"
-		option.PipelineMultiplex = -1 // one connection
-		option.RingScaleEachConn = 4  // a write at a time, and checks
-		option.ReadBufferEachConn = 4 << 10
-		option.WriteBufferEachConn = 32 << 10 // an entry
-	})
+	return NewCopiedQueue(address, Copies{}, options...)
+}
+
+// NewCopiedQueue makes a queue whose own Redis is at address, and which also writes to others. The options are for all of them.
+func NewCopiedQueue(address string, copies Copies, options ...Option) (*Queue, error) {
+	own, err := openPlace(address, options)
 	if err != nil {
 		return nil, err
 	}
 	q := &Queue{
-		client: client, address: address,
+		options: slices.Clone(options), copies: max(1, copies.Number), address: address, log: copies.Log,
 		arrivals: make(chan *waiting, arrivals), closed: make(chan struct{}), done: make(chan struct{}),
+	}
+	if q.log == nil {
+		q.log = slog.New(slog.DiscardHandler)
+	}
+	q.places.Store(&[]*place{own})
+	if err := q.SetPartners(copies.Partners); err != nil {
+		own.client.Close()
+		return nil, err
 	}
 	go q.run()
 	return q, nil
@@ -142,14 +157,21 @@ func (q *Queue) send(batch []*waiting, text []byte) []byte {
 		return text
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), answerTimeout)
-	defer cancel()
-	command := q.client.B().Xadd().Key(Stream).Id("*").FieldValue().FieldValue(votesField, rueidis.BinaryString(text)).Build()
-	err := explain("queue the vote", q.address, q.client.Do(ctx, command).Error())
+	late, err := q.write(ctx, func(ctx context.Context, p *place) error {
+		command := p.client.B().Xadd().Key(Stream).Id("*").FieldValue().FieldValue(votesField, rueidis.BinaryString(text)).Build()
+		return p.client.Do(ctx, command).Error()
+	})
+	if !late {
+		cancel()
+	} else {
+		time.AfterFunc(answerTimeout, cancel) // a copy more than needed does no harm
+	}
+	err = explain("queue the vote", q.address, err)
 	for _, w := range sent {
 		w.answer <- err
 	}
-	if err != nil {
-		return nil // the client may still hold the text
+	if err != nil || late {
+		return nil // a client may still hold the text
 	}
 	return text
 }
@@ -157,17 +179,29 @@ func (q *Queue) send(batch []*waiting, text []byte) []byte {
 // CheckWritable implements poll.Queue with one key that is overwritten each time and expires. It also makes the workers' group:
 // a Redis that is full before the first worker comes refuses to make it, and then nobody could drain the queue.
 func (q *Queue) CheckWritable(ctx context.Context) error {
-	command := q.client.B().Set().Key(healthKey).Value(time.Now().UTC().Format(time.RFC3339)).Ex(healthLife).Build()
-	err := q.client.Do(ctx, command).Error()
-	if err == nil {
-		err = makeGroup(ctx, q.client)
-	}
+	return explain("write to redis", q.address, checkWritable(ctx, (*q.places.Load())[0]))
+}
+
+// CheckAccepts implements poll.Queue: as many Redis as there are copies have to be writable.
+func (q *Queue) CheckAccepts(ctx context.Context) error {
+	_, err := q.write(ctx, checkWritable)
 	return explain("write to redis", q.address, err)
 }
 
-// Close answers the votes that have arrived and ends the connection.
+// checkWritable writes to one Redis and makes the workers' group.
+func checkWritable(ctx context.Context, p *place) error {
+	command := p.client.B().Set().Key(healthKey).Value(time.Now().UTC().Format(time.RFC3339)).Ex(healthLife).Build()
+	if err := p.client.Do(ctx, command).Error(); err != nil {
+		return err
+	}
+	return makeGroup(ctx, p.client)
+}
+
+// Close answers the votes that have arrived and ends the connections.
 func (q *Queue) Close() {
 	q.closing.Do(func() { close(q.closed) })
 	<-q.done
-	q.client.Close()
+	for _, p := range *q.places.Load() {
+		p.client.Close()
+	}
 }

@@ -44,6 +44,7 @@ func (q *queue) Append(_ context.Context, vote poll.Vote) error {
 }
 
 func (q *queue) CheckWritable(context.Context) error { return nil }
+func (q *queue) CheckAccepts(context.Context) error  { return nil }
 
 func (q *queue) tally() (tally poll.Tally) {
 	q.mu.Lock()
