@@ -7,10 +7,10 @@ import (
 
 // Metrics counts what a worker does, for each queue.
 type Metrics struct {
-	read, stored, changed, moved, failures *prometheus.CounterVec
-	backlog, lag, deadLetters              *prometheus.GaugeVec
-	listFaults                             prometheus.Gauge
-	saveSeconds, acknowledgeSeconds        prometheus.Histogram
+	read, stored, copies, changed, moved, failures *prometheus.CounterVec
+	backlog, lag, deadLetters                      *prometheus.GaugeVec
+	listFaults                                     prometheus.Gauge
+	saveSeconds, acknowledgeSeconds                prometheus.Histogram
 }
 
 // NewMetrics registers the worker's metrics; with a nil registerer they count unseen.
@@ -27,6 +27,8 @@ func NewMetrics(registerer prometheus.Registerer) *Metrics {
 			"Entries taken from the queue; one that is taken again after a failure counts again."),
 		stored: counter("poll_worker_votes_stored_total",
 			"Votes that the database has committed; one that is stored again after a failure counts again."),
+		copies: counter("poll_worker_votes_copies_total",
+			"Votes that were not stored again, because this worker had just stored a copy of them, or a later vote of their voter."),
 		changed: counter("poll_worker_voters_changed_total",
 			"Voters who are new in the database or whose choice or time was replaced by a later vote."),
 		moved: counter("poll_worker_entries_unreadable_total",
@@ -74,7 +76,7 @@ func (m *Metrics) end(queue string) {
 }
 
 func (m *Metrics) counters() []*prometheus.CounterVec {
-	return []*prometheus.CounterVec{m.read, m.stored, m.changed, m.moved, m.failures}
+	return []*prometheus.CounterVec{m.read, m.stored, m.copies, m.changed, m.moved, m.failures}
 }
 
 // listIsBad says whether the list of queues cannot be followed.

@@ -72,6 +72,7 @@ func setDefault[T comparable](value *T, standard T) {
 // Worker takes votes from a set of queues, which may change while it works, and saves them.
 type Worker struct {
 	votes   poll.Votes
+	memory  *memory
 	open    func(address string) (poll.Backlog, error)
 	options Options
 	running sync.WaitGroup
@@ -103,7 +104,7 @@ type queue struct {
 // New makes a worker without queues; Follow gives it some. It saves into votes, and open makes the backlog of the
 // queue at an address, without reaching it.
 func New(votes poll.Votes, open func(address string) (poll.Backlog, error), options Options) *Worker {
-	return &Worker{votes: votes, open: open, options: options.withDefaults(),
+	return &Worker{votes: votes, memory: newMemory(), open: open, options: options.withDefaults(),
 		queues: map[string]*queue{}, ended: map[string]<-chan struct{}{}}
 }
 
@@ -377,14 +378,19 @@ func (w *Worker) save(q *queue, entries []poll.Entry) (saved, error) {
 		return batch, nil
 	}
 	started := time.Now()
-	changed, err := withTimeout(q.steps, w.options.StepTimeout, func(ctx context.Context) (int64, error) {
-		return w.votes.Save(ctx, votes)
+	var changed int64
+	stored, err := withTimeout(q.steps, w.options.StepTimeout, func(ctx context.Context) (stored int, err error) {
+		stored, changed, err = w.memory.store(ctx, votes, func(votes []poll.Vote) (int64, error) { return w.votes.Save(ctx, votes) })
+		return stored, err
 	})
 	if err != nil {
 		return saved{}, err
 	}
-	metrics.saveSeconds.Observe(time.Since(started).Seconds())
-	metrics.stored.WithLabelValues(name).Add(float64(len(votes)))
+	if stored > 0 {
+		metrics.saveSeconds.Observe(time.Since(started).Seconds())
+	}
+	metrics.stored.WithLabelValues(name).Add(float64(stored))
+	metrics.copies.WithLabelValues(name).Add(float64(len(votes) - stored))
 	metrics.changed.WithLabelValues(name).Add(float64(changed))
 	metrics.lag.WithLabelValues(name).Set(time.Since(oldest).Seconds())
 	batch.votes = int64(len(votes))

@@ -44,7 +44,7 @@ type bench struct {
 func newBench(t *testing.T) *bench {
 	t.Helper()
 	database := postgrestest.Shared(t)
-	address := postgres.Address{Host: "127.0.0.1", Port: database.Port, User: "postgres",
+	address := postgres.Address{Servers: []string{database.Address()}, User: "postgres",
 		Database: database.NewDatabase(t), Password: postgrestest.Password}
 	b := &bench{t: t, server: redistest.Start(t), hand: database.Connect(t, address.Database),
 		eye: database.Connect(t, address.Database)}
@@ -463,7 +463,7 @@ func TestDatabaseComesBack(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	server := postgrestest.Start(t)
-	votes, err := postgres.NewVotes(postgres.Address{Host: "127.0.0.1", Port: server.Port, User: "postgres", Database: "postgres",
+	votes, err := postgres.NewVotes(postgres.Address{Servers: []string{server.Address()}, User: "postgres", Database: "postgres",
 		Password: postgrestest.Password}, "worker", 2)
 	if err != nil {
 		t.Fatal(err)
