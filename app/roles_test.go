@@ -62,7 +62,7 @@ workload_last_words() { echo "  $1's last words"; }
 }
 
 func databaseAddress(server *postgrestest.Server, user, password string) postgres.Address {
-	return postgres.Address{Host: "127.0.0.1", Port: server.Port, User: user, Database: "postgres", Password: password}
+	return postgres.Address{Servers: []string{server.Address()}, User: user, Database: "postgres", Password: password}
 }
 
 // session is a connection of a role.

@@ -189,13 +189,22 @@ func (r *Reader) Number(key string, standard, least, most int) int {
 	return number
 }
 
-// Host is the name or address of a machine, without a port.
-func (r *Reader) Host(key, standard string) string {
-	value := r.Text(key, standard)
-	if net.ParseIP(value) == nil && (len(value) > 253 || strings.ContainsAny(value, " \t:/@[]\"'")) {
-		r.faultf("%s is %.80q: write the host alone, without a port or scheme, for instance %s", key, value, standard)
+// Hosts are names or addresses of machines, each once and without a port, with spaces, commas or line breaks between them.
+func (r *Reader) Hosts(key, standard string) []string {
+	var hosts []string
+	for _, host := range fields(r.Text(key, standard)) {
+		if net.ParseIP(host) == nil && (len(host) > 253 || strings.ContainsAny(host, ":/@[]\"'")) {
+			r.faultf("%s has %.80q: write the host alone, without a port or scheme, for instance %s", key, host, standard)
+		}
+		if slices.Contains(hosts, host) {
+			r.faultf("%s has %.80q twice: name each host once", key, host)
+		}
+		hosts = append(hosts, host)
 	}
-	return value
+	if len(hosts) == 0 {
+		r.faultf("%s is %.80q: write a host, for instance %s", key, r.Text(key, standard), standard)
+	}
+	return hosts
 }
 
 // Listen is an address to listen on: an optional host, a colon, a port.

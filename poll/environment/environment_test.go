@@ -3,6 +3,7 @@ package environment_test
 import (
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -28,7 +29,7 @@ func TestValuesAndStandards(t *testing.T) {
 	if got := r.Number("MISSING", 3, 1, 9); got != 3 {
 		t.Errorf("a missing number is %d", got)
 	}
-	if got := r.Host("MISSING", "pg"); got != "pg" {
+	if got := r.Hosts("MISSING", "pg"); !slices.Equal(got, []string{"pg"}) {
 		t.Errorf("a missing host is %q", got)
 	}
 	if got := r.Listen("MISSING", ":80"); got != ":80" {
@@ -41,8 +42,8 @@ func TestValuesAndStandards(t *testing.T) {
 		t.Errorf("the addresses are %q", got)
 	}
 	database := environment.ReadDatabase(reader(map[string]string{"POSTGRES_PASSWORD": " with spaces "}), environment.WorkerRole)
-	if want := (environment.Database{Host: "pg", Port: 5432, User: "vote_worker", Database: "postgres",
-		Password: " with spaces "}); database != want {
+	if want := (environment.Database{Servers: []string{"pg:5432"}, User: "vote_worker", Database: "postgres",
+		Password: " with spaces "}); !reflect.DeepEqual(database, want) {
 		t.Errorf("the database is %+v, want %+v", database, want)
 	}
 	if ballot := environment.Ballot(r); ballot.Label('a') != "Cats" || ballot.Label('b') != "Dogs" {
@@ -69,9 +70,12 @@ func TestFaultsNameKeyValueAndRemedy(t *testing.T) {
 		{"member missing", "", func(r *environment.Reader) { r.Member("worker", "KEY", "this worker") }, []string{"KEY is not set", "this worker", "01"}},
 		{"number too great", "10", func(r *environment.Reader) { r.Number("KEY", 1, 1, 9) }, []string{"KEY", `"10"`, "from 1 to 9"}},
 		{"number in words", "ten", func(r *environment.Reader) { r.Number("KEY", 1, 1, 9) }, []string{"KEY", `"ten"`, "from 1 to 9"}},
-		{"host", "db.example.com", func(r *environment.Reader) { r.Host("KEY", "pg") }, nil},
-		{"host IPv6", "fe80::1", func(r *environment.Reader) { r.Host("KEY", "pg") }, nil},
-		{"host with scheme", "tcp://pg", func(r *environment.Reader) { r.Host("KEY", "pg") }, []string{"KEY", `"tcp://pg"`, "pg"}},
+		{"host", "db.example.com", func(r *environment.Reader) { r.Hosts("KEY", "pg") }, nil},
+		{"hosts", "pg, fe80::1\npg02", func(r *environment.Reader) { r.Hosts("KEY", "pg") }, nil},
+		{"host twice", "pg pg", func(r *environment.Reader) { r.Hosts("KEY", "pg") }, []string{"KEY", `"pg" twice`}},
+		{"no host", ",", func(r *environment.Reader) { r.Hosts("KEY", "pg") }, []string{"KEY", `","`, "pg"}},
+		{"host IPv6", "fe80::1", func(r *environment.Reader) { r.Hosts("KEY", "pg") }, nil},
+		{"host with scheme", "tcp://pg", func(r *environment.Reader) { r.Hosts("KEY", "pg") }, []string{"KEY", `"tcp://pg"`, "pg"}},
 		{"listen", "[::1]:8080", func(r *environment.Reader) { r.Listen("KEY", ":80") }, nil},
 		{"listen without port", "localhost", func(r *environment.Reader) { r.Listen("KEY", ":80") }, []string{"KEY", `"localhost"`, ":80"}},
 		{"listen on port 0", ":0", func(r *environment.Reader) { r.Listen("KEY", ":80") }, []string{"KEY", `":0"`, "1 to 65535"}},
@@ -155,7 +159,7 @@ func TestEveryVariableMayComeFromAFile(t *testing.T) {
 		"key":       {"MDEyMzQ1Njc=\n", func(r *environment.Reader) any { return string(r.Key("KEY", "x", 8)) }, "01234567"},
 		"member":    {"02\n", func(r *environment.Reader) any { return r.Member("worker", "KEY", "x") }, "worker02"},
 		"number":    {"7\n", func(r *environment.Reader) any { return r.Number("KEY", 1, 1, 9) }, 7},
-		"host":      {"pg\n", func(r *environment.Reader) any { return r.Host("KEY", "x") }, "pg"},
+		"hosts":     {"pg\npg02\n", func(r *environment.Reader) any { return strings.Join(r.Hosts("KEY", "x"), "+") }, "pg+pg02"},
 		"listen":    {":81\n", func(r *environment.Reader) any { return r.Listen("KEY", ":80") }, ":81"},
 		"address":   {"a:1\n", func(r *environment.Reader) any { return r.Address("KEY", "x") }, "a:1"},
 		"addresses": {"a:1\nb:2\n", func(r *environment.Reader) any { return len(r.Addresses("KEY", "x")) }, 2},

@@ -2,6 +2,8 @@ package environment
 
 import (
 	"errors"
+	"net"
+	"strconv"
 	"strings"
 
 	"swarm-scale/poll"
@@ -19,8 +21,9 @@ func Ballot(r *Reader) poll.Ballot {
 
 // Database is where the votes are stored.
 type Database struct {
-	Host     string // POSTGRES_HOST: pg if not set
-	Port     int    // POSTGRES_PORT: 5432 if not set
+	// Servers are host:port pairs: each host of POSTGRES_HOST (pg if not set; several with spaces, commas or line breaks between them) with
+	// POSTGRES_PORT (5432 if not set). Of several, the one that takes writes is used.
+	Servers  []string
 	User     string // POSTGRES_USER: the program's own role if not set
 	Database string // POSTGRES_DATABASE: postgres if not set
 	Password string // POSTGRES_PASSWORD: required, the user's
@@ -35,9 +38,13 @@ const (
 // ReadDatabase reads the POSTGRES_ variables of a program that has this role.
 func ReadDatabase(r *Reader, role string) Database {
 	user := r.Text("POSTGRES_USER", role)
+	port := strconv.Itoa(r.Number("POSTGRES_PORT", 5432, 1, 65535))
+	var servers []string
+	for _, host := range r.Hosts("POSTGRES_HOST", "pg") {
+		servers = append(servers, net.JoinHostPort(host, port))
+	}
 	return Database{
-		Host:     r.Host("POSTGRES_HOST", "pg"),
-		Port:     r.Number("POSTGRES_PORT", 5432, 1, 65535),
+		Servers:  servers,
 		User:     user,
 		Database: r.Text("POSTGRES_DATABASE", "postgres"),
 		Password: r.Secret("POSTGRES_PASSWORD", "the password of the database's user "+user),

@@ -20,7 +20,7 @@ func newDatabase(t testing.TB) (*postgrestest.Server, postgres.Address) {
 }
 
 func addressOf(server *postgrestest.Server, database string) postgres.Address {
-	return postgres.Address{Host: "127.0.0.1", Port: server.Port, User: "postgres", Database: database,
+	return postgres.Address{Servers: []string{server.Address()}, User: "postgres", Database: database,
 		Password: postgrestest.Password}
 }
 
@@ -78,8 +78,8 @@ func wantTally(t testing.TB, server *postgrestest.Server, address postgres.Addre
 }
 
 func TestAddressHidesThePassword(t *testing.T) {
-	address := postgres.Address{Host: "::1", Port: 5432, User: "postgres", Database: "postgres", Password: "hush"}
-	if got := address.String(); got != "postgres@[::1]:5432/postgres" || strings.Contains(got, "hush") {
+	address := postgres.Address{Servers: []string{"[::1]:5432", "pg:5432"}, User: "postgres", Database: "postgres", Password: "hush"}
+	if got := address.String(); got != "postgres@[::1]:5432,pg:5432/postgres" || strings.Contains(got, "hush") {
 		t.Errorf("the address is shown as %q", got)
 	}
 }

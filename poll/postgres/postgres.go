@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"strconv"
 	"strings"
 	"time"
@@ -23,8 +22,8 @@ const connectTimeout = 3 * time.Second
 
 // Address says where the database is and who asks.
 type Address struct {
-	Host           string
-	Port           int
+	// Servers are host:port pairs. Of several, one at a time takes writes: whoever connects finds it by asking each.
+	Servers        []string
 	User, Database string
 	Password       string
 }
@@ -36,9 +35,9 @@ type use struct {
 	statementLimit time.Duration // longer statements are cancelled by the server
 }
 
-// String is the address without the password, for messages: user@host:port/database.
+// String is the address without the password, for messages: user@host:port,host:port/database.
 func (a Address) String() string {
-	return a.User + "@" + net.JoinHostPort(a.Host, strconv.Itoa(a.Port)) + "/" + a.Database
+	return a.User + "@" + strings.Join(a.Servers, ",") + "/" + a.Database
 }
 
 // open makes a pool that connects when it is used, and again when a connection is lost, so that the database need not be up
@@ -52,13 +51,15 @@ func open(address Address, use use) (*pgxpool.Pool, error) {
 		return nil, fmt.Errorf("postgres at %s: %w", address, err)
 	}
 	connection := config.ConnConfig
-	connection.Host = address.Host
-	connection.Port = uint16(address.Port)
+	if err := setServers(&connection.Config, address.Servers); err != nil {
+		return nil, fmt.Errorf("postgres at %s: %w", address, err)
+	}
 	connection.User = address.User
 	connection.Database = address.Database
 	connection.Password = passwordForSCRAM(address.Password)
-	connection.Fallbacks = nil
 	connection.ConnectTimeout = connectTimeout
+	connection.DialFunc = dialer().DialContext
+	connection.OnNotice = noteWarning
 	connection.RuntimeParams = map[string]string{
 		"application_name": use.program,
 		"timezone":         "UTC",
@@ -134,6 +135,25 @@ func isMissingSchema(err error) bool {
 }
 
 // inTransaction runs work in one transaction.
-func inTransaction(ctx context.Context, pool *pgxpool.Pool, work func(pgx.Tx) error) error {
-	return pgx.BeginFunc(ctx, pool, work)
+func inTransaction(ctx context.Context, database beginner, work func(pgx.Tx) error) error {
+	return pgx.BeginFunc(ctx, database, work)
+}
+
+// beginner is a pool or a connection.
+type beginner interface {
+	Begin(ctx context.Context) (pgx.Tx, error)
+}
+
+// committed runs work, which commits, on one connection. The error is unconfirmedError if the server commits with a warning.
+func committed(ctx context.Context, pool *pgxpool.Pool, work func(*pgxpool.Conn) error) error {
+	connection, err := pool.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer connection.Release()
+	clearWarning(connection.Conn().PgConn())
+	if err := work(connection); err != nil {
+		return err
+	}
+	return confirmed(connection.Conn().PgConn())
 }

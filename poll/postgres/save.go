@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"swarm-scale/poll"
 )
@@ -18,21 +19,28 @@ var saveStatement string
 const manyVotes = 500
 
 // saveBatch stores one vote per voter, sorted by voter, in one transaction, and returns how many voters are new or changed.
-func (v *Votes) saveBatch(ctx context.Context, votes []poll.Vote) (int64, error) {
-	if len(votes) >= manyVotes {
-		changed, err := v.saveMany(ctx, votes)
-		if !isTaken(err) {
-			return changed, err
+//
+// If the transaction before could not be confirmed, this one waits for the standby all the same, and for all that came before: it writes or
+// locks a row of each voter.
+func (v *Votes) saveBatch(ctx context.Context, votes []poll.Vote) (changed int64, err error) {
+	err = committed(ctx, v.pool, func(connection *pgxpool.Conn) error {
+		if len(votes) >= manyVotes {
+			changed, err = saveMany(ctx, connection, votes)
+			if !isTaken(err) {
+				return err
+			}
+			// Another worker has just stored one of the new voters. The transaction was rolled back.
 		}
-		// Another worker has just stored one of the new voters. The transaction was rolled back.
-	}
-	return upsert(ctx, v.pool, votes) // one statement is a transaction
+		changed, err = upsert(ctx, connection, votes) // one statement is a transaction
+		return err
+	})
+	return changed, err
 }
 
 // saveMany stores the votes of new voters by COPY, which costs the database half of what an upsert does, and upserts only the
 // others.
-func (v *Votes) saveMany(ctx context.Context, votes []poll.Vote) (changed int64, err error) {
-	err = inTransaction(ctx, v.pool, func(tx pgx.Tx) error {
+func saveMany(ctx context.Context, connection *pgxpool.Conn, votes []poll.Vote) (changed int64, err error) {
+	err = inTransaction(ctx, connection, func(tx pgx.Tx) error {
 		known, err := knownVoters(ctx, tx, votes)
 		if err != nil {
 			return err

@@ -56,6 +56,7 @@ func (s *Scoreboard) Standing(ctx context.Context) (poll.Standing, error) {
 		s.setUp.Store(false)
 		return poll.Standing{}, nil
 	}
+	leaveStandby(s.pool, err)
 	return standing, explain("read the tally", s.address, err)
 }
 

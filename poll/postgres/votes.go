@@ -79,15 +79,18 @@ func (v *Votes) Save(ctx context.Context, votes []poll.Vote) (int64, error) {
 // KeepDeadLetters implements poll.Votes.
 func (v *Votes) KeepDeadLetters(ctx context.Context, letters []poll.DeadLetter) error {
 	err := v.withSchema(ctx, func() error {
-		return inTransaction(ctx, v.pool, func(tx pgx.Tx) error {
-			for _, letter := range letters {
-				_, err := tx.Exec(ctx, `INSERT INTO unreadable_entries (queue, id, reason, content)
-					VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`, letter.Queue, letter.ID, letter.Reason, letter.Content)
-				if err != nil {
-					return err
+		return committed(ctx, v.pool, func(connection *pgxpool.Conn) error {
+			return inTransaction(ctx, connection, func(tx pgx.Tx) error {
+				for _, letter := range letters {
+					// An entry that is there is locked, so that the commit waits for the standby, too.
+					_, err := tx.Exec(ctx, `INSERT INTO unreadable_entries (queue, id, reason, content) VALUES ($1, $2, $3, $4)
+						ON CONFLICT (queue, id) DO UPDATE SET reason = excluded.reason WHERE false`, letter.Queue, letter.ID, letter.Reason, letter.Content)
+					if err != nil {
+						return err
+					}
 				}
-			}
-			return nil
+				return nil
+			})
 		})
 	})
 	return explain("keep dead letters", v.address, err)
@@ -182,6 +185,7 @@ func (v *Votes) withSchema(ctx context.Context, work func() error) error {
 	}
 	err := work()
 	if !isMissingSchema(err) {
+		leaveStandby(v.pool, err)
 		return err
 	}
 	v.setUp.Lock()

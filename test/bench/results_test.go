@@ -80,7 +80,7 @@ func newPoll(t *testing.T, server *postgrestest.Server, votes int) *storedPoll {
 	name := newDatabase(t, server)
 	p := &storedPoll{votes: votes, connection: server.Connect(t, name), client: &http.Client{}}
 	var err error
-	p.scoreboard, err = postgres.NewScoreboard(postgres.Address{Host: "127.0.0.1", Port: server.Port, User: "postgres",
+	p.scoreboard, err = postgres.NewScoreboard(postgres.Address{Servers: []string{server.Address()}, User: "postgres",
 		Database: name, Password: postgrestest.Password}, "bench")
 	if err != nil {
 		t.Fatal(err)

@@ -60,7 +60,7 @@ func newVotes(n int) []poll.Vote {
 func newDatabase(t *testing.T, server *postgrestest.Server) string {
 	t.Helper()
 	name := server.NewDatabase(t)
-	store, err := postgres.NewVotes(postgres.Address{Host: "127.0.0.1", Port: server.Port, User: "postgres", Database: name,
+	store, err := postgres.NewVotes(postgres.Address{Servers: []string{server.Address()}, User: "postgres", Database: name,
 		Password: postgrestest.Password}, "bench", 1)
 	if err != nil {
 		t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"os/user"
@@ -100,6 +101,9 @@ func StartIn(t testing.TB, directory string) *Server {
 	t.Cleanup(server.Remove)
 	return server
 }
+
+// Address is where the server answers, host:port.
+func (s *Server) Address() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.Port)) }
 
 // NewDatabase makes an empty database and returns its name.
 func (s *Server) NewDatabase(t testing.TB) string {
