@@ -1,6 +1,8 @@
 package app
 
 import (
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -32,7 +34,7 @@ func (a *App) newFrontends(ctx *pulumi.Context, nodes []*infra.Node) ([]front, e
 			if err != nil {
 				return nil, err
 			}
-			web, err := a.newWeb(ctx, node, before)
+			web, err := a.newWeb(ctx, node, nodes, before)
 			if err != nil {
 				return nil, err
 			}
@@ -44,14 +46,40 @@ func (a *App) newFrontends(ctx *pulumi.Context, nodes []*infra.Node) ([]front, e
 	return fronts, nil
 }
 
+// partnersFile has the addresses of the queues that may have the second copy of a frontend's votes, one a line. The web container notices a
+// change of the file. So a frontend that is removed gets no copy any more before its own queue is drained.
+const partnersFile = "/etc/web-vote-app/partners"
+
+// partners returns the addresses of the queues that a frontend asks for a second copy, in this order: those of the frontends after it, then
+// those before it, so that each has as many to keep. If there are several zones, they are in other ones.
+func partners(node *infra.Node, frontends []*infra.Node) []string {
+	severalZones := slices.ContainsFunc(frontends, func(other *infra.Node) bool { return other.Zone != node.Zone })
+	var after, before []string
+	for _, other := range frontends {
+		switch {
+		case other.Number == node.Number || severalZones && other.Zone == node.Zone:
+		case other.Number > node.Number:
+			after = append(after, queueAddress(other))
+		default:
+			before = append(before, queueAddress(other))
+		}
+	}
+	return append(after, before...)
+}
+
 // newWeb runs the web container of one frontend, after those before it.
-func (a *App) newWeb(ctx *pulumi.Context, node *infra.Node, before []*cluster.Running) (*cluster.Running, error) {
+func (a *App) newWeb(ctx *pulumi.Context, node *infra.Node, frontends []*infra.Node, before []*cluster.Running) (*cluster.Running, error) {
 	host, domain, _ := strings.Cut(VoteHost, ".")
 	environment := []cluster.Variable{
 		{Name: "WEB_VOTE_NUMBER", Value: topology.Suffix(node.Number)},
 		{Name: "REDIS_ADDRESS", Value: queueAddress(node)},
 		{Name: "OPTION_A", Value: a.settings.Ballot.OptionA},
 		{Name: "OPTION_B", Value: a.settings.Ballot.OptionB},
+	}
+	var configuration *cluster.Configuration
+	if copies := a.settings.VoteCopies; copies > 1 {
+		environment = append(environment, cluster.Variable{Name: "VOTE_COPIES", Value: strconv.Itoa(copies)}, cluster.Variable{Name: "REDIS_PARTNERS_FILE", Value: partnersFile})
+		configuration = &cluster.Configuration{Path: partnersFile, Content: pulumi.String(strings.Join(partners(node, frontends), "\n") + "\n")}
 	}
 	if names := a.settings.VoteNames; len(names) > 0 {
 		environment = append(environment, cluster.Variable{Name: "VOTE_NAMES", Value: strings.Join(append([]string{VoteHost}, names...), " ")})
@@ -61,6 +89,7 @@ func (a *App) newWeb(ctx *pulumi.Context, node *infra.Node, before []*cluster.Ru
 		Node:         node,
 		Image:        a.program(programs.WebVoteApp),
 		Environment:  environment,
+		Config:       configuration,
 		Secrets:      []cluster.Secret{a.secret("voter-key", "VOTER_KEY_FILE", a.settings.VoterKey), a.redisClientPassword()},
 		User:         programs.User,
 		Ports:        []cluster.Port{{Inside: httpPort, Outside: frontendPort}},

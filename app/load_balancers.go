@@ -30,6 +30,7 @@ func (a *App) newLoadBalancers(ctx *pulumi.Context, nodes []*infra.Node, fronts 
 			return nil, fmt.Errorf("the load balancer on %s: %w", node.Name, err)
 		}
 		workload.Node = node
+		workload.Name = numbered(workload.Name, node)
 		// Both kinds have the same resource name. So a change of the kind replaces the container, and the port is free.
 		workload.Resource = numbered("load-balancer", node)
 		workload.Ports = []cluster.Port{{Inside: httpPort, Outside: httpPort, Public: true}}

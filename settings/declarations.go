@@ -14,6 +14,8 @@ const (
 	keyManagers             = "managers"
 	keyFrontends            = "frontends"
 	keyWorkers              = "workers"
+	keyLoadBalancers        = "loadBalancers"
+	keyVoteCopies           = "voteCopies"
 	keyRegion               = "region"
 	keyAvailabilityZone     = "availabilityZone"
 	keyVPC                  = "vpcCidr"
@@ -57,8 +59,9 @@ const (
 
 // countKeys maps a role to the setting of its number of nodes.
 var countKeys = map[topology.Role]string{
-	topology.Frontend: keyFrontends,
-	topology.Worker:   keyWorkers,
+	topology.LoadBalancer: keyLoadBalancers,
+	topology.Frontend:     keyFrontends,
+	topology.Worker:       keyWorkers,
 }
 
 // CountKeys maps a role to the setting of its number of nodes. Roles whose number cannot be set are not in it.
@@ -90,6 +93,8 @@ var defaults = map[string]string{
 	keyManagers:             "",
 	keyFrontends:            "2",
 	keyWorkers:              "1",
+	keyLoadBalancers:        "1",
+	keyVoteCopies:           "1",
 	keyRegion:               "us-west-1",
 	keyAvailabilityZone:     "",
 	keyVPC:                  "192.168.0.0/16",

@@ -64,6 +64,7 @@ func Load(source Source) (Settings, error) {
 		r.fitsInterlock(s)
 	}
 	s.Managers = r.managers(s.Cluster)
+	s.VoteCopies = r.voteCopies(s.Nodes)
 	s.Overlay = r.overlay(s)
 	s.SwarmPool = r.swarmPool(s)
 	return s, errors.Join(r.faults...)

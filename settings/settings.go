@@ -74,6 +74,7 @@ type Settings struct {
 	Images       Images
 	LoadBalancer LoadBalancer
 	Ballot       Ballot
+	VoteCopies   int // in how many queues each vote is before its voter is thanked: 1 or 2
 	// AppendFsync is Redis's appendfsync. "always" loses no acknowledged vote. "everysec" loses up to two seconds of them in a power cut, or
 	// if Redis is killed while the disk is slow (Redis's documentation on persistence).
 	AppendFsync string

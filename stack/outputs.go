@@ -13,6 +13,12 @@ func export(ctx *pulumi.Context, machines *infra.Machines, poll *app.App) {
 	ctx.Export("voteUrl", pulumi.String("http://"+app.VoteHost))
 	ctx.Export("resultsUrl", machines.Of(topology.Store)[0].HTTP())
 	ctx.Export("statisticsUrl", poll.StatisticsURL)
+	// For the name server: an address of voteUrl for each load balancer.
+	addresses := pulumi.StringArray{}
+	for _, node := range machines.Of(topology.LoadBalancer) {
+		addresses = append(addresses, node.NumericAddress(ctx.Context()))
+	}
+	ctx.Export("voteAddresses", addresses)
 	// For the /etc/hosts of a voter, until a name server knows voteUrl. A line has one load balancer.
 	ctx.Export("hostsFileLine", pulumi.Sprintf("%s %s", machines.Of(topology.LoadBalancer)[0].NumericAddress(ctx.Context()), app.VoteHost))
 
