@@ -2,9 +2,6 @@ package redis_test
 
 import (
 	"errors"
-	"fmt"
-	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -208,16 +205,13 @@ func TestNoAcknowledgedVoteIsLostWithOneDisk(t *testing.T) {
 			lost.Pause(t)
 			time.Sleep(700 * time.Millisecond)
 		}
-		lost.Kill()
+		lost.Lose(t)
 		time.Sleep(300 * time.Millisecond)
 		// The workers take what the others have, before the next disk is lost.
 		for _, server := range servers {
 			if server != lost {
 				collect(server)
 			}
-		}
-		if err := emptyFolder(lost.Directory); err != nil {
-			t.Fatal(err)
 		}
 		lost.Restart(t)
 		time.Sleep(1200 * time.Millisecond)
@@ -239,16 +233,4 @@ func TestNoAcknowledgedVoteIsLostWithOneDisk(t *testing.T) {
 	if missing > 0 || len(acknowledged) < 100 {
 		t.Errorf("%d of %d acknowledged votes are in no Redis (%d refused)", missing, len(acknowledged), refused.Load())
 	}
-}
-
-// emptyFolder removes what is in a folder.
-func emptyFolder(path string) error {
-	entries, err := os.ReadDir(path)
-	for _, entry := range entries {
-		err = errors.Join(err, os.RemoveAll(filepath.Join(path, entry.Name())))
-	}
-	if err != nil {
-		return fmt.Errorf("empty %s: %w", path, err)
-	}
-	return nil
 }

@@ -22,9 +22,15 @@ var (
 	seedWanted   = flag.Uint64("seed", 0, "seed of the random events and votes; 0 chooses another one each time")
 )
 
-// While votes come in, every part is killed and paused at random: frontends, Redis, workers, database, results page. At the
-// end, what is stored is what the voters' books allow.
+// While votes come in, every part is killed and paused at random: frontends, Redis, workers, database, results page. Where each vote is in two
+// Redis, they are killed with their disks. At the end, what is stored is what the voters' books allow.
 func TestChaos(t *testing.T) {
+	t.Parallel()
+	t.Run("one copy", func(t *testing.T) { testChaos(t, 1) })
+	t.Run("two copies", func(t *testing.T) { testChaos(t, 2) })
+}
+
+func testChaos(t *testing.T, copies int) {
 	t.Parallel()
 	seed := *seedWanted
 	if seed == 0 {
@@ -32,14 +38,17 @@ func TestChaos(t *testing.T) {
 	}
 	t.Logf("to repeat it: make chaos EVENTS=%d SEED=%d", *eventsWanted, seed)
 	s := &system{postgres: postgrestest.Start(t)}
-	for range 2 {
+	if copies == 1 {
 		s.addFrontend(t)
+		s.addFrontend(t)
+	} else {
+		s.addCopyingFrontends(t, 3)
 	}
 	for range 2 {
 		s.addWorker(t)
 	}
 	s.addResults(t)
-	parts := s.parts()
+	parts := s.parts(copies > 1)
 	plan := newPlan(seed, *eventsWanted, len(parts))
 
 	crowd := voters.NewCrowd(voters.Options{Sites: s.sites(), Returning: returning, Recent: recent,
@@ -75,9 +84,14 @@ func TestChaos(t *testing.T) {
 		}
 	}
 
+	if copies > 1 && s.losses.count == 0 && *eventsWanted >= 100 {
+		t.Error("no disk was lost")
+	}
 	report := [][2]string{
+		{"copies of each vote", fmt.Sprint(copies)},
 		{"seed", fmt.Sprint(seed)},
 		{"events", fmt.Sprintf("%d in %s", len(plan), took.Round(time.Second))},
+		{"disks of queues lost", fmt.Sprint(s.losses.count)},
 		{"votes acknowledged", fmt.Sprint(votes.Good)},
 		{"votes answered with an error, or not at all", fmt.Sprint(votes.Bad)},
 		{"voters", fmt.Sprint(len(records))},
@@ -131,11 +145,15 @@ func watch(ctx context.Context, t testing.TB, books *voters.Books, results *prog
 	}
 }
 
-// parts are all that can be killed and paused.
-func (s *system) parts() []part {
+// parts are all that can be killed and paused. With disks, a Redis is killed with its disk where nobody needs it.
+func (s *system) parts(disks bool) []part {
 	var all []part
 	for _, server := range s.redis {
-		all = append(all, part{"redis", func(testing.TB) { server.Kill() }, server.Restart, server.Pause, server.Resume})
+		kill := func(testing.TB) { server.Kill() }
+		if disks {
+			kill = func(t testing.TB) { s.killWithDisk(t, server) }
+		}
+		all = append(all, part{"redis", kill, server.Restart, server.Pause, server.Resume})
 	}
 	for _, program := range s.programs() {
 		signal := func(send func() error) func(testing.TB) {

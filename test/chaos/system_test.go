@@ -30,6 +30,7 @@ func TestMain(m *testing.M) { os.Exit(programtest.Main(m)) }
 // system is the whole poll. A test adds the parts that it needs.
 type system struct {
 	redis     []*redistest.Server
+	losses    losses
 	postgres  *postgrestest.Server
 	database  string // name; empty stands for postgres
 	frontends []*programtest.Program
@@ -54,6 +55,50 @@ func (s *system) addFrontend(t testing.TB) *programtest.Program {
 		"REDIS_ADDRESS="+server.Address, "VOTER_KEY="+programtest.VoterKey, "BALLOT_AGE=0")
 	s.frontends = append(s.frontends, frontend)
 	return frontend
+}
+
+// addCopyingFrontends starts so many frontends, each with a Redis. Each vote is in two of these.
+func (s *system) addCopyingFrontends(t testing.TB, count int) {
+	t.Helper()
+	for range count {
+		s.redis = append(s.redis, redistest.Start(t))
+	}
+	for i, own := range s.redis {
+		var partners []string
+		for j := range s.redis[1:] {
+			partners = append(partners, s.redis[(i+1+j)%len(s.redis)].Address)
+		}
+		s.frontends = append(s.frontends, programtest.Start(t, programtest.WebVoteApp, fmt.Sprintf("WEB_VOTE_NUMBER=%02d", i+1), "REDIS_ADDRESS="+own.Address,
+			"VOTE_COPIES=2", "REDIS_PARTNERS="+strings.Join(partners, " "), "VOTER_KEY="+programtest.VoterKey, "BALLOT_AGE=0"))
+	}
+}
+
+// losses are the disks of queues that were lost.
+type losses struct {
+	count int
+	last  time.Time
+	of    *redistest.Server
+}
+
+// betweenLosses is the least time between the losses of two disks. It is longer than a write may take. Until the votes that the one had are
+// stored, the loss of the other one is the loss of both copies, which nobody promises to survive.
+const betweenLosses = 8 * time.Second
+
+// killWithDisk kills a Redis, with its disk unless that could be the second copy of a vote whose first one was lost.
+func (s *system) killWithDisk(t testing.TB, server *redistest.Server) {
+	t.Helper()
+	spared := s.losses.of != server && time.Since(s.losses.last) < betweenLosses
+	if !spared && s.losses.of != nil && s.losses.of != server {
+		oldest, err := server.Oldest(redis.Stream)
+		spared = err != nil || !oldest.IsZero() && oldest.Before(s.losses.last.Add(betweenLosses))
+	}
+	if spared {
+		server.Kill()
+		return
+	}
+	server.Lose(t)
+	s.losses.count++
+	s.losses.last, s.losses.of = time.Now(), server
 }
 
 // addWorker starts a worker for all queues.

@@ -80,6 +80,19 @@ func (s *Server) Kill() {
 	}
 }
 
+// Lose kills the server and deletes its data, as the loss of its machine would. Restart then starts an empty one.
+func (s *Server) Lose(t testing.TB) {
+	t.Helper()
+	s.Kill()
+	entries, err := os.ReadDir(s.Directory)
+	for _, entry := range entries {
+		err = errors.Join(err, os.RemoveAll(filepath.Join(s.Directory, entry.Name())))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Ended reports whether the server has ended by itself, or was killed.
 func (s *Server) Ended() bool {
 	s.mu.Lock()
@@ -190,6 +203,17 @@ for _, entry in ipairs(redis.call('XRANGE', KEYS[1], '-', '+')) do
   votes = votes + select(2, entry[2][2]:gsub('\n', ''))
 end
 return votes`
+
+// Oldest is when the first entry of a stream came in, by the Redis's clock, or the zero time if the stream is empty.
+func (s *Server) Oldest(stream string) (time.Time, error) {
+	answer, err := do(s.Address, s.Password, "EVAL", "local e = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]; return e and e[1] or ''", "1", stream)
+	if err != nil || answer == "" {
+		return time.Time{}, err
+	}
+	milliseconds, _, _ := strings.Cut(answer, "-")
+	number, err := strconv.ParseInt(milliseconds, 10, 64)
+	return time.UnixMilli(number), err
+}
 
 // Votes is how many votes wait in a stream of the Redis at address.
 func Votes(address, stream string) (int, error) {
