@@ -77,8 +77,21 @@ func parallelUnlessFull(t *testing.T) {
 // startFrontend starts a vote page whose queue is in the Redis.
 func startFrontend(t testing.TB, redis *redistest.Server) *programtest.Program {
 	t.Helper()
-	return programtest.Start(t, programtest.WebVoteApp, "WEB_VOTE_NUMBER=01",
-		"REDIS_ADDRESS="+redis.Address, "VOTER_KEY="+programtest.VoterKey, "BALLOT_AGE=0")
+	return startCopyingFrontend(t, redis)
+}
+
+// startCopyingFrontend starts a frontend. With partners, each vote is in its own Redis and in one of theirs.
+func startCopyingFrontend(t testing.TB, own *redistest.Server, partners ...*redistest.Server) *programtest.Program {
+	t.Helper()
+	variables := []string{"WEB_VOTE_NUMBER=01", "REDIS_ADDRESS=" + own.Address, "VOTER_KEY=" + programtest.VoterKey, "BALLOT_AGE=0"}
+	if len(partners) > 0 {
+		var addresses []string
+		for _, partner := range partners {
+			addresses = append(addresses, partner.Address)
+		}
+		variables = append(variables, "VOTE_COPIES=2", "REDIS_PARTNERS="+strings.Join(addresses, " "))
+	}
+	return programtest.Start(t, programtest.WebVoteApp, variables...)
 }
 
 // databaseVariables are the environment variables for a database.

@@ -32,10 +32,12 @@ func TestStore(t *testing.T) {
 
 	one, worker := drainRate(t, server, databases, votes, 1, 1)
 	limit = (limit + copyRate(t, server, votes)) / 2 // measured before and after, because the machine may have other load
-	report(t, figure{"storing votes, one worker, one queue, against COPY", one / limit, atLeast(0.5), "",
+	report(t, figure{"storing votes, one worker, one queue, against COPY", one / limit, atLeast(0.7), "",
 		fmt.Sprintf("%.0f votes/s, COPY %.0f rows/s", one, limit)})
 	report(t, figure{"storing votes, against one INSERT per vote", one / loop, atLeast(50), "×",
 		fmt.Sprintf("%.0f INSERTs/s", loop)})
+	copied := drainCopiesRate(t, server, databases, votes)
+	report(t, figure{"storing votes that are in two queues, against one", copied / one, atLeast(0.75), "", fmt.Sprintf("%.0f votes/s, one worker", copied)})
 	peak, err := worker.PeakMemory()
 	if err != nil {
 		t.Fatal(err)
@@ -143,14 +145,7 @@ func drainRate(t *testing.T, server *postgrestest.Server, database []string, vot
 		running[i] = programtest.Start(t, programtest.VoteWorker, append([]string{
 			fmt.Sprintf("WORKER_NUMBER=%02d", i+1), "REDIS_ADDRESSES=" + queue}, database...)...)
 	}
-	for _, redis := range servers {
-		for redis.Do(t, "XLEN", "votes") != "0" {
-			if time.Since(started) > 5*time.Minute {
-				t.Fatal("the queue is not empty after 5 minutes")
-			}
-			time.Sleep(5 * time.Millisecond)
-		}
-	}
+	waitEmpty(t, servers...)
 	took := time.Since(started)
 	if stored := count(t, server, database); stored != int64(len(votes)) {
 		t.Fatalf("%d votes are stored, want %d", stored, len(votes))
@@ -164,6 +159,49 @@ func drainRate(t *testing.T, server *postgrestest.Server, database []string, vot
 	return float64(len(votes)) / took.Seconds(), running[0]
 }
 
+// drainCopiesRate is how many votes per second one worker stores from two queues that both have all of them. The queues are filled before the
+// worker starts, and the time ends when both are empty.
+func drainCopiesRate(t *testing.T, server *postgrestest.Server, database []string, votes []poll.Vote) float64 {
+	t.Helper()
+	truncate(t, server, database)
+	own, partner := redistest.Start(t, "--appendfsync", "everysec"), redistest.Start(t, "--appendfsync", "everysec")
+	queue, err := redis.NewCopiedQueue(own.Address, redis.Copies{Number: 2, Partners: []string{partner.Address}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = fillQueue(t, queue, votes)
+	queue.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	programtest.Path(t, programtest.VoteWorker)
+	started := time.Now()
+	worker := programtest.Start(t, programtest.VoteWorker, append([]string{"WORKER_NUMBER=01", "REDIS_ADDRESSES=" + own.Address + " " + partner.Address}, database...)...)
+	waitEmpty(t, own, partner)
+	took := time.Since(started)
+	if stored := count(t, server, database); stored != int64(len(votes)) {
+		t.Fatalf("%d votes are stored, want %d", stored, len(votes))
+	}
+	worker.Kill()
+	own.Kill()
+	partner.Kill()
+	return float64(len(votes)) / took.Seconds()
+}
+
+// waitEmpty waits until the queues are empty.
+func waitEmpty(t *testing.T, servers ...*redistest.Server) {
+	t.Helper()
+	started := time.Now()
+	for _, server := range servers {
+		for server.Do(t, "XLEN", "votes") != "0" {
+			if time.Since(started) > 5*time.Minute {
+				t.Fatal("the queue is not empty after 5 minutes")
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+	}
+}
+
 // fill appends the votes to the queue at address, host:port.
 func fill(t *testing.T, address string, votes []poll.Vote) error {
 	queue, err := redis.NewQueue(address)
@@ -171,6 +209,11 @@ func fill(t *testing.T, address string, votes []poll.Vote) error {
 		return err
 	}
 	defer queue.Close()
+	return fillQueue(t, queue, votes)
+}
+
+// fillQueue appends the votes to a queue.
+func fillQueue(t *testing.T, queue *redis.Queue, votes []poll.Vote) error {
 	var group errgroup.Group
 	const voters = 512
 	for i := range voters {
