@@ -5,15 +5,11 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"swarm-scale/app/programs"
-	"swarm-scale/app/wayin"
 	"swarm-scale/cluster"
 	"swarm-scale/infra"
 	"swarm-scale/settings"
 	"swarm-scale/topology"
 )
-
-// VoteHost is the host name of the vote page. Interlock finds the frontends by it.
-const VoteHost = wayin.Host
 
 // App is the component of the application.
 type App struct {
@@ -21,6 +17,9 @@ type App struct {
 
 	// StatisticsURL is the URL of the load balancers' statistics. It has the password in it, so it is secret.
 	StatisticsURL pulumi.StringOutput
+
+	// ShowsResults says whether the load balancers serve the results page, too.
+	ShowsResults bool
 
 	settings settings.Settings
 	cluster  cluster.Cluster
@@ -30,7 +29,7 @@ type App struct {
 // New builds the programs and runs the application. All workloads start in parallel, and find each other by name. Only the web
 // containers start in two waves, so that one half answers while the other is replaced. The last step checks that everything works.
 func New(ctx *pulumi.Context, s settings.Settings, machines *infra.Machines, cluster cluster.Cluster) (*App, error) {
-	app := &App{settings: s, cluster: cluster}
+	app := &App{settings: s, cluster: cluster, ShowsResults: s.LoadBalancer == settings.HAProxy}
 	if err := ctx.RegisterComponentResource("swarm-scale:app:VotingApp", "voting-app", app); err != nil {
 		return nil, err
 	}
@@ -55,11 +54,11 @@ func New(ctx *pulumi.Context, s settings.Settings, machines *infra.Machines, clu
 	if err := app.newRetirements(ctx, fronts, workers, database); err != nil {
 		return nil, err
 	}
-	results, err := app.newResults(ctx, stores)
+	results, err := app.newResults(ctx, stores, machines.Of(topology.LoadBalancer))
 	if err != nil {
 		return nil, err
 	}
-	balancers, err := app.newLoadBalancers(ctx, machines.Of(topology.LoadBalancer), fronts)
+	balancers, err := app.newLoadBalancers(ctx, machines.Of(topology.LoadBalancer), fronts, stores)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 
 	"swarm-scale/cluster"
 	"swarm-scale/infra"
+	"swarm-scale/settings"
 )
 
 // checkWait is how many seconds the application may take to work once its last workload has started. PostgreSQL initialises its
@@ -39,7 +40,7 @@ func (a *App) newCheck(ctx *pulumi.Context, members, balancers []*cluster.Runnin
 		Variables: map[string]pulumi.StringInput{
 			"WORKLOADS": pulumi.String(strings.Join(names, " ")),
 			"BALANCERS": pulumi.String(strings.Join(addresses, " ")),
-			"VOTE_HOST": pulumi.String(VoteHost),
+			"VOTE_HOST": pulumi.String(settings.VoteHost),
 			"WAIT":      pulumi.String(strconv.Itoa(checkWait)),
 			// Every deployment asks for it. It is empty, or an error that names workloads that are gone.
 			"PRESENT": a.cluster.Present(ctx, all),

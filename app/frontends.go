@@ -10,6 +10,7 @@ import (
 	"swarm-scale/app/programs"
 	"swarm-scale/cluster"
 	"swarm-scale/infra"
+	"swarm-scale/settings"
 	"swarm-scale/topology"
 )
 
@@ -69,7 +70,7 @@ func partners(node *infra.Node, frontends []*infra.Node) []string {
 
 // newWeb runs the web container of one frontend, after those before it.
 func (a *App) newWeb(ctx *pulumi.Context, node *infra.Node, frontends []*infra.Node, before []*cluster.Running) (*cluster.Running, error) {
-	host, domain, _ := strings.Cut(VoteHost, ".")
+	host, domain, _ := strings.Cut(settings.VoteHost, ".")
 	environment := []cluster.Variable{
 		{Name: "WEB_VOTE_NUMBER", Value: topology.Suffix(node.Number)},
 		{Name: "REDIS_ADDRESS", Value: queueAddress(node)},
@@ -82,7 +83,7 @@ func (a *App) newWeb(ctx *pulumi.Context, node *infra.Node, frontends []*infra.N
 		configuration = &cluster.Configuration{Path: partnersFile, Content: pulumi.String(strings.Join(partners(node, frontends), "\n") + "\n")}
 	}
 	if names := a.settings.VoteNames; len(names) > 0 {
-		environment = append(environment, cluster.Variable{Name: "VOTE_NAMES", Value: strings.Join(append([]string{VoteHost}, names...), " ")})
+		environment = append(environment, cluster.Variable{Name: "VOTE_NAMES", Value: strings.Join(append([]string{settings.VoteHost}, names...), " ")})
 	}
 	return a.run(ctx, cluster.Workload{
 		Name:         node.Name,

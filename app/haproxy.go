@@ -9,6 +9,7 @@ import (
 	"swarm-scale/app/wayin"
 	"swarm-scale/cluster"
 	"swarm-scale/infra"
+	"swarm-scale/settings"
 )
 
 // haproxyUser is the user of the official image, since release 2.4.
@@ -16,13 +17,13 @@ const haproxyUser = 99
 
 // haproxy describes the load balancer HAProxy. Its configuration lists the frontends. A changed one is reloaded without dropping a
 // connection.
-func (a *App) haproxy(fronts []front, password string) (cluster.Workload, error) {
+func (a *App) haproxy(fronts []front, stores []*infra.Node, password string) (cluster.Workload, error) {
 	var nodes []*infra.Node
 	for _, front := range fronts {
 		nodes = append(nodes, front.web.Node)
 	}
 	slices.SortFunc(nodes, func(a, b *infra.Node) int { return a.Number - b.Number })
-	configuration, err := a.haproxyConfiguration(nodes, password)
+	configuration, err := a.haproxyConfiguration(nodes, stores, password)
 	if err != nil {
 		return cluster.Workload{}, err
 	}
@@ -44,16 +45,20 @@ func (a *App) haproxy(fronts []front, password string) (cluster.Workload, error)
 	}, nil
 }
 
-// haproxyConfiguration returns haproxy.cfg for these frontends.
-func (a *App) haproxyConfiguration(nodes []*infra.Node, password string) (string, error) {
+// haproxyConfiguration returns haproxy.cfg for these frontends, and for the results pages of these stores.
+func (a *App) haproxyConfiguration(nodes, stores []*infra.Node, password string) (string, error) {
 	s := a.settings
 	options := wayin.Options{
 		Listen:       fmt.Sprintf(":%d", httpPort),
 		Statistics:   &wayin.Statistics{Path: statisticsPath, User: statisticsUser, Password: password},
-		Names:        append([]string{VoteHost}, s.VoteNames...),
+		Names:        append([]string{settings.VoteHost}, s.VoteNames...),
 		Proxies:      s.TrustedProxies,
 		Limits:       wayin.Limits{ConnectionsPerAddress: s.Limits.Connections, VotesPerAddress: s.Limits.Votes, NewVotersPerAddress: s.Limits.NewVoters},
 		LogAddresses: s.LogAddresses,
+		Results:      &wayin.Results{Names: append([]string{settings.ResultsHost}, s.ResultsNames...)},
+	}
+	for _, store := range stores {
+		options.Results.Pages = append(options.Results.Pages, wayin.Frontend{Name: store.Name, Address: fmt.Sprintf("%s:%d", store.Address, httpPort)})
 	}
 	for _, node := range nodes {
 		options.Frontends = append(options.Frontends, wayin.Frontend{Name: node.Name, Address: fmt.Sprintf("%s:%d", node.Address, frontendPort)})

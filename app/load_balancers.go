@@ -17,15 +17,15 @@ const (
 	interlockPassword = "interlock"
 )
 
-// newLoadBalancers runs a load balancer on each of the nodes.
-func (a *App) newLoadBalancers(ctx *pulumi.Context, nodes []*infra.Node, fronts []front) ([]*cluster.Running, error) {
+// newLoadBalancers runs a load balancer on each of the nodes, for all frontends and for the results pages on the stores.
+func (a *App) newLoadBalancers(ctx *pulumi.Context, nodes []*infra.Node, fronts []front, stores []*infra.Node) ([]*cluster.Running, error) {
 	describe, password := a.haproxy, derive("haproxy statistics", a.settings.VoterKey).Reveal()
 	if a.settings.LoadBalancer == settings.Interlock {
 		describe, password = a.interlock, interlockPassword
 	}
 	var balancers []*cluster.Running
 	for _, node := range nodes {
-		workload, err := describe(fronts, password)
+		workload, err := describe(fronts, stores, password)
 		if err != nil {
 			return nil, fmt.Errorf("the load balancer on %s: %w", node.Name, err)
 		}
@@ -40,7 +40,7 @@ func (a *App) newLoadBalancers(ctx *pulumi.Context, nodes []*infra.Node, fronts 
 		}
 		balancers = append(balancers, balancer)
 	}
-	url := "http://" + statisticsUser + ":" + password + "@" + VoteHost + statisticsPath
+	url := "http://" + statisticsUser + ":" + password + "@" + settings.VoteHost + statisticsPath
 	a.StatisticsURL = pulumi.ToSecret(pulumi.String(url)).(pulumi.StringOutput)
 	return balancers, nil
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // newResults runs the results page on each of the nodes.
-func (a *App) newResults(ctx *pulumi.Context, nodes []*infra.Node) ([]*cluster.Running, error) {
+func (a *App) newResults(ctx *pulumi.Context, nodes, balancers []*infra.Node) ([]*cluster.Running, error) {
 	var pages []*cluster.Running
 	for _, node := range nodes {
 		page, err := a.run(ctx, cluster.Workload{
@@ -24,7 +24,7 @@ func (a *App) newResults(ctx *pulumi.Context, nodes []*infra.Node) ([]*cluster.R
 				{Name: "OPTION_B", Value: a.settings.Ballot.OptionB},
 				{Name: "CONNECTIONS_PER_ADDRESS", Value: strconv.Itoa(a.settings.Limits.Connections)},
 				{Name: "VIEWERS_PER_ADDRESS", Value: strconv.Itoa(a.settings.Limits.Viewers)},
-				{Name: "TRUSTED_PROXIES", Value: a.trustedProxies()},
+				{Name: "TRUSTED_PROXIES", Value: a.trustedProxies(balancers)},
 			},
 			Secrets:      []cluster.Secret{a.clientPassword(resultsRole)},
 			Ports:        []cluster.Port{{Inside: httpPort, Outside: httpPort, Public: true}},
@@ -42,9 +42,14 @@ func (a *App) newResults(ctx *pulumi.Context, nodes []*infra.Node) ([]*cluster.R
 	return pages, nil
 }
 
-// trustedProxies is the list of trusted proxies for a program's environment.
-func (a *App) trustedProxies() string {
+// trustedProxies is the list of trusted proxies for the results page's environment. The load balancers say whom they ask for, too.
+func (a *App) trustedProxies(balancers []*infra.Node) string {
 	var proxies []string
+	if a.ShowsResults {
+		for _, balancer := range balancers {
+			proxies = append(proxies, balancer.Address.String())
+		}
+	}
 	for _, proxy := range a.settings.TrustedProxies {
 		proxies = append(proxies, proxy.String())
 	}

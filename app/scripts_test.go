@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"swarm-scale/settings"
 )
 
 // run runs a script with bash, these variables and fakes of the cluster's functions. It returns the output, followed by the
@@ -56,7 +58,7 @@ workload_exec() {
 func TestCheckNamesWhatDoesNotWork(t *testing.T) {
 	status := http.StatusOK
 	answer := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Host != VoteHost {
+		if r.Host != settings.VoteHost {
 			t.Errorf("the load balancer is asked for %s", r.Host)
 		}
 		w.WriteHeader(status)
@@ -64,7 +66,7 @@ func TestCheckNamesWhatDoesNotWork(t *testing.T) {
 	one, other := httptest.NewServer(answer), httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }))
 	defer one.Close()
 	defer other.Close()
-	variables := []string{"BALANCERS=" + other.Listener.Addr().String() + " " + one.Listener.Addr().String(), "VOTE_HOST=" + VoteHost}
+	variables := []string{"BALANCERS=" + other.Listener.Addr().String() + " " + one.Listener.Addr().String(), "VOTE_HOST=" + settings.VoteHost}
 
 	output, err := run(t, checkScript, append(variables, "WORKLOADS=worker01", "WAIT=20")...)
 	if err != nil || !strings.Contains(output, "check: all 1 workloads work") {

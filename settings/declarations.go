@@ -41,6 +41,7 @@ const (
 	keyOverlay              = "overlayCidr"
 	keySwarmPool            = "swarmCidr"
 	keyVoteNames            = "voteNames"
+	keyResultsNames         = "resultsNames"
 	keyTrustedProxies       = "trustedProxies"
 	keyConnections          = "connectionsPerAddress"
 	keyVotes                = "votesPerAddress"
@@ -120,6 +121,7 @@ var defaults = map[string]string{
 	keyOverlay:              "",
 	keySwarmPool:            "",
 	keyVoteNames:            "",
+	keyResultsNames:         "",
 	keyTrustedProxies:       "",
 	keyConnections:          "1000",
 	keyVotes:                "1200",

@@ -38,7 +38,8 @@ func Load(source Source) (Settings, error) {
 			HAProxy:   r.image(keyHAProxyImage),
 			Interlock: r.interlockImage(),
 		},
-		VoteNames:      r.voteNames(),
+		VoteNames:      r.names(keyVoteNames, "vote"),
+		ResultsNames:   r.names(keyResultsNames, "results"),
 		TrustedProxies: r.trustedProxies(),
 		Limits: Limits{
 			Connections: r.number(keyConnections, 1, mostPerAddress),
@@ -64,6 +65,7 @@ func Load(source Source) (Settings, error) {
 		r.fitsInterlock(s)
 	}
 	s.Managers = r.managers(s.Cluster)
+	r.namesDiffer(s)
 	s.VoteCopies = r.voteCopies(s.Nodes)
 	s.Overlay = r.overlay(s)
 	s.SwarmPool = r.swarmPool(s)

@@ -80,6 +80,8 @@ type Settings struct {
 	AppendFsync string
 	// VoteNames are the host names under which the vote page is served, besides votingapp.local, in lower case.
 	VoteNames []string
+	// ResultsNames are the host names under which the load balancers serve the results page, besides results.votingapp.local, in lower case.
+	ResultsNames []string
 	// TrustedProxies are believed when they say in X-Forwarded-For whom a request comes from.
 	TrustedProxies   []netip.Prefix
 	Limits           Limits

@@ -12,6 +12,12 @@ import (
 	"golang.org/x/net/idna"
 )
 
+// Host names under which the load balancers always serve the pages. The vote page's is the walk-through's.
+const (
+	VoteHost    = "votingapp.local"
+	ResultsHost = "results." + VoteHost
+)
+
 // mostPerAddress is the highest limit of an address. It is as good as none.
 const mostPerAddress = 1_000_000
 
@@ -38,18 +44,36 @@ func (r *reader) list(key string) []string {
 	return strings.FieldsFunc(r.text(key), func(c rune) bool { return c == ',' || unicode.IsSpace(c) })
 }
 
-func (r *reader) voteNames() []string {
+// names reads host names of a page; example is the first label of one.
+func (r *reader) names(key, example string) []string {
 	var names []string
-	for _, name := range r.list(keyVoteNames) {
+	for _, name := range r.list(key) {
 		lower := strings.TrimSuffix(inASCII(name), ".")
 		if len(lower) > 253 || !namePattern.MatchString(lower) {
-			r.fault(keyVoteNames, name, Malformed, "is not a host name", "write names alone, without scheme, port or path, such as vote.example.org")
+			r.fault(key, name, Malformed, "is not a host name", "write names alone, without scheme, port or path, such as %s.example.org", example)
 		} else if _, err := netip.ParseAddr(lower); err == nil {
-			r.fault(keyVoteNames, name, Malformed, "is an address", "leave it out, since the vote page is served under addresses anyway")
+			r.fault(key, name, Malformed, "is an address", "leave it out: under an address the load balancers serve the vote page, and a store serves the results")
 		}
 		names = append(names, lower)
 	}
 	return names
+}
+
+// namesDiffer reports a name that is to lead to both pages.
+func (r *reader) namesDiffer(s Settings) {
+	for i, text := range r.list(keyResultsNames) {
+		if name := s.ResultsNames[i]; slices.Contains(s.VoteNames, name) || name == VoteHost {
+			r.fault(keyResultsNames, text, Conflict, "is a name of the vote page, too", "give the results page a name of its own, such as results.example.org")
+		}
+	}
+	for i, text := range r.list(keyVoteNames) {
+		if s.VoteNames[i] == ResultsHost {
+			r.fault(keyVoteNames, text, Conflict, "is the name of the results page", "leave it out")
+		}
+	}
+	if len(s.ResultsNames) > 0 && s.LoadBalancer == Interlock {
+		r.fault(keyResultsNames, strings.Join(s.ResultsNames, " "), Conflict, "needs haproxy: Interlock serves the vote page alone", "leave it out, or set %s to %s", keyLoadBalancer, HAProxy)
+	}
 }
 
 // trustedProxies reads the ranges of the proxies. They are few: who is trusted can pretend to come from any address.

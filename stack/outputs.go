@@ -5,12 +5,13 @@ import (
 
 	"swarm-scale/app"
 	"swarm-scale/infra"
+	"swarm-scale/settings"
 	"swarm-scale/topology"
 )
 
 // export exports the outputs, which are what a person needs once the stack is up.
 func export(ctx *pulumi.Context, machines *infra.Machines, poll *app.App) {
-	ctx.Export("voteUrl", pulumi.String("http://"+app.VoteHost))
+	ctx.Export("voteUrl", pulumi.String("http://"+settings.VoteHost))
 	ctx.Export("resultsUrl", machines.Of(topology.Store)[0].HTTP())
 	ctx.Export("statisticsUrl", poll.StatisticsURL)
 	// For the name server: an address of voteUrl for each load balancer.
@@ -19,8 +20,12 @@ func export(ctx *pulumi.Context, machines *infra.Machines, poll *app.App) {
 		addresses = append(addresses, node.NumericAddress(ctx.Context()))
 	}
 	ctx.Export("voteAddresses", addresses)
+	hosts := settings.VoteHost
+	if poll.ShowsResults {
+		hosts += " " + settings.ResultsHost
+	}
 	// For the /etc/hosts of a voter, until a name server knows voteUrl. A line has one load balancer.
-	ctx.Export("hostsFileLine", pulumi.Sprintf("%s %s", machines.Of(topology.LoadBalancer)[0].NumericAddress(ctx.Context()), app.VoteHost))
+	ctx.Export("hostsFileLine", pulumi.Sprintf("%s %s", machines.Of(topology.LoadBalancer)[0].NumericAddress(ctx.Context()), hosts))
 
 	nodes, ssh, knownHosts := pulumi.Map{}, pulumi.StringMap{}, pulumi.StringArray{}
 	for _, node := range machines.Nodes {

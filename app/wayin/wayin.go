@@ -12,9 +12,6 @@ import (
 	"swarm-scale/poll/http"
 )
 
-// Host is the host name of the vote page, from the walk-through.
-const Host = "votingapp.local"
-
 //go:embed haproxy.cfg.tmpl
 var configurationTemplate string
 
@@ -25,6 +22,7 @@ type Options struct {
 	Discovery  *Discovery     // finds more frontends; nil: none
 	Statistics *Statistics    // nil: no statistics page
 	Names      []string       // host names of the poll; empty: any name. Addresses are always accepted
+	Results    *Results       // nil: the results page is not behind this way in
 	Proxies    []netip.Prefix // trusted to say in X-Forwarded-For whom a request comes from
 	Limits
 	LogAddresses bool // the log has the voters' addresses
@@ -41,6 +39,12 @@ type Limits struct {
 type Frontend struct {
 	Name    string
 	Address string // host:port
+}
+
+// Results are the results pages. They are all alike. A viewer whose page is away goes on with another one.
+type Results struct {
+	Names []string   // host names of the results page
+	Pages []Frontend // where it is served
 }
 
 // Discovery finds frontends by a name that has an address for each of them.
@@ -60,9 +64,13 @@ func Configuration(o Options) (string, error) {
 	if o.ConnectionsPerAddress < 1 || o.VotesPerAddress < 1 || o.NewVotersPerAddress < 1 {
 		return "", fmt.Errorf("the load balancer's limits %+v let nobody in: each has to be 1 or more", o.Limits)
 	}
-	pages, err := errorPages()
+	pages, err := errorPages(voteSentences(), "The vote", "To the ballot")
 	if err != nil {
 		return "", fmt.Errorf("the load balancer's pages: %w", err)
+	}
+	resultsPages, err := errorPages(resultsSentences(), "The results", "Again")
+	if err != nil {
+		return "", fmt.Errorf("the load balancer's pages of the results: %w", err)
 	}
 	parsed, err := template.New("haproxy.cfg").Funcs(template.FuncMap{"quote": quote}).Parse(configurationTemplate)
 	if err != nil {
@@ -72,10 +80,11 @@ func Configuration(o Options) (string, error) {
 	err = parsed.Execute(&text, struct {
 		Options
 		ErrorPages      []errorPage
+		ResultsPages    []errorPage // of the results
 		SecurityHeaders []http.Header
 		StrictTransport string
 		NewVoterHeader  string
-	}{o, pages, http.SecurityHeaders(), http.StrictTransport, http.NewVoterHeader})
+	}{o, pages, resultsPages, http.SecurityHeaders(), http.StrictTransport, http.NewVoterHeader})
 	return text.String(), err
 }
 
@@ -100,16 +109,18 @@ const (
 	perhapsCounted = "If you have just voted, that vote may be counted or not. Please choose again: you still count only once."
 )
 
-// errorPages returns a page for every status that HAProxy answers voters with by itself (its documentation on http-error). 502, 503
+// sentence is what an error page says.
+type sentence struct {
+	status, retryAfter int
+	heading, text      string
+}
+
+// voteSentences returns one for every status that HAProxy answers voters with by itself (its documentation on http-error). 502, 503
 // and 504 can come after a frontend has taken the vote: HAProxy sends the request to another frontend if one dies with it.
 //
 // No configuration reaches two answers of a line: 400 to what is no HTTP request, and 408 to a request whose head does not arrive.
-func errorPages() ([]errorPage, error) {
-	var pages []errorPage
-	for _, sentence := range []struct {
-		status, retryAfter int
-		heading, text      string
-	}{
+func voteSentences() []sentence {
+	return []sentence{
 		{400, 0, "That could not be read", "What your browser sent could not be read. " + notCounted},
 		{401, 0, "For operators", "This page needs the password of those who run the poll."},
 		{403, 0, "That does not work here", "This cannot be asked for here. " + notCounted},
@@ -128,8 +139,24 @@ func errorPages() ([]errorPage, error) {
 		{502, 10, "One moment, please", "The poll broke off before it had answered. " + perhapsCounted},
 		{503, 10, "One moment, please", "The poll cannot take votes right now. " + perhapsCounted},
 		{504, 10, "One moment, please", "The poll did not answer in time. " + perhapsCounted},
-	} {
-		page, err := http.NewStaticPage("The vote", sentence.heading, sentence.text, "To the ballot")
+	}
+}
+
+// resultsSentences returns one for every status that HAProxy answers viewers with when no results page answers.
+func resultsSentences() []sentence {
+	const counted = "Votes are counted meanwhile. Please try again in a moment."
+	return []sentence{
+		{502, 5, "One moment, please", "The results broke off. " + counted},
+		{503, 5, "One moment, please", "The results cannot be shown right now. " + counted},
+		{504, 5, "One moment, please", "The results did not come in time. " + counted},
+	}
+}
+
+// errorPages makes the pages.
+func errorPages(sentences []sentence, kicker, homeLabel string) ([]errorPage, error) {
+	var pages []errorPage
+	for _, sentence := range sentences {
+		page, err := http.NewStaticPage(kicker, sentence.heading, sentence.text, homeLabel)
 		if err != nil {
 			return nil, err
 		}

@@ -11,6 +11,7 @@ import (
 
 	"swarm-scale/app/programs"
 	"swarm-scale/app/wayin"
+	"swarm-scale/settings"
 )
 
 func main() {
@@ -36,7 +37,7 @@ func writeConfiguration(file string) error {
 	text, err := wayin.Configuration(wayin.Options{
 		Listen:    ":80",
 		Discovery: &wayin.Discovery{NameServer: "127.0.0.11:53", Address: "frontend:80", Most: 50},
-		Names:     []string{"localhost", wayin.Host},
+		Names:     []string{"localhost", settings.VoteHost},
 		// All voters come from the address of the engine's bridge.
 		Limits: wayin.Limits{ConnectionsPerAddress: 10_000, VotesPerAddress: 1_000_000, NewVotersPerAddress: 1_000_000},
 	})

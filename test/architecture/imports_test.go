@@ -44,7 +44,7 @@ var floors = map[string][]string{
 	"cmd/web-vote-app": {"poll", "poll/environment", "poll/http", "poll/lists", "poll/redis", "poll/service"},
 	"cmd/vote-worker":  {"poll", "poll/worker", "poll/environment", "poll/postgres", "poll/redis", "poll/service"},
 	"cmd/results-app":  {"poll", "poll/clients", "poll/environment", "poll/http", "poll/postgres", "poll/service"},
-	"cmd/images":       {"app/programs", "app/wayin"},
+	"cmd/images":       {"app/programs", "app/wayin", "settings"},
 
 	// The lab makes machines. To the stack they are machines like any others.
 	"lab":     {"cluster/engine/install", "settings", "topology"},

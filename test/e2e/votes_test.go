@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"swarm-scale/app"
+	"swarm-scale/settings"
 )
 
 // voting has 300 voters vote, some of them twice, and compares the results with their books.
@@ -60,13 +61,13 @@ func (s *step) statistics() {
 	var page string
 	s.await("the statistics page", 20*time.Second, func() error {
 		var err error
-		page, err = s.page(address.String(), app.VoteHost, login)
+		page, err = s.page(address.String(), settings.VoteHost, login)
 		return err
 	})
 	if !strings.Contains(page, "Statistics Report") {
 		s.Errorf("the statistics page has no statistics:\n%.300s", page)
 	}
-	if _, err := s.page(address.String(), app.VoteHost, nil); err == nil || !strings.Contains(err.Error(), "401") {
+	if _, err := s.page(address.String(), settings.VoteHost, nil); err == nil || !strings.Contains(err.Error(), "401") {
 		s.Errorf("the statistics page without its password: %v, want 401", err)
 	}
 	s.checked("the statistics page answers, and asks for its password")

@@ -109,7 +109,7 @@ func wholeSystem(t *testing.T, cluster settings.Cluster, document string) {
 	}
 	t.Logf("%d fresh hosts after %.0f s", len(s.lab.Hosts()), time.Since(begun).Seconds())
 	s.voters = voters.NewCrowd(voters.Options{
-		Sites:     []voters.Site{{URL: "http://" + s.lab.Host("interlock").Address, Host: app.VoteHost}},
+		Sites:     []voters.Site{{URL: "http://" + s.lab.Host("interlock").Address, Host: settings.VoteHost}},
 		Returning: 0.3,
 	})
 	s.open(t)
