@@ -24,6 +24,7 @@ func (a *App) newResults(ctx *pulumi.Context, nodes, balancers []*infra.Node) ([
 				{Name: "OPTION_B", Value: a.settings.Ballot.OptionB},
 				{Name: "CONNECTIONS_PER_ADDRESS", Value: strconv.Itoa(a.settings.Limits.Connections)},
 				{Name: "VIEWERS_PER_ADDRESS", Value: strconv.Itoa(a.settings.Limits.Viewers)},
+				{Name: "VOTE_COPIES", Value: strconv.Itoa(a.settings.VoteCopies)},
 				{Name: "TRUSTED_PROXIES", Value: a.trustedProxies(balancers)},
 			},
 			Secrets:      []cluster.Secret{a.clientPassword(resultsRole)},

@@ -101,7 +101,7 @@ func newVotes(choices ...poll.Choice) []poll.Vote {
 
 func wantTally(t *testing.T, server *postgrestest.Server, want poll.Tally) {
 	t.Helper()
-	scoreboard, err := postgres.NewScoreboard(databaseAddress(server, resultsRole, resultsPassword), "test")
+	scoreboard, err := postgres.NewScoreboard(databaseAddress(server, resultsRole, resultsPassword), "test", 1)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -122,7 +122,7 @@ func TestContainersAreTheWalkThroughs(t *testing.T) {
 						`{"containerPath":"/run/secrets","hostPath":"/etc/swarm-scale/pg.secrets","readOnly":true}]`}},
 				"worker01": {"sha256:built", "swarm", []string{"constraint:node==worker01", "WORKER_NUMBER=01", "REDIS_ADDRESSES_FILE=/etc/vote-worker/queues", "POSTGRES_PASSWORD_FILE=/run/secrets/postgres-password", "REDIS_PASSWORD_FILE=/run/secrets/redis-password"}, "", nil},
 				"results-app": {"sha256:built", "swarm", []string{"constraint:node==store", "OPTION_A=Cats", "OPTION_B=Dogs",
-					"CONNECTIONS_PER_ADDRESS=1000", "VIEWERS_PER_ADDRESS=500", "TRUSTED_PROXIES=" + proxies[stackName], "POSTGRES_PASSWORD_FILE=/run/secrets/postgres-password"},
+					"CONNECTIONS_PER_ADDRESS=1000", "VIEWERS_PER_ADDRESS=500", "VOTE_COPIES=1", "TRUSTED_PROXIES=" + proxies[stackName], "POSTGRES_PASSWORD_FILE=/run/secrets/postgres-password"},
 					"192.168.33.250:80→80", nil},
 			} {
 				c := find(t, resources, "docker:index/container:Container", name)

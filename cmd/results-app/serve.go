@@ -15,7 +15,7 @@ const memoryLimit = 60 << 20
 // serve ties the results page to the database and answers until ctx is done.
 func serve(ctx context.Context, settings settings, log *slog.Logger) error {
 	service.LimitMemory(memoryLimit)
-	scoreboard, err := postgres.NewScoreboard(postgres.Address(settings.database), program)
+	scoreboard, err := postgres.NewScoreboard(postgres.Address(settings.database), program, settings.copies)
 	if err != nil {
 		return err
 	}

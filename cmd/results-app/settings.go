@@ -15,6 +15,7 @@ const (
 // settings are the program's environment variables.
 type settings struct {
 	database environment.Database // POSTGRES_HOST, _PORT, _USER, _DATABASE, _PASSWORD
+	copies   int                  // VOTE_COPIES: in how many queues each vote is, 1 or 2; 1 if not set
 	ballot   poll.Ballot          // OPTION_A, OPTION_B: the labels; Cats and Dogs if not set
 	listen   string               // LISTEN_ADDRESS: where viewers are answered; :80 if not set
 	metrics  string               // METRICS_ADDRESS: where Prometheus is, and the health checks; :9090 if not set
@@ -27,6 +28,7 @@ type settings struct {
 func readSettings(env *environment.Reader) settings {
 	s := settings{
 		database: environment.ReadDatabase(env, environment.ResultsRole),
+		copies:   environment.Copies(env),
 		ballot:   environment.Ballot(env),
 		listen:   env.Listen("LISTEN_ADDRESS", defaultListen),
 		metrics:  env.Listen("METRICS_ADDRESS", defaultMetrics),

@@ -13,7 +13,6 @@ const (
 	defaultListen  = ":80"
 	defaultMetrics = ":9090"
 
-	copiesKey   = "VOTE_COPIES"
 	partnersKey = "REDIS_PARTNERS"
 )
 
@@ -48,7 +47,7 @@ func readSettings(env *environment.Reader) settings {
 		name:      env.Member("frontend", "WEB_VOTE_NUMBER", "this frontend"),
 		queue:     env.Address("REDIS_ADDRESS", "the redis that has this frontend's queue"),
 		password:  env.OptionalSecret("REDIS_PASSWORD"),
-		copies:    env.Number(copiesKey, 1, 1, 2),
+		copies:    environment.Copies(env),
 		voterKey:  env.Key("VOTER_KEY", "the secret that signs voters' cookies, the same on all frontends", http.KeySize),
 		ballot:    environment.Ballot(env),
 		names:     env.Names("VOTE_NAMES"),
@@ -61,7 +60,7 @@ func readSettings(env *environment.Reader) settings {
 	case s.copies > 1:
 		s.partners = readPartners(env)
 	case env.Set(partnersKey):
-		env.Fault(fmt.Errorf("%s is set, but %s is 1, so no other redis gets a copy: set %s to 2, or remove %s", partnersKey, copiesKey, copiesKey, partnersKey))
+		env.Fault(fmt.Errorf("%s is set, but %s is 1, so no other redis gets a copy: set %s to 2, or remove %s", partnersKey, environment.CopiesKey, environment.CopiesKey, partnersKey))
 	}
 	if s.copies > 1 && env.FromFile(partnersKey) {
 		s.list = func() ([]string, error) {

@@ -19,6 +19,12 @@ func Ballot(r *Reader) poll.Ballot {
 	return ballot
 }
 
+// CopiesKey is the variable of in how many queues each vote is.
+const CopiesKey = "VOTE_COPIES"
+
+// Copies reads in how many queues each vote is: 1 or 2, and 1 if the variable is not set.
+func Copies(r *Reader) int { return r.Number(CopiesKey, 1, 1, 2) }
+
 // Database is where the votes are stored.
 type Database struct {
 	// Servers are host:port pairs: each host of POSTGRES_HOST (pg if not set; several with spaces, commas or line breaks between them) with

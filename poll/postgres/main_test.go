@@ -36,7 +36,7 @@ func newVotes(t testing.TB, address postgres.Address) *postgres.Votes {
 
 func newScoreboard(t testing.TB, address postgres.Address) *postgres.Scoreboard {
 	t.Helper()
-	scoreboard, err := postgres.NewScoreboard(address, "test")
+	scoreboard, err := postgres.NewScoreboard(address, "test", 1)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"swarm-scale/poll"
+	"swarm-scale/poll/postgres"
 	"swarm-scale/test/postgrestest"
 )
 
@@ -43,6 +44,41 @@ func TestRightsThatTheProgramsNeed(t *testing.T) {
 	}
 	if _, err := newVotes(t, reading).Save(t.Context(), votesOf(9, 1, poll.B)); err == nil {
 		t.Error("the reader stores a vote")
+	}
+}
+
+// Where each vote is in two queues, one of them may be away, and the tally is complete all the same.
+func TestOneOfTwoCopiesMayBeAway(t *testing.T) {
+	t.Parallel()
+	_, address := newDatabase(t)
+	database := newVotes(t, address)
+	twice, err := postgres.NewScoreboard(address, "test", 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(twice.Close)
+	once := newScoreboard(t, address)
+	for _, step := range []struct {
+		name       string
+		progress   []poll.Progress
+		once, both string // the queue that the tally waits for; empty: none
+	}{
+		{"no queue", nil, "", ""},
+		{"one that is away", []poll.Progress{{Queue: "redis01", InUse: true}}, "redis01", "redis01"},
+		{"another one", []poll.Progress{{Queue: "redis02", Known: true, At: time.Now()}}, "redis01", "redis02"},
+		{"a third one that is behind", []poll.Progress{{Queue: "redis03", Known: true, At: time.Now(), Behind: time.Hour, InUse: true}}, "redis01", "redis03"},
+	} {
+		if err := database.Record(t.Context(), step.progress); err != nil {
+			t.Fatal(err)
+		}
+		for scoreboard, want := range map[*postgres.Scoreboard]string{once: step.once, twice: step.both} {
+			if standing, err := scoreboard.Standing(t.Context()); err != nil || standing.Queue != want {
+				t.Errorf("%s: the tally waits for %q (%v), want %q", step.name, standing.Queue, err, want)
+			}
+		}
+	}
+	if standing, err := twice.Standing(t.Context()); err != nil || !standing.Known || standing.Behind < 59*time.Minute {
+		t.Errorf("the standing is %+v (%v), want it an hour behind", standing, err)
 	}
 }
 

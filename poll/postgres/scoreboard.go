@@ -16,6 +16,7 @@ import (
 type Scoreboard struct {
 	pool    *pgxpool.Pool
 	address Address
+	copies  int
 	setUp   atomic.Bool // the table was seen
 }
 
@@ -24,13 +25,13 @@ var _ poll.Scoreboard = (*Scoreboard)(nil)
 // tallyLimit is how long the server may take to add up the tally, a matter of microseconds.
 const tallyLimit = 3 * time.Second
 
-// NewScoreboard makes a scoreboard for the program of that name. The database need not be up yet.
-func NewScoreboard(address Address, program string) (*Scoreboard, error) {
+// NewScoreboard makes a scoreboard for the program of that name, where each vote is in so many queues. The database need not be up yet.
+func NewScoreboard(address Address, program string, copies int) (*Scoreboard, error) {
 	pool, err := open(address, use{program: program, connections: 2, statementLimit: tallyLimit})
 	if err != nil {
 		return nil, err
 	}
-	return &Scoreboard{pool: pool, address: address}, nil
+	return &Scoreboard{pool: pool, address: address, copies: max(1, copies)}, nil
 }
 
 // Standing implements poll.Scoreboard.
@@ -51,7 +52,7 @@ func (s *Scoreboard) Standing(ctx context.Context) (poll.Standing, error) {
 		}
 		s.setUp.Store(true)
 	}
-	standing, err := readStanding(ctx, s.pool)
+	standing, err := readStanding(ctx, s.pool, s.copies)
 	if isMissingSchema(err) { // another, empty database in place of the one we knew
 		s.setUp.Store(false)
 		return poll.Standing{}, nil
@@ -68,17 +69,21 @@ func (s *Scoreboard) Tally(ctx context.Context) (poll.Tally, error) {
 
 // readStanding reads tally and queues in one statement, so that both are of one moment. A note from the future says nothing: the server's
 // clock was set back, or the note is another server's. A worker that follows the queue mends it.
-func readStanding(ctx context.Context, pool *pgxpool.Pool) (poll.Standing, error) {
+//
+// Where each vote is in two queues, one of them may be away: the vote is in another one. So the tally has every vote that was taken before the
+// second oldest note.
+func readStanding(ctx context.Context, pool *pgxpool.Pool, copies int) (poll.Standing, error) {
 	var standing poll.Standing
 	var queue *string
 	var seconds *float64
-	err := pool.QueryRow(ctx, `SELECT t.a, t.b, q.queue, q.seconds
+	err := pool.QueryRow(ctx, `WITH notes AS (
+			SELECT queue, CASE WHEN drained_to < clock_timestamp() + interval '1 second' THEN drained_to ELSE '-infinity' END AS noted
+			FROM drained_queues WHERE drained_to < 'infinity')
+		SELECT t.a, t.b, q.queue, q.seconds
 		FROM (SELECT coalesce(sum(votes) FILTER (WHERE choice = 'a'), 0)::bigint AS a,
 				coalesce(sum(votes) FILTER (WHERE choice = 'b'), 0)::bigint AS b FROM tally) AS t
 			LEFT JOIN (SELECT queue, CASE WHEN isfinite(noted) THEN extract(epoch FROM clock_timestamp() - noted)::float8 END AS seconds
-				FROM (SELECT queue, CASE WHEN drained_to < clock_timestamp() + interval '1 second' THEN drained_to ELSE '-infinity' END AS noted
-					FROM drained_queues WHERE drained_to < 'infinity') AS notes
-				ORDER BY noted, queue LIMIT 1) AS q ON true`).
+				FROM notes ORDER BY noted, queue LIMIT 1 OFFSET greatest(0, least($1::bigint, (SELECT count(*) FROM notes)) - 1)) AS q ON true`, copies).
 		Scan(&standing.Tally.A, &standing.Tally.B, &queue, &seconds)
 	if err != nil {
 		return poll.Standing{}, err

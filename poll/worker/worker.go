@@ -29,7 +29,8 @@ type Options struct {
 	// Wait is how long one read of an empty queue waits for a vote, 2 s by default.
 	Wait time.Duration
 	// Recheck is how often a worker looks for entries that were handed out and not acknowledged, 30 s by default; and
-	// IdleAfter is how long another worker must have left one alone to count as gone, a minute by default.
+	// IdleAfter is how long another worker must have left one alone to count as gone, 20 s by default. If it was only slow, both store
+	// the votes, which does no harm.
 	Recheck, IdleAfter time.Duration
 	// MinBackoff and MaxBackoff bound the pause after a failure, 100 ms to 5 s by default.
 	MinBackoff, MaxBackoff time.Duration
@@ -48,7 +49,7 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.Batch, 10_000)
 	setDefault(&o.Wait, 2*time.Second)
 	setDefault(&o.Recheck, 30*time.Second)
-	setDefault(&o.IdleAfter, time.Minute)
+	setDefault(&o.IdleAfter, 20*time.Second)
 	setDefault(&o.MinBackoff, 100*time.Millisecond)
 	setDefault(&o.MaxBackoff, 5*time.Second)
 	setDefault(&o.StepTimeout, time.Minute)
@@ -218,7 +219,7 @@ func (w *Worker) finishBeforeLeaving(q *queue) {
 		return struct{}{}, q.HandBack(ctx)
 	})
 	if err != nil {
-		log.Warn("left the queue with unfinished entries; in a minute another worker takes them over, or `drain` stores them")
+		log.Warn("left the queue with unfinished entries; in 20 s another worker takes them over, or `drain` stores them")
 		return
 	}
 	log.Warn("handed back unfinished entries, for another worker")

@@ -57,7 +57,7 @@ func newBench(t *testing.T) *bench {
 		t.Fatal(err)
 	}
 	t.Cleanup(b.votes.Close)
-	if b.scoreboard, err = postgres.NewScoreboard(address, "results"); err != nil {
+	if b.scoreboard, err = postgres.NewScoreboard(address, "results", 1); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(b.scoreboard.Close)

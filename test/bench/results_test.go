@@ -81,7 +81,7 @@ func newPoll(t *testing.T, server *postgrestest.Server, votes int) *storedPoll {
 	p := &storedPoll{votes: votes, connection: server.Connect(t, name), client: &http.Client{}}
 	var err error
 	p.scoreboard, err = postgres.NewScoreboard(postgres.Address{Servers: []string{server.Address()}, User: "postgres",
-		Database: name, Password: postgrestest.Password}, "bench")
+		Database: name, Password: postgrestest.Password}, "bench", 1)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -43,13 +43,6 @@ func moreAndFewer(s *step) {
 	s.unchanged()
 }
 
-// resize sets the stack's hosts and counts to the lab's.
-func (s *step) resize() {
-	s.Helper()
-	config := s.lab.Config()
-	s.must(s.pulumi.Set(map[string]any{"hosts": config["hosts"], "frontends": config["frontends"], "workers": config["workers"]}))
-}
-
 // balanced checks that the load balancer sends voters to that many frontends, and to each at least half of its share.
 func (s *step) balanced(frontends int) {
 	s.Helper()

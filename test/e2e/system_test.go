@@ -374,7 +374,7 @@ func (s *system) expected() map[string][]string {
 		names := s.kind.own(host.Role)
 		switch host.Role {
 		case topology.LoadBalancer:
-			names = append(names, s.balancer)
+			names = append(names, s.balancer+strings.TrimPrefix(host.Name, string(topology.LoadBalancer)))
 		case topology.Frontend:
 			names = append(names, host.Name, "redis"+strings.TrimPrefix(host.Name, "frontend"))
 		case topology.Worker:

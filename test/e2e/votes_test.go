@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"swarm-scale/app"
 	"swarm-scale/settings"
 )
 

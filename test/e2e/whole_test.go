@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"swarm-scale/app"
 	"swarm-scale/lab"
 	"swarm-scale/settings"
 	"swarm-scale/test/voters"
@@ -45,6 +44,7 @@ var steps = []struct {
 	{"11 first deployment killed", firstDeploymentKilled, ""},
 	{"11 deployments killed", deploymentsKilled, ""},
 	{"12 queues side by side", queuesSideBySide, ""},
+	{"13 two copies, machines lost under load", twoCopies, ""},
 	{"by hand", byHand, ""},
 }
 

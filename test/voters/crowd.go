@@ -3,7 +3,9 @@ package voters
 import (
 	"context"
 	"math/rand/v2"
+	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"sync"
 	"time"
@@ -49,8 +51,45 @@ func NewCrowd(options Options) *Crowd {
 	if options.Seed == 0 {
 		options.Seed = rand.Uint64()
 	}
-	return &Crowd{options: options, books: &Books{},
-		transport: &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: 5 * time.Second}}
+	c := &Crowd{options: options, books: &Books{}}
+	c.transport = &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: 5 * time.Second, DialContext: c.dial}
+	return c
+}
+
+// connectTime is how long a browser waits for a connection before it tries the next address of a name.
+const connectTime = time.Second
+
+// dial connects to one of the addresses of a site.
+func (c *Crowd) dial(ctx context.Context, network, address string) (connection net.Conn, err error) {
+	addresses := []string{address}
+	dialer := &net.Dialer{}
+	for _, site := range c.Sites() {
+		if parsed, parseErr := url.Parse(site.URL); parseErr == nil && len(site.Others) > 0 && (parsed.Host == address || parsed.Host+":80" == address) {
+			addresses = append(addresses, site.Others...)
+			dialer.Timeout = connectTime
+		}
+	}
+	rand.Shuffle(len(addresses), func(i, j int) { addresses[i], addresses[j] = addresses[j], addresses[i] })
+	for _, one := range addresses {
+		if connection, err = dialer.DialContext(ctx, network, one); err == nil {
+			return connection, nil
+		}
+	}
+	return nil, err
+}
+
+// SetSites replaces the vote pages.
+func (c *Crowd) SetSites(sites []Site) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.options.Sites = sites
+}
+
+// Sites returns the vote pages.
+func (c *Crowd) Sites() []Site {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.options.Sites
 }
 
 // Books are the books of all voters.
@@ -185,7 +224,8 @@ func (c *Crowd) someone(random *rand.Rand) *Voter {
 }
 
 func (c *Crowd) site(random *rand.Rand) Site {
-	return c.options.Sites[random.IntN(len(c.options.Sites))]
+	sites := c.Sites()
+	return sites[random.IntN(len(sites))]
 }
 
 // newRandom is a source of chance for one goroutine.

@@ -36,6 +36,9 @@ type Site struct {
 	URL string
 	// Host is the Host header, such as "votingapp.local". Empty stands for the host of URL.
 	Host string
+	// Others are host:port of more of what answers, under the same name. A voter connects to any, and to the next one if it does not take the
+	// connection within a second, as browsers do with several addresses of a name.
+	Others []string
 }
 
 // Voter is one browser. It keeps its cookie from site to site if their hosts are the same. Its methods can be called
