@@ -84,6 +84,9 @@ type losses struct {
 // stored, the loss of the other one is the loss of both copies, which nobody promises to survive.
 const betweenLosses = 8 * time.Second
 
+// workersHang is for how long no vote is stored before a disk is lost.
+const workersHang = 500 * time.Millisecond
+
 // killWithDisk kills a Redis, with its disk unless that could be the second copy of a vote whose first one was lost.
 func (s *system) killWithDisk(t testing.TB, server *redistest.Server) {
 	t.Helper()
@@ -96,6 +99,13 @@ func (s *system) killWithDisk(t testing.TB, server *redistest.Server) {
 		server.Kill()
 		return
 	}
+	// The workers hang before, or there would be nothing in the queue to lose.
+	for _, worker := range s.workers {
+		if worker.Pause() == nil {
+			defer func() { _ = worker.Resume() }() // it may have been killed; one that the plan has paused goes on early
+		}
+	}
+	time.Sleep(workersHang)
 	server.Lose(t)
 	s.losses.count++
 	s.losses.last, s.losses.of = time.Now(), server
