@@ -105,6 +105,8 @@ func TestEngineThatLosesAThreadIsAskedAgain(t *testing.T) {
 	e.World.FailNext("redis01", simulation.Create, lost)
 	e.World.FailNext("redis01", simulation.Create, errors.New("Unable to start container: Error response from daemon: network "+strings.Repeat("9a", 32)+" not found"))
 	e.World.FailNext("results-app", simulation.Create, errors.New("Unable to start container: Error response from daemon: network mynet not found"))
+	e.World.FailNext("worker01", simulation.Create, lost)
+	e.World.FailNext("worker01", simulation.Create, errors.New("Unable to start container: Error response from daemon: endpoint with name worker01 already exists in network mynet"))
 	e.World.FailNext("mynet", simulation.Create, lost)
 	up(t, e)
 	if got := len(e.World.Objects("docker:index/container:Container")); got != 8 {

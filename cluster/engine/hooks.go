@@ -48,8 +48,9 @@ func Constraint(node *infra.Node) string { return constraint + node.Name }
 
 // lostThread matches what an engine says that has made a call to Consul from a wrong network namespace. When an overlay network of an engine
 // is deleted, one of its threads stays in the namespace of that network (libnetwork, watchMiss), and later calls may be made from there. The
-// next call is made from another thread as a rule. An engine that cannot read a network in Consul says that there is none.
-var lostThread = regexp.MustCompile(`connect: network is unreachable|network \S+ not found`)
+// next call is made from another thread as a rule. An engine that cannot read a network in Consul says that there is none. If it could not
+// write all of a container's endpoint, it says the next time that there is one; leftovers.sh removes it.
+var lostThread = regexp.MustCompile(`connect: network is unreachable|network \S+ not found|endpoint with name \S+ already exists in network`)
 
 const (
 	lostThreadTries = 5

@@ -17,6 +17,7 @@ func runAtEndpoint(t *testing.T, text, answer, status string, variables ...strin
 	script.Fake(t, folder, map[string]string{"docker": `#!/bin/sh
 case "$2 $1" in
 "inspect "*) echo "$ANSWER"; exit "$STATUS" ;;
+"ls network") ;;
 *" inspect") echo frontend03 ;;
 *) echo "$@" >>` + folder + `/calls ;;
 esac
@@ -54,6 +55,37 @@ func TestLeftoversAreRemoved(t *testing.T) {
 			}
 			if (err != nil) != (test.fails != "") || !strings.Contains(output, test.fails) {
 				t.Errorf("%v: %s, want %q", err, output, test.fails)
+			}
+		})
+	}
+}
+
+// TestPlaceOfAContainerIsFreed holds that a name has no endpoint left on an overlay network when a container of it is about to be made. Only the
+// engine itself is asked, because a Swarm manager does not list endpoints without a container.
+func TestPlaceOfAContainerIsFreed(t *testing.T) {
+	for name, test := range map[string]struct{ container, places, want string }{
+		"container gone, place left": {"Error: No such container: worker01", "worker01\nredis01\n", "disconnect --force mynet worker01\n"},
+		"container and place":        {`{"swarm-scale":""}`, "worker01\n", "stop --time 30 worker01\nrm --force worker01\ndisconnect --force mynet worker01\n"},
+		"places of others":           {"Error: No such container: worker01", "worker010\nredis01\n", ""},
+		"somebody else's container":  {`{}`, "worker01\n", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			folder := t.TempDir()
+			script.Fake(t, folder, map[string]string{"docker": `#!/bin/sh
+case "$DOCKER_HOST $1 $2" in
+"tcp://192.168.33.11:3375 container inspect") echo "$CONTAINER"; case $CONTAINER in Error*) exit 1 ;; esac ;;
+"tcp://192.168.33.11:3375 inspect "*) echo worker01 ;;
+"unix:///var/run/docker.sock network ls") echo mynet ;;
+"unix:///var/run/docker.sock network inspect") printf '%s' "$PLACES" ;;
+"unix:///var/run/docker.sock network disconnect") shift; echo "$@" >>` + folder + `/calls ;;
+*) echo "$@" >>` + folder + `/calls ;;
+esac
+`})
+			output, err := script.Run(t, leftoversScript, "create", folder, "KIND=container", "NAME=worker01", "CONTAINER="+test.container, "PLACES="+test.places,
+				"ENDPOINT=tcp://192.168.33.11:3375", "LABEL=swarm-scale", "GRACE=30", "NODE_NAME=manager")
+			calls, _ := os.ReadFile(filepath.Join(folder, "calls"))
+			if string(calls) != test.want || (err != nil) != (test.want == "" && test.container == "{}") {
+				t.Errorf("%v: it calls %q, want %q:\n%s", err, calls, test.want, output)
 			}
 		})
 	}

@@ -27,6 +27,19 @@ look() {
 	exit 1
 }
 
+# free_place removes the endpoints that overlay networks have under the container's name. A container that could not be started leaves one
+# behind, in Consul, and the engine then refuses every container of that name. Only an engine itself lists them, and removes them.
+free_place() {
+	local network places
+	for network in $(DOCKER_HOST=unix:///var/run/docker.sock docker network ls --filter driver=overlay --format '{{.Name}}' 2>/dev/null); do
+		places=$(DOCKER_HOST=unix:///var/run/docker.sock docker network inspect --format '{{range .Containers}}{{println .Name}}{{end}}' "$network" 2>/dev/null) || continue
+		if grep -qxF "$NAME" <<<"$places"; then
+			DOCKER_HOST=unix:///var/run/docker.sock docker network disconnect --force "$network" "$NAME" || continue # the engine that is asked next says why
+			echo "leftovers: removed the endpoint of $NAME from $network"
+		fi
+	done
+}
+
 case $KIND in
 network) format='{{.Driver}} {{len .Containers}}' ;;
 service) format='{{json .Spec.Labels}}' ;;
@@ -34,7 +47,10 @@ service) format='{{json .Spec.Labels}}' ;;
 esac
 found=$(look "$format") || {
 	status=$?
-	if [ "$status" -eq 3 ]; then exit 0; fi
+	if [ "$status" -eq 3 ]; then
+		if [ "$KIND" = container ]; then free_place; fi
+		exit 0
+	fi
 	exit "$status"
 }
 again='and run "pulumi up" again'
@@ -42,6 +58,7 @@ case $KIND,$found in
 container,*"\"$LABEL\":"*)
 	docker stop --time "$GRACE" "$NAME" >/dev/null
 	docker rm --force "$NAME" >/dev/null
+	free_place
 	;;
 service,*"\"$LABEL\":"*)
 	docker service rm "$NAME" >/dev/null
