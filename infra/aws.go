@@ -21,17 +21,17 @@ type cloud struct {
 	keepsData []topology.Role
 	parent    pulumi.ResourceOption
 	labels    map[string]string // tags of every resource, besides Name
-	keep      *pulumi.ResourceHookBinding
+	kept      []kept            // the settings that stand in the VPC
 }
 
 // newAWS makes the network, its flow logs, the security groups and the machines.
-func newAWS(ctx *pulumi.Context, s settings.Settings, demands Demands, keep *pulumi.ResourceHookBinding, commands *command.Provider, parent pulumi.ResourceOption) ([]*Node, error) {
+func newAWS(ctx *pulumi.Context, s settings.Settings, demands Demands, commands *command.Provider, parent pulumi.ResourceOption) ([]*Node, error) {
 	provider, err := aws.NewProvider(ctx, "aws", &aws.ProviderArgs{Region: pulumi.String(s.AWS.Region)}, parent)
 	if err != nil {
 		return nil, err
 	}
 	c := &cloud{
-		settings: s, provider: provider, commands: commands, parent: parent, keepsData: demands.KeepsData, keep: keep,
+		settings: s, provider: provider, commands: commands, parent: parent, keepsData: demands.KeepsData, kept: []kept{keptKind(s), keptZones(s)},
 		labels: map[string]string{"Project": ctx.Project(), "Stack": ctx.Stack(), "ManagedBy": "pulumi"},
 	}
 	if err := c.checkMachines(ctx, demands.Memory); err != nil {

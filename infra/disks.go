@@ -29,7 +29,7 @@ func (c *cloud) newDisk(ctx *pulumi.Context, node topology.Node, network *networ
 		return nil, nil
 	}
 	volume, err := ebs.NewVolume(ctx, node.Name+"-disk", &ebs.VolumeArgs{
-		AvailabilityZone: network.subnet.AvailabilityZone,
+		AvailabilityZone: network.of(node).AvailabilityZone,
 		Size:             pulumi.Int(c.settings.AWS.DataDiskSize),
 		Type:             pulumi.String("gp3"),
 		Encrypted:        pulumi.Bool(true),

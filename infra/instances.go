@@ -26,7 +26,8 @@ func (c *cloud) instances(ctx *pulumi.Context, network *network, groups *securit
 }
 
 func (c *cloud) instance(ctx *pulumi.Context, planned topology.Node, image string, network *network, groups *securityGroups) (*Node, error) {
-	key, err := newHostKey(ctx, planned.Name, pulumi.Provider(c.commands), c.parent)
+	// Not before the network, which says whether there may be another machine.
+	key, err := newHostKey(ctx, planned.Name, pulumi.Provider(c.commands), c.parent, pulumi.DependsOn([]pulumi.Resource{network.vpc}))
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +49,7 @@ func (c *cloud) instance(ctx *pulumi.Context, planned topology.Node, image strin
 		Ami:                      pulumi.String(image),
 		InstanceType:             pulumi.String(c.settings.AWS.InstanceTypes[planned.Role]),
 		KeyName:                  pulumi.String(c.settings.AWS.KeyPair),
-		SubnetId:                 network.subnet.ID(),
+		SubnetId:                 network.of(planned).ID(),
 		PrivateIp:                pulumi.String(planned.Address.String()),
 		AssociatePublicIpAddress: pulumi.Bool(true),
 		DisableApiTermination:    pulumi.Bool(c.settings.AWS.TerminationProtection),
@@ -85,7 +86,7 @@ func (c *cloud) instance(ctx *pulumi.Context, planned topology.Node, image strin
 		HostKey:       key.public,
 		Identity:      machine.ID().ToStringOutput(),
 		Machine:       machine,
-		Reachable:     []pulumi.Resource{network.route},
+		Reachable:     []pulumi.Resource{network.of(planned).route},
 		dials:         dialsOfNewMachine,
 		user:          c.settings.SSH.User,
 		port:          sshPort,

@@ -90,19 +90,15 @@ func New(ctx *pulumi.Context, s settings.Settings, demands Demands) (*Machines, 
 	if err != nil {
 		return nil, err
 	}
-	keep, err := keepKind(ctx, s.Cluster)
-	if err != nil {
-		return nil, err
-	}
 	if s.Platform == settings.AWS {
-		machines.Nodes, err = newAWS(ctx, s, demands, keep, commands, inside)
+		machines.Nodes, err = newAWS(ctx, s, demands, commands, inside)
 	} else {
 		machines.Nodes, err = newHosts(ctx, s, demands.GiveBack, commands, inside)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if err := newPacketFilters(ctx, machines.Nodes, s.Cluster, keep, demands.Traffic, commands, inside); err != nil {
+	if err := newPacketFilters(ctx, machines.Nodes, keptKind(s), demands.Traffic, commands, inside); err != nil {
 		return nil, err
 	}
 	addresses := pulumi.StringMap{}
@@ -122,6 +118,16 @@ func (m *Machines) Of(role topology.Role) []*Node {
 		}
 	}
 	return nodes
+}
+
+// Named returns the node with that name, or nil.
+func (m *Machines) Named(name string) *Node {
+	for _, node := range m.Nodes {
+		if node.Name == name {
+			return node
+		}
+	}
+	return nil
 }
 
 // User returns the user that SSH logs in as.

@@ -37,7 +37,11 @@ var (
 
 // newPacketFilters keeps a packet filter on every node. All other scripts run after all filters. So nothing listens on a node
 // before it has its own, and a new node is let in before it calls.
-func newPacketFilters(ctx *pulumi.Context, nodes []*Node, kind settings.Cluster, keep *pulumi.ResourceHookBinding, traffic []Rule, commands *command.Provider, parent pulumi.ResourceOption) error {
+func newPacketFilters(ctx *pulumi.Context, nodes []*Node, kind kept, traffic []Rule, commands *command.Provider, parent pulumi.ResourceOption) error {
+	keep, err := keep(ctx, "packet-filter", []kept{kind})
+	if err != nil {
+		return err
+	}
 	var planned []topology.Node
 	for _, node := range nodes {
 		planned = append(planned, node.Node)
@@ -54,7 +58,7 @@ func newPacketFilters(ctx *pulumi.Context, nodes []*Node, kind settings.Cluster,
 			"RULES":           pulumi.String(rules),
 			"ALL":             pulumi.String(setName(AllNodes())),
 			"SILENCE":         pulumi.String(filterSilence),
-			kindVariable:      pulumi.String(kind),
+			kind.variable:     pulumi.String(kind.value),
 		}}, parent, pulumi.ResourceHooks(keep))
 		if err != nil {
 			return err

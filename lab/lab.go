@@ -143,7 +143,7 @@ func (l *Lab) engineKind() install.Kind {
 func (l *Lab) plan(last, counts topology.Counts) error {
 	all := maps.Clone(last)
 	maps.Copy(all, counts)
-	nodes, err := topology.New(subnet, all)
+	nodes, err := topology.New([]netip.Prefix{subnet}, all)
 	if err != nil {
 		return err
 	}

@@ -42,30 +42,33 @@ var (
 	gravitonPattern = regexp.MustCompile(`^(a1|[a-z]+[0-9]+[a-z]*g[a-z]*)\.`)
 )
 
-func (r *reader) aws() AWSSettings {
+func (r *reader) aws(zones int) AWSSettings {
 	a := AWSSettings{
-		Region:           r.matching(keyRegion, regionPattern, "is not a region", "set it to one such as us-west-1"),
-		AvailabilityZone: r.matching(keyAvailabilityZone, zonePattern, "is not an availability zone", "set it to one such as us-west-1b, or leave it out"),
-		VPC:              r.network(keyVPC),
-		Subnet:           r.network(keySubnet),
-		KeyPair:          r.text(keyKeyPair),
-		OperatorCIDR:     r.operatorCIDR(),
-		AMI:              r.matching(keyAMI, amiPattern, "is not an AMI", "set it to one such as ami-0123456789abcdef0, or leave it out for the newest Ubuntu 22.04"),
-		InstanceTypes:    map[topology.Role]string{},
-		DiskSize:         r.number(keyDiskSize, minDiskSize, maxDiskSize),
-		DataDiskSize:     r.number(keyDataDiskSize, minDiskSize, maxDiskSize),
-		FlowLogs:         FlowLogs(r.oneOf(keyFlowLogs, string(RejectsOnly), string(AllFlows), string(NoFlowLogs))),
+		Region:        r.matching(keyRegion, regionPattern, "is not a region", "set it to one such as us-west-1"),
+		VPC:           r.network(keyVPC),
+		Subnets:       topology.Subnets(r.network(keySubnet), zones),
+		KeyPair:       r.text(keyKeyPair),
+		OperatorCIDR:  r.operatorCIDR(),
+		AMI:           r.matching(keyAMI, amiPattern, "is not an AMI", "set it to one such as ami-0123456789abcdef0, or leave it out for the newest Ubuntu 22.04"),
+		InstanceTypes: map[topology.Role]string{},
+		DiskSize:      r.number(keyDiskSize, minDiskSize, maxDiskSize),
+		DataDiskSize:  r.number(keyDataDiskSize, minDiskSize, maxDiskSize),
+		FlowLogs:      FlowLogs(r.oneOf(keyFlowLogs, string(RejectsOnly), string(AllFlows), string(NoFlowLogs))),
 
 		TerminationProtection: r.boolean(keyTermination),
 	}
 	if a.KeyPair == "" {
 		r.fault(keyKeyPair, "", Missing, "is not set", "name an EC2 key pair of %s: pulumi config set keyPair NAME (aws ec2 describe-key-pairs lists them)", a.Region)
 	}
-	if zone := zonePattern.FindStringSubmatch(a.AvailabilityZone); zone != nil && regionPattern.MatchString(a.Region) && zone[1] != a.Region {
-		r.fault(keyAvailabilityZone, a.AvailabilityZone, Conflict, "is not in the region "+a.Region, "choose a zone of that region, or leave it out")
-	}
-	if a.VPC.IsValid() && a.Subnet.IsValid() && !within(a.VPC, a.Subnet) {
-		r.fault(keySubnet, a.Subnet.String(), Conflict, fmt.Sprintf("is not inside vpcCidr %s", a.VPC), "choose a range inside it, such as its first /24")
+	a.AvailabilityZones = r.availabilityZones(a.Region, zones)
+	if first := a.Subnets[0]; a.VPC.IsValid() && first.IsValid() {
+		switch {
+		case !within(a.VPC, first):
+			r.fault(keySubnet, first.String(), Conflict, fmt.Sprintf("is not inside vpcCidr %s", a.VPC), "choose a range inside it, such as its first /24")
+		case !within(a.VPC, a.Subnets[zones-1]):
+			r.fault(keySubnet, first.String(), Conflict, fmt.Sprintf("is the first of %d subnets, one for each zone, of which the last is not inside vpcCidr %s", zones, a.VPC),
+				"choose a range with room for %d more of its size behind it, such as the first /24 of a larger vpcCidr", zones-1)
+		}
 	}
 	if a.VPC.IsValid() && slices.ContainsFunc(notForVPCs, a.VPC.Overlaps) {
 		r.fault(keyVPC, a.VPC.String(), Conflict, "has addresses that no machine can have", "use a private range, such as %s", defaults[keyVPC])
@@ -124,14 +127,34 @@ func (r *reader) operatorCIDR() netip.Prefix {
 	return prefix
 }
 
-// addresses lists the nodes with their addresses in the subnet.
-func (r *reader) addresses(subnet netip.Prefix, counts topology.Counts) []topology.Node {
-	if !subnet.IsValid() {
+// availabilityZones reads the zones of the subnets. If nobody sets them, there are none.
+func (r *reader) availabilityZones(region string, zones int) []string {
+	names := r.list(keyAvailabilityZone)
+	for i, name := range names {
+		zone := zonePattern.FindStringSubmatch(name)
+		switch {
+		case zone == nil:
+			r.fault(keyAvailabilityZone, name, Malformed, "is not an availability zone", "set it to one such as us-west-1b, or leave it out")
+		case regionPattern.MatchString(region) && zone[1] != region:
+			r.fault(keyAvailabilityZone, name, Conflict, "is not in the region "+region, "choose a zone of that region, or leave it out")
+		case slices.Contains(names[:i], name):
+			r.fault(keyAvailabilityZone, name, Conflict, "is there twice", "name another one, or leave them out")
+		}
+	}
+	if len(names) > 0 && len(names) != zones {
+		r.fault(keyAvailabilityZone, r.text(keyAvailabilityZone), Conflict, fmt.Sprintf("has %d names, and the setting zones is %d", len(names), zones), "name as many, with spaces between them, or leave it out")
+	}
+	return names
+}
+
+// addresses lists the nodes with their addresses in the subnets.
+func (r *reader) addresses(subnets []netip.Prefix, counts topology.Counts) []topology.Node {
+	if !subnets[len(subnets)-1].IsValid() {
 		return nil // its fault is already reported
 	}
-	nodes, err := topology.New(subnet, counts)
+	nodes, err := topology.New(subnets, counts)
 	if err != nil {
-		r.fault(keySubnet, subnet.String(), Conflict, "does not fit every node", "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
+		r.fault(keySubnet, subnets[0].String(), Conflict, "does not fit every node", "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
 	return nodes
 }

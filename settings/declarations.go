@@ -12,6 +12,7 @@ const (
 	keyPlatform             = "platform"
 	keyCluster              = "cluster"
 	keyManagers             = "managers"
+	keyZones                = "zones"
 	keyFrontends            = "frontends"
 	keyWorkers              = "workers"
 	keyLoadBalancers        = "loadBalancers"
@@ -92,6 +93,7 @@ var defaults = map[string]string{
 	keyPlatform:             string(AWS),
 	keyCluster:              string(SwarmMode),
 	keyManagers:             "",
+	keyZones:                "1",
 	keyFrontends:            "2",
 	keyWorkers:              "1",
 	keyLoadBalancers:        "1",

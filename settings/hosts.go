@@ -53,19 +53,19 @@ func isPublic(address netip.Addr) bool {
 
 // hosts returns the listed machines in the order of the nodes, and the nodes with their addresses. A machine without a node is a
 // spare. It is checked, and not used.
-func (r *reader) hosts(nodes []topology.Node, user string) ([]Host, []topology.Node) {
+func (r *reader) hosts(nodes []topology.Node, zones int, user string) ([]Host, []topology.Node) {
 	var listed []Host
 	decoder := json.NewDecoder(strings.NewReader(r.text(keyHosts)))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&listed); err != nil {
 		r.fault(keyHosts, "", Malformed, "is not a list of machines ("+err.Error()+")",
-			"list every machine as {name, address, hostKey}, with privateAddress, port and user where they differ from the defaults")
+			"list every machine as {name, address, hostKey}, with privateAddress, port, user and zone where they differ from the defaults")
 		return nil, nil
 	}
 	publicHosts := r.boolean(keyAllowPublicHosts)
 	places := make([]topology.Node, len(listed))
 	for i := range listed {
-		places[i] = r.host(fmt.Sprintf("%s[%d]", keyHosts, i), &listed[i], user, publicHosts)
+		places[i] = r.host(fmt.Sprintf("%s[%d]", keyHosts, i), &listed[i], zones, user, publicHosts)
 	}
 	if err := topology.CheckUnique(slices.DeleteFunc(slices.Clone(places), func(node topology.Node) bool {
 		return node.Name == "" || !node.Address.IsValid()
@@ -81,7 +81,7 @@ func (r *reader) hosts(nodes []topology.Node, user string) ([]Host, []topology.N
 			continue
 		}
 		chosen = append(chosen, listed[at])
-		nodes[i].Address = places[at].Address
+		nodes[i].Address, nodes[i].Zone = places[at].Address, places[at].Zone
 	}
 	return chosen, nodes
 }
@@ -104,8 +104,8 @@ func (r *reader) oneMachineEach(listed []Host, places []topology.Node) {
 	}
 }
 
-// host fills in one machine's defaults and checks it. It returns the node that the machine becomes, with name and address.
-func (r *reader) host(key string, host *Host, user string, publicHosts bool) topology.Node {
+// host fills in one machine's defaults and checks it. It returns the node that the machine becomes, with name, zone and address.
+func (r *reader) host(key string, host *Host, zones int, user string, publicHosts bool) topology.Node {
 	node := topology.Node{Name: host.Name}
 	if !slices.ContainsFunc(topology.Room(), func(known topology.Node) bool { return known.Name == host.Name }) {
 		r.fault(key+".name", host.Name, Unknown, "is not a node of the cluster", "use manager, interlock, store, frontend01, frontend02 …, or worker01, worker02 …")
@@ -120,6 +120,13 @@ func (r *reader) host(key string, host *Host, user string, publicHosts bool) top
 	if host.Port < 1 || host.Port > 65535 {
 		r.fault(key+".port", strconv.Itoa(host.Port), OutOfRange, "is not a TCP port", "set it to 1 … 65535, or leave it out for %d", defaultSSHPort)
 	}
+	if host.Zone == 0 {
+		host.Zone = 1
+	}
+	if host.Zone < 1 || host.Zone > zones {
+		r.fault(key+".zone", strconv.Itoa(host.Zone), OutOfRange, "is not one of the stack's zones", "set it to 1 or more, up to the setting %s, which is %d, or leave it out for 1", keyZones, zones)
+	}
+	node.Zone = host.Zone
 	if _, err := netip.ParseAddr(host.Address); err != nil && !hostNamePattern.MatchString(host.Address) {
 		r.fault(key+".address", host.Address, Malformed, "is neither an address nor a host name", "set it to the address at which SSH reaches the machine")
 	}

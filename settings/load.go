@@ -52,19 +52,21 @@ func Load(source Source) (Settings, error) {
 		VoterKey:         r.voterKey(),
 	}
 	counts := r.counts()
+	s.Zones = r.zones(s.Cluster)
 	switch s.Platform {
 	case AWS:
-		s.AWS = r.aws()
-		s.Nodes = r.addresses(s.AWS.Subnet, counts)
+		s.AWS = r.aws(s.Zones)
+		s.Nodes = r.addresses(s.AWS.Subnets, counts)
 		s.Architecture = r.architectureOf(s.AWS.InstanceTypes)
 	case Hosts:
-		s.Hosts, s.Nodes = r.hosts(topology.Names(counts), s.SSH.User)
+		s.Hosts, s.Nodes = r.hosts(topology.Names(counts, s.Zones), s.Zones, s.SSH.User)
 		s.Architecture = r.architectureOfHosts()
 	}
 	if s.LoadBalancer == Interlock {
 		r.fitsInterlock(s)
 	}
-	s.Managers = r.managers(s.Cluster)
+	s.Managers = topology.Managers(s.Nodes, r.managers(s.Cluster), s.Zones)
+	r.spread(s)
 	r.namesDiffer(s)
 	s.VoteCopies = r.voteCopies(s.Nodes)
 	s.Overlay = r.overlay(s)

@@ -9,6 +9,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -123,6 +124,33 @@ func onHosts() map[string]string {
 	}
 }
 
+// inZones returns the settings of a stack on existing machines in that many zones. Those of a role are spread in turn, except for the moved ones.
+func inZones(t *testing.T, zones int, moved map[string]int) func() map[string]string {
+	t.Helper()
+	counts := topology.Counts{topology.LoadBalancer: 2, topology.Frontend: 3, topology.Worker: 2}
+	var hosts []map[string]any
+	for i, node := range topology.Names(counts, zones) {
+		one := map[string]any{"name": node.Name, "address": fmt.Sprintf("10.0.0.%d", i+1), "hostKey": hostKey}
+		if node.Zone > 1 {
+			one["zone"] = node.Zone
+		}
+		if zone, ok := moved[node.Name]; ok {
+			one["zone"] = zone
+		}
+		hosts = append(hosts, one)
+	}
+	list, err := json.Marshal(hosts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func() map[string]string {
+		return map[string]string{
+			"platform": "hosts", "zones": fmt.Sprint(zones), "frontends": "3", "loadBalancers": "2", "workers": "2", "hosts": string(list),
+			"postgresPassword": "correct horse battery", "voterKey": voterKey,
+		}
+	}
+}
+
 func host(name, address string) string {
 	return fmt.Sprintf(`{"name":%q,"address":%q,"hostKey":%q}`, name, address, hostKey)
 }
@@ -184,7 +212,7 @@ func TestDefaultsAreTheWalkThrough(t *testing.T) {
 		t.Fatal(err)
 	}
 	if s.Platform != settings.AWS || s.Architecture != "amd64" || s.AWS.Region != "us-west-1" ||
-		s.AWS.VPC.String() != "192.168.0.0/16" || s.AWS.Subnet.String() != "192.168.33.0/24" ||
+		s.AWS.VPC.String() != "192.168.0.0/16" || s.AWS.Subnets[0].String() != "192.168.33.0/24" ||
 		s.AWS.InstanceTypes[topology.Store] != "m3.medium" || s.AWS.InstanceTypes[topology.Frontend] != "t2.micro" ||
 		s.LoadBalancer != settings.HAProxy || s.Ballot != (settings.Ballot{OptionA: "Cats", OptionB: "Dogs"}) ||
 		s.AppendFsync != "always" || s.SSH.User != "ubuntu" || s.SSH.PrivateKeyFile != "" || len(s.Hosts) != 0 {
@@ -228,8 +256,48 @@ func TestClusters(t *testing.T) {
 		values := onAWS()
 		maps.Copy(values, test.set)
 		s, err := load(values)
-		if got := fmt.Sprintf("%s %d %s", s.Cluster, s.Managers, s.SwarmPool); err != nil || got != test.want {
+		if got := fmt.Sprintf("%s %d %s", s.Cluster, len(s.Managers), s.SwarmPool); err != nil || got != test.want {
 			t.Errorf("%v: %s (%v), want %s", test.set, got, err, test.want)
+		}
+	}
+}
+
+// TestZones holds the nodes' zones and addresses, the subnets, and who manages the cluster.
+func TestZones(t *testing.T) {
+	machines := inZones(t, 3, map[string]int{"manager": 2, "store": 3})
+	for name, test := range map[string]struct {
+		base func() map[string]string
+		set  map[string]string
+		want string
+	}{
+		"one": {onAWS, nil, "[] [192.168.33.0/24] manager, worker01, store: manager 1 192.168.33.11, interlock 1 192.168.33.12, " +
+			"frontend01 1 192.168.33.20, frontend02 1 192.168.33.21, worker01 1 192.168.33.200, store 1 192.168.33.250"},
+		"three": {onAWS, map[string]string{"zones": "3", "frontends": "3", "loadBalancers": "2", "workers": "2"},
+			"[] [192.168.33.0/24 192.168.34.0/24 192.168.35.0/24] manager, frontend02, frontend03: " +
+				"manager 1 192.168.33.11, interlock 1 192.168.33.12, interlock02 2 192.168.34.17, " +
+				"frontend01 1 192.168.33.20, frontend02 2 192.168.34.21, frontend03 3 192.168.35.22, worker01 1 192.168.33.200, worker02 2 192.168.34.201, store 1 192.168.33.250"},
+		"three by name, at the VPC's end": {onAWS, map[string]string{"zones": "3", "frontends": "3", "vpcCidr": "10.0.0.0/22", "subnetCidr": "10.0.1.0/24", "region": "us-west-2",
+			"availabilityZone": "us-west-2d us-west-2b, us-west-2a"},
+			"[us-west-2d us-west-2b us-west-2a] [10.0.1.0/24 10.0.2.0/24 10.0.3.0/24] manager, frontend02, frontend03: manager 1 10.0.1.11, interlock 1 10.0.1.12, " +
+				"frontend01 1 10.0.1.20, frontend02 2 10.0.2.21, frontend03 3 10.0.3.22, worker01 1 10.0.1.200, store 1 10.0.1.250"},
+		"machines": {machines, nil, "[] [] manager, worker01, store: manager 2 10.0.0.1, interlock 1 10.0.0.2, interlock02 2 10.0.0.3, " +
+			"frontend01 1 10.0.0.4, frontend02 2 10.0.0.5, frontend03 3 10.0.0.6, worker01 1 10.0.0.7, worker02 2 10.0.0.8, store 3 10.0.0.9"},
+	} {
+		s, err := load(broken(test.base(), test.set))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		var nodes, managers []string
+		for _, node := range s.Nodes {
+			nodes = append(nodes, fmt.Sprintf("%s %d %s", node.Name, node.Zone, node.Address))
+		}
+		for _, node := range s.Managers {
+			managers = append(managers, node.Name)
+		}
+		got := fmt.Sprintf("%v %v %s: %s", s.AWS.AvailabilityZones, s.AWS.Subnets, strings.Join(managers, ", "), strings.Join(nodes, ", "))
+		if got != test.want {
+			t.Errorf("%s:\n%s\nwant\n%s", name, got, test.want)
 		}
 	}
 }
@@ -371,6 +439,22 @@ func TestMistakesAreReported(t *testing.T) {
 		"too many load balancers":                     {onAWS, map[string]string{"loadBalancers": "5"}, nil, "loadBalancers", settings.OutOfRange},
 		"three copies":                                {onAWS, map[string]string{"voteCopies": "3", "frontends": "5"}, nil, "voteCopies", settings.OutOfRange},
 		"two copies on two frontends":                 {onAWS, map[string]string{"voteCopies": "2"}, nil, "voteCopies", settings.Conflict},
+		"two zones":                                   {onAWS, map[string]string{"zones": "2", "frontends": "3"}, nil, "zones", settings.OutOfRange},
+		"four zones":                                  {onAWS, map[string]string{"zones": "4", "frontends": "4"}, nil, "zones", settings.OutOfRange},
+		"zones in words":                              {onAWS, map[string]string{"zones": "three"}, nil, "zones", settings.OutOfRange},
+		"zones of the walk-through's cluster":         {onAWS, map[string]string{"zones": "3", "frontends": "3", "cluster": "standalone"}, nil, "zones", settings.Conflict},
+		"a zone without a frontend":                   {onAWS, map[string]string{"zones": "3"}, nil, "zones", settings.Conflict},
+		"zones with one manager":                      {onAWS, map[string]string{"zones": "3", "frontends": "3", "managers": "1"}, nil, "managers", settings.Conflict},
+		"names of two zones of three":                 {onAWS, map[string]string{"zones": "3", "frontends": "3", "availabilityZone": "us-west-1a us-west-1b"}, nil, "availabilityZone", settings.Conflict},
+		"names of three zones for one":                {onAWS, map[string]string{"availabilityZone": "us-west-1a us-west-1b us-west-1c"}, nil, "availabilityZone", settings.Conflict},
+		"no room for the third zone":                  {onAWS, map[string]string{"zones": "3", "frontends": "3", "subnetCidr": "192.168.254.0/24"}, nil, "subnetCidr", settings.Conflict},
+		"no room for a second /16":                    {onAWS, map[string]string{"zones": "3", "frontends": "3", "subnetCidr": "192.168.0.0/16"}, nil, "subnetCidr", settings.Conflict},
+		"machine in a zone of none":                   {inZones(t, 1, map[string]int{"store": 2}), nil, nil, "hosts[8].zone", settings.OutOfRange},
+		"machine in a fourth zone":                    {inZones(t, 3, map[string]int{"store": 4}), nil, nil, "hosts[8].zone", settings.OutOfRange},
+		"machine in a zone below the first":           {inZones(t, 3, map[string]int{"store": -1}), nil, nil, "hosts[8].zone", settings.OutOfRange},
+		"no machine for frontends in a zone":          {inZones(t, 3, map[string]int{"frontend03": 2}), nil, nil, "zones", settings.Conflict},
+		"load balancers in one zone":                  {inZones(t, 3, map[string]int{"interlock02": 1}), nil, nil, "hosts", settings.Conflict},
+		"workers in one zone":                         {inZones(t, 3, map[string]int{"worker01": 3, "worker02": 3}), nil, nil, "hosts", settings.Conflict},
 		"no key pair":                                 {onAWS, map[string]string{"keyPair": "-"}, nil, "keyPair", settings.Missing},
 		"no operator range":                           {onAWS, map[string]string{"operatorCidr": "-"}, nil, "operatorCidr", settings.Missing},
 		"SSH open to the world":                       {onAWS, map[string]string{"operatorCidr": "0.0.0.0/0"}, nil, "operatorCidr", settings.Insecure},
@@ -657,7 +741,7 @@ func TestAllFaultsAreReportedAtOnce(t *testing.T) {
 	}
 }
 
-// TestMessagesNameKeyValueAndRemedy holds five messages word for word.
+// TestMessagesNameKeyValueAndRemedy holds eight messages word for word.
 func TestMessagesNameKeyValueAndRemedy(t *testing.T) {
 	for _, test := range []struct {
 		base func() map[string]string
@@ -668,6 +752,9 @@ func TestMessagesNameKeyValueAndRemedy(t *testing.T) {
 		{onAWS, map[string]string{"keyPair": "-"}, `swarm-scale:keyPair is not set: name an EC2 key pair of us-west-1: pulumi config set keyPair NAME (aws ec2 describe-key-pairs lists them)`},
 		{onAWS, map[string]string{"operatorCidr": "0.0.0.0/0"}, `swarm-scale:operatorCidr is "0.0.0.0/0", which opens SSH to 4294967296 addresses: give your own range, /16 or smaller, or say that you mean it: pulumi config set allowSshFromAnywhere true`},
 		{onAWS, map[string]string{"postgresPassword": "hunter2"}, `swarm-scale:postgresPassword is "[secret]", which has 7 characters: use 12 to 128: pulumi config set --secret postgresPassword`},
+		{onAWS, map[string]string{"zones": "2"}, `swarm-scale:zones is "2", which is not 1 or 3: set it to 3, of which one may be lost, or to 1. Of two, one has most of the swarm's managers, which stops without it`},
+		{onAWS, map[string]string{"zones": "3"}, `swarm-scale:zones is "3", which needs a frontend in each zone, and there is one in 2 of them: set frontends to 3 or more, with platform hosts one in each zone, or leave zones out`},
+		{inZones(t, 3, map[string]int{"interlock02": 1}), nil, `swarm-scale:hosts has interlock, interlock02 in one zone, where they are lost together: set the zone of one of them to another`},
 		{onHosts, map[string]string{"frontends": "2"}, `swarm-scale:hosts has no machine named frontend02: add one, or ask for fewer frontends or workers`},
 	} {
 		if _, err := load(broken(test.base(), test.set)); err == nil || err.Error() != test.want {

@@ -67,8 +67,9 @@ type Settings struct {
 	Nodes []topology.Node
 
 	Cluster      Cluster
-	Managers     int          // how many nodes manage the cluster: 1 or 3
-	SwarmPool    netip.Prefix // IPv4; the networks that a swarm makes for itself are in it. Only for SwarmMode
+	Zones        int             // the nodes are spread over as many: 1 or 3
+	Managers     []topology.Node // those of Nodes that manage the cluster: 1 or 3
+	SwarmPool    netip.Prefix    // IPv4; the networks that a swarm makes for itself are in it. Only for SwarmMode
 	Overlay      Overlay
 	Architecture string // of the machines' processors, as Go names it: amd64 or arm64
 	Images       Images
@@ -106,17 +107,17 @@ type Limits struct {
 
 // AWSSettings are the settings of platform aws.
 type AWSSettings struct {
-	Region           string
-	AvailabilityZone string       // empty: the first one that offers every instance type asked for
-	VPC              netip.Prefix // IPv4, /16 to /28
-	Subnet           netip.Prefix // IPv4, inside VPC
-	KeyPair          string       // name of an existing EC2 key pair of the region
-	OperatorCIDR     netip.Prefix // SSH is open to it
-	AMI              string       // empty: Canonical's newest Ubuntu 22.04 when a machine is made
-	InstanceTypes    map[topology.Role]string
-	DiskSize         int // GiB of each machine's root disk
-	DataDiskSize     int // GiB of the disk of a node that keeps data
-	FlowLogs         FlowLogs
+	Region            string
+	AvailabilityZones []string       // of the subnets; empty: the first ones that offer every instance type asked for
+	VPC               netip.Prefix   // IPv4, /16 to /28
+	Subnets           []netip.Prefix // of zones 1, 2, 3; IPv4, inside VPC
+	KeyPair           string         // name of an existing EC2 key pair of the region
+	OperatorCIDR      netip.Prefix   // SSH is open to it
+	AMI               string         // empty: Canonical's newest Ubuntu 22.04 when a machine is made
+	InstanceTypes     map[topology.Role]string
+	DiskSize          int // GiB of each machine's root disk
+	DataDiskSize      int // GiB of the disk of a node that keeps data
+	FlowLogs          FlowLogs
 	// TerminationProtection keeps Pulumi and AWS from deleting machines and data disks.
 	TerminationProtection bool
 }
@@ -128,6 +129,7 @@ type Host struct {
 	PrivateAddress string `json:"privateAddress"` // IPv4 address at which the other nodes reach it; default: Address
 	Port           int    `json:"port"`           // SSH port; default: 22
 	User           string `json:"user"`           // SSH user; default: the setting sshUser
+	Zone           int    `json:"zone"`           // machines of one zone may fail together: 1, 2 or 3; default: 1
 	HostKey        string `json:"hostKey"`        // its SSH host key, "ssh-ed25519 AAAA…", by which it is recognised
 }
 

@@ -1,7 +1,8 @@
 // Package topology says which nodes a cluster has, what they are called and which private address each one gets.
 //
 // The plan is the walk-through's: every role has a range of offsets from the start of the subnet, so that 192.168.33.0/24
-// gives the manager 192.168.33.11, the first frontend 192.168.33.20 and the store 192.168.33.250. The package does no I/O.
+// gives the manager 192.168.33.11, the first frontend 192.168.33.20 and the store 192.168.33.250. With several zones each has a subnet,
+// and a node has its offset in that of its zone. The package does no I/O.
 package topology
 
 import (
@@ -87,12 +88,12 @@ func (s Spec) offset(number int) int {
 }
 
 // Names lists the nodes of a cluster in the plan's order, without addresses: managers, load balancers, frontends, workers,
-// stores.
-func Names(counts Counts) []Node {
+// stores. The nodes of a role are spread over the zones in turn.
+func Names(counts Counts, zones int) []Node {
 	var nodes []Node
 	for _, spec := range Roles() {
 		for number := 1; number <= counts.Of(spec.Role); number++ {
-			nodes = append(nodes, Node{Name: spec.name(number), Role: spec.Role, Number: number, Zone: 1})
+			nodes = append(nodes, Node{Name: spec.name(number), Role: spec.Role, Number: number, Zone: (number-1)%zones + 1})
 		}
 	}
 	return nodes
@@ -104,13 +105,15 @@ func Room() []Node {
 	for _, spec := range Roles() {
 		most[spec.Role] = spec.Most
 	}
-	return Names(most)
+	return Names(most, 1)
 }
 
-// New lists the nodes of a cluster in the order of Names, each with its private address inside the subnet.
+// New lists the nodes of a cluster in the order of Names, each with its private address inside the subnet of its zone. There are as many
+// zones as subnets, in their order. A node's offset is the same in every subnet, so those of the first zone are where they would be
+// without the others.
 //
 // The error joins all faults: too few or too many nodes of a role, addresses outside the subnet, addresses that AWS reserves.
-func New(subnet netip.Prefix, counts Counts) ([]Node, error) {
+func New(subnets []netip.Prefix, counts Counts) ([]Node, error) {
 	var faults []error
 	offsets := map[string]int{}
 	for _, spec := range Roles() {
@@ -126,18 +129,19 @@ func New(subnet netip.Prefix, counts Counts) ([]Node, error) {
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
 	}
-	nodes := Names(counts)
+	nodes := Names(counts, len(subnets))
 	for i, node := range nodes {
-		nodes[i].Address = nth(subnet, offsets[node.Name])
+		nodes[i].Address = nth(subnets[node.Zone-1], offsets[node.Name])
 	}
-	return nodes, Check(subnet, nodes)
+	return nodes, Check(subnets, nodes)
 }
 
-// Check verifies that every node's address is inside the subnet and is not reserved by AWS, and what CheckUnique verifies. AWS
+// Check verifies that every node's address is inside its zone's subnet and is not reserved by AWS, and what CheckUnique verifies. AWS
 // reserves the first four and the last address of every subnet (VPC user guide). The error joins all faults.
-func Check(subnet netip.Prefix, nodes []Node) error {
+func Check(subnets []netip.Prefix, nodes []Node) error {
 	var faults []error
 	for _, node := range nodes {
+		subnet := subnets[node.Zone-1]
 		switch {
 		case !node.Address.IsValid() || !subnet.Contains(node.Address):
 			faults = append(faults, fmt.Errorf("%s: address %s is outside the subnet %s: use a larger subnet, such as a /24",

@@ -10,12 +10,15 @@ import (
 	"swarm-scale/topology"
 )
 
+// walkThrough are the subnets of a cluster in one zone.
+var walkThrough = []netip.Prefix{netip.MustParsePrefix("192.168.33.0/24")}
+
 func counts(frontends, workers int) topology.Counts {
 	return topology.Counts{topology.Frontend: frontends, topology.Worker: workers}
 }
 
 func TestAddressesAreTheWalkThroughs(t *testing.T) {
-	nodes, err := topology.New(netip.MustParsePrefix("192.168.33.0/24"), counts(2, 1))
+	nodes, err := topology.New(walkThrough, counts(2, 1))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +72,7 @@ func TestNewPlacesNodesOrReportsFaults(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			nodes, err := topology.New(netip.MustParsePrefix(test.subnet), counts(test.frontends, test.workers))
+			nodes, err := topology.New([]netip.Prefix{netip.MustParsePrefix(test.subnet)}, counts(test.frontends, test.workers))
 			checkFaults(t, err, test.faults)
 			for name, address := range test.addresses {
 				at := slices.IndexFunc(nodes, func(node topology.Node) bool { return node.Name == name })
@@ -83,7 +86,7 @@ func TestNewPlacesNodesOrReportsFaults(t *testing.T) {
 
 // TestFirstNodeKeepsNameAndAddress holds that further nodes of a role change neither for the first one.
 func TestFirstNodeKeepsNameAndAddress(t *testing.T) {
-	nodes, err := topology.New(netip.MustParsePrefix("192.168.33.0/24"), topology.Counts{topology.Manager: 3, topology.LoadBalancer: 2, topology.Store: 2})
+	nodes, err := topology.New(walkThrough, topology.Counts{topology.Manager: 3, topology.LoadBalancer: 2, topology.Store: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,16 +109,15 @@ func TestRolesDoNotOverlap(t *testing.T) {
 	for _, spec := range topology.Roles() {
 		most[spec.Role] = spec.Most
 	}
-	nodes, err := topology.New(netip.MustParsePrefix("192.168.33.0/24"), most)
+	nodes, err := topology.New(walkThrough, most)
 	if err != nil || len(nodes) != len(topology.Room()) {
 		t.Errorf("%d nodes, want %d: %v", len(nodes), len(topology.Room()), err)
 	}
 }
 
 func TestCheckReportsBadAddresses(t *testing.T) {
-	subnet := netip.MustParsePrefix("192.168.33.0/24")
 	node := func(name, address string) topology.Node {
-		return topology.Node{Name: name, Address: netip.MustParseAddr(address)}
+		return topology.Node{Name: name, Zone: 1, Address: netip.MustParseAddr(address)}
 	}
 	for name, test := range map[string]struct {
 		nodes  []topology.Node
@@ -131,7 +133,7 @@ func TestCheckReportsBadAddresses(t *testing.T) {
 			faults: []string{"a: address 10.0.0.9 is outside", "b: address 10.0.0.9 is also the address of a", "b: two nodes have this name"},
 		},
 	} {
-		t.Run(name, func(t *testing.T) { checkFaults(t, topology.Check(subnet, test.nodes), test.faults) })
+		t.Run(name, func(t *testing.T) { checkFaults(t, topology.Check(walkThrough, test.nodes), test.faults) })
 	}
 }
 

@@ -2,6 +2,7 @@ package swarmmode
 
 import (
 	"fmt"
+	"slices"
 
 	"swarm-scale/cluster/engine"
 	"swarm-scale/infra"
@@ -19,7 +20,12 @@ func ports() string {
 // Traffic returns the rules for traffic between the cluster's parts. Containers send none of it.
 func Traffic(s settings.Settings) []infra.Rule {
 	nodes := infra.AllNodes()
-	managers := infra.Group{Name: "manager", Description: "Swarm managers, from the nodes", Roles: managingRoles[:s.Managers]}
+	managers := infra.Group{Name: "manager", Description: "Swarm managers, from the nodes"}
+	for _, node := range s.Managers {
+		if !slices.Contains(managers.Roles, node.Role) {
+			managers.Roles = append(managers.Roles, node.Role)
+		}
+	}
 	return append([]infra.Rule{
 		{Name: "swarm-management", To: managers, From: &nodes, Protocol: infra.TCP, Port: managementPort, Why: "swarm management, from the nodes"},
 	}, engine.OverlayTraffic()...)

@@ -56,7 +56,9 @@ func New(ctx *pulumi.Context, s settings.Settings, machines *infra.Machines) (cl
 			c.members = append(c.members, node)
 		}
 	}
-	c.managers = managersOf(machines, s.Managers)
+	for _, chosen := range s.Managers {
+		c.managers = append(c.managers, machines.Named(chosen.Name))
+	}
 	members, err := c.newMembers(ctx)
 	if err != nil {
 		return nil, err
@@ -75,18 +77,6 @@ func New(ctx *pulumi.Context, s settings.Settings, machines *infra.Machines) (cl
 
 // isMember reports whether the role's nodes are in the swarm.
 func isMember(role topology.Role) bool { return role != topology.LoadBalancer }
-
-// managingRoles are the roles whose first node manages the swarm where there are three managers. Every stack has these nodes.
-var managingRoles = []topology.Role{topology.Manager, topology.Worker, topology.Store}
-
-// managersOf returns the nodes that manage the swarm.
-func managersOf(machines *infra.Machines, count int) []*infra.Node {
-	var managers []*infra.Node
-	for _, role := range managingRoles[:count] {
-		managers = append(managers, machines.Of(role)[0])
-	}
-	return managers
-}
 
 // ManagerURL implements cluster.Cluster. Interlock does not work in swarm mode.
 func (c *swarm) ManagerURL() string { return "" }

@@ -1,0 +1,74 @@
+package infra
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/property"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"swarm-scale/settings"
+)
+
+// kept is a setting that a stack which runs keeps. Its value stands in a resource that everything else waits for, so that another one is
+// refused before anything changes: on AWS in a tag of the VPC, elsewhere in the script that keeps a node's packet filter.
+type kept struct {
+	key      string // of the setting
+	value    string
+	earlier  string // its value in a stack of a version that did not know the setting
+	tag      string // of the VPC
+	variable string // of the script; empty: it is not kept there
+	refusal  string // why another value is refused; has a %s for the value that stands
+}
+
+// keptKind is the kind of cluster. Another one would have other engines, names and networks, and the votes in its queues would have to move.
+func keptKind(s settings.Settings) kept {
+	return kept{
+		key: "cluster", value: string(s.Cluster), earlier: string(settings.Standalone), tag: "Cluster", variable: "CLUSTER",
+		refusal: "the stack has a cluster of the kind %s, and a stack that runs keeps its kind",
+	}
+}
+
+// keptZones is the number of zones on AWS. With another one, nodes would be in other zones: other machines, at other addresses, on other disks.
+// Existing machines stay where they are.
+func keptZones(s settings.Settings) kept {
+	return kept{
+		key: "zones", value: strconv.Itoa(s.Zones), earlier: "1", tag: "Zones",
+		refusal: "the stack has zones %s, and a stack that runs keeps them: a node in another zone would be another machine, without its disk and the votes there",
+	}
+}
+
+// keep returns a hook that refuses other values of the settings than stand in a resource. A preview says so, too.
+func keep(ctx *pulumi.Context, name string, all []kept) (*pulumi.ResourceHookBinding, error) {
+	hook, err := ctx.RegisterResourceHook("keep-"+name, func(arguments *pulumi.ResourceHookArgs) error {
+		var refusals []error
+		for _, setting := range all {
+			former := setting.in(resource.FromResourcePropertyMap(arguments.OldInputs))
+			if former != setting.value {
+				refusals = append(refusals, fmt.Errorf(setting.refusal+": set it back (pulumi config set %s %s), or run pulumi destroy with that setting before",
+					former, setting.key, former))
+			}
+		}
+		return errors.Join(refusals...)
+	}, &pulumi.ResourceHookOptions{OnDryRun: true})
+	if err != nil {
+		return nil, err
+	}
+	return &pulumi.ResourceHookBinding{BeforeUpdate: []*pulumi.ResourceHook{hook}}, nil
+}
+
+// in returns the value that stands in a VPC's or a packet filter's inputs.
+func (k kept) in(inputs property.Map) string {
+	if tags := inputs.Get("tags"); tags.IsMap() && tags.AsMap().Get(k.tag).IsString() {
+		return tags.AsMap().Get(k.tag).AsString()
+	}
+	if script := inputs.Get("stdin"); script.IsString() {
+		if found := regexp.MustCompile(`(?m)^export ` + k.variable + `=(.*)$`).FindStringSubmatch(script.AsString()); found != nil {
+			return found[1]
+		}
+	}
+	return k.earlier
+}
