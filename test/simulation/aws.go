@@ -1,10 +1,12 @@
 package simulation
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
@@ -13,14 +15,18 @@ import (
 // awsAccount is the account that everything simulated belongs to.
 const awsAccount = "123456789012"
 
-// awsRegion is the region where everything simulated is.
+// awsRegion is the region where everything simulated is, unless a provider has another one.
 const awsRegion = "us-west-1"
 
-// ec2Zones lists, by availability zone, the instance types that a zone of us-west-1 offers here. In AWS, too, a zone does
-// not offer every type. Which one lacks which is assumed.
+// ec2Zones lists, by availability zone, the instance types that a zone offers here. In AWS, too, a zone does not offer every type, an
+// account has two zones of us-west-1, and four of us-west-2. Which one lacks which is assumed.
 var ec2Zones = map[string][]string{
 	"us-west-1a": {"t2.nano", "t2.micro", "t2.small", "t2.medium", "t3.nano", "t3.micro", "t3.small", "t3.medium", "t3.large", "m5.large"},
 	"us-west-1c": {"t2.nano", "t2.micro", "t2.small", "t2.medium", "t3.nano", "t3.micro", "t3.small", "t3.medium", "t3.large", "m3.medium", "m3.large", "m5.large"},
+	"us-west-2a": {"t2.nano", "t2.micro", "t2.small", "t2.medium", "t3.nano", "t3.micro", "t3.small", "t3.medium", "t3.large", "m3.medium", "m3.large", "m5.large"},
+	"us-west-2b": {"t2.nano", "t2.micro", "t2.small", "t2.medium", "t3.nano", "t3.micro", "t3.small", "t3.medium", "t3.large", "m3.medium", "m3.large", "m5.large"},
+	"us-west-2c": {"t2.nano", "t2.micro", "t2.small", "t2.medium", "t3.nano", "t3.micro", "t3.small", "t3.medium", "t3.large", "m3.large", "m5.large"},
+	"us-west-2d": {"t2.nano", "t2.micro", "t2.small", "t2.medium", "t3.nano", "t3.micro", "t3.small", "t3.medium", "t3.large", "m3.medium", "m3.large", "m5.large"},
 }
 
 // AWS returns the simulated aws provider: the resource types and functions that the stack uses. The durations are typical
@@ -70,7 +76,14 @@ func subnet() *Resource {
 		Defaults: map[string]any{"mapPublicIpOnLaunch": false, "assignIpv6AddressOnCreation": false},
 		Refers:   []string{"vpcId"},
 		Holds:    []string{"vpcId"},
-		Outputs:  []Output{constant("availabilityZone", "us-west-1a")},
+		Claims: func(c *Call) []Claim {
+			vpc, addresses := c.Text("vpcId"), c.Text("cidrBlock")
+			return []Claim{{
+				Key:   "subnet " + vpc + " " + addresses,
+				Taken: fmt.Errorf("InvalidSubnet.Conflict: The CIDR '%s' conflicts with another subnet", addresses),
+			}}
+		},
+		Outputs: []Output{constant("availabilityZone", "us-west-1a")},
 		// Public addresses on launch are switched on by a second call, polled every 10 s.
 		Times: Times{Create: 11 * time.Second, Update: 10 * time.Second, Delete: time.Second},
 	}
@@ -214,8 +227,28 @@ func volumeAttachment() *Resource {
 				Adopts: c.Text("instanceId") + " " + c.Text("deviceName"),
 			}}
 		},
+		Run:   inOneZone,
 		Times: Times{Create: 11 * time.Second},
 	}
+}
+
+// inOneZone refuses the attachment of a volume to an instance in another zone.
+func inOneZone(c *Call) (resource.PropertyMap, time.Duration, error) {
+	if c.Op != Create {
+		return nil, 0, nil
+	}
+	c.World.mu.Lock()
+	defer c.World.mu.Unlock()
+	volume := c.World.find("aws:ebs/volume:Volume", resource.ID(c.Text("volumeId")))
+	machine := c.World.find("aws:ec2/instance:Instance", resource.ID(c.Text("instanceId")))
+	if volume == nil || machine == nil {
+		return nil, 0, nil
+	}
+	here := text(volume.Inputs, "availabilityZone")
+	if subnet := c.World.find("aws:ec2/subnet:Subnet", resource.ID(text(machine.Inputs, "subnetId"))); subnet != nil && text(subnet.Outputs, "availabilityZone") != here {
+		return nil, 0, fmt.Errorf("InvalidVolume.ZoneMismatch: The volume '%s' is not in the same availability zone as instance '%s'", volume.ID, machine.ID)
+	}
+	return nil, 0, nil
 }
 
 func logGroup() *Resource {
@@ -327,7 +360,7 @@ func instance() *Resource {
 }
 
 // launch gives an instance its addresses. A stop and start gives it a new public one. It refuses a type that the zone does
-// not offer.
+// not offer, and a private address outside the subnet.
 func launch(c *Call) (resource.PropertyMap, time.Duration, error) {
 	if c.Op == Delete {
 		return nil, 0, nil
@@ -335,6 +368,9 @@ func launch(c *Call) (resource.PropertyMap, time.Duration, error) {
 	zone, public := "us-west-1a", false
 	if subnet := subnetOf(c); subnet != nil {
 		zone, public = text(subnet.Outputs, "availabilityZone"), truth(subnet.Inputs, "mapPublicIpOnLaunch")
+		if err := inSubnet(c.Text("privateIp"), text(subnet.Inputs, "cidrBlock")); err != nil {
+			return nil, 0, err
+		}
 	}
 	if kind := c.Text("instanceType"); kind != "" && !slices.Contains(ec2Zones[zone], kind) {
 		return nil, 0, fmt.Errorf("creating EC2 Instance: api error Unsupported: Your requested instance type (%s) is not supported in your requested Availability Zone (%s)",
@@ -359,6 +395,21 @@ func launch(c *Call) (resource.PropertyMap, time.Duration, error) {
 	return outputs, 0, nil
 }
 
+// inSubnet refuses an address outside a subnet. Either may be left out.
+func inSubnet(address, subnet string) error {
+	if address == "" || subnet == "" {
+		return nil
+	}
+	within, err := netip.ParsePrefix(subnet)
+	if err != nil {
+		return err
+	}
+	if one, err := netip.ParseAddr(address); err != nil || !within.Contains(one) {
+		return fmt.Errorf("creating EC2 Instance: api error InvalidParameterValue: Address %s does not fall within the subnet's address range", address)
+	}
+	return nil
+}
+
 // subnetOf returns the subnet that an instance is in, or nil.
 func subnetOf(c *Call) *Object {
 	c.World.mu.Lock()
@@ -367,7 +418,7 @@ func subnetOf(c *Call) *Object {
 }
 
 // getAMI finds the image that World.SetAMI set, whatever the filters.
-func getAMI(w *World, args resource.PropertyMap) (resource.PropertyMap, error) {
+func getAMI(w *World, _, args resource.PropertyMap) (resource.PropertyMap, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	result := args.Copy()
@@ -379,7 +430,7 @@ func getAMI(w *World, args resource.PropertyMap) (resource.PropertyMap, error) {
 var instanceMemory = map[string]float64{"t2.nano": 512, "t2.micro": 1024, "m3.medium": 3840}
 
 // getInstanceType describes an instance type. All that the zones offer here are x86_64.
-func getInstanceType(_ *World, args resource.PropertyMap) (resource.PropertyMap, error) {
+func getInstanceType(_ *World, _, args resource.PropertyMap) (resource.PropertyMap, error) {
 	result := args.Copy()
 	result["id"] = resource.NewStringProperty(text(args, "instanceType"))
 	result["supportedArchitectures"] = stringArray([]string{"x86_64"})
@@ -391,16 +442,22 @@ func getInstanceType(_ *World, args resource.PropertyMap) (resource.PropertyMap,
 	return result, nil
 }
 
+// zonesOf lists the availability zones of a provider's region, of awsRegion if it has none.
+func zonesOf(config resource.PropertyMap) []string {
+	region := cmp.Or(text(config, "region"), awsRegion)
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(ec2Zones)), func(zone string) bool { return !strings.HasPrefix(zone, region) })
+}
+
 // getAvailabilityZones lists the zones of the region.
-func getAvailabilityZones(_ *World, args resource.PropertyMap) (resource.PropertyMap, error) {
+func getAvailabilityZones(_ *World, config, args resource.PropertyMap) (resource.PropertyMap, error) {
 	result := args.Copy()
 	result["id"] = resource.NewStringProperty(awsRegion)
-	result["names"] = stringArray(slices.Sorted(maps.Keys(ec2Zones)))
+	result["names"] = stringArray(zonesOf(config))
 	return result, nil
 }
 
 // getInstanceTypeOfferings lists the zones and the instance types that they offer, of those asked for.
-func getInstanceTypeOfferings(_ *World, args resource.PropertyMap) (resource.PropertyMap, error) {
+func getInstanceTypeOfferings(_ *World, config, args resource.PropertyMap) (resource.PropertyMap, error) {
 	if location := text(args, "locationType"); location != "availability-zone" {
 		return nil, fmt.Errorf("locationType is %q: the simulation lists offerings by availability-zone only", location)
 	}
@@ -414,7 +471,7 @@ func getInstanceTypeOfferings(_ *World, args resource.PropertyMap) (resource.Pro
 		}
 	}
 	var types, places []string
-	for _, zone := range slices.Sorted(maps.Keys(ec2Zones)) {
+	for _, zone := range zonesOf(config) {
 		for _, kind := range ec2Zones[zone] {
 			if asked == nil || slices.Contains(asked, kind) {
 				types, places = append(types, kind), append(places, zone)

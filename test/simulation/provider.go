@@ -569,7 +569,7 @@ func (p *provider) Invoke(_ context.Context, req plugin.InvokeRequest) (plugin.I
 		return plugin.InvokeResponse{}, fmt.Errorf(
 			"the simulated %s provider has no function %s: describe it in package simulation", p.pkg.Name, req.Tok)
 	}
-	result, err := function(p.world, plainMap(req.Args))
+	result, err := function(p.world, p.config, plainMap(req.Args))
 	return plugin.InvokeResponse{Properties: result}, err
 }
 

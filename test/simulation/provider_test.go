@@ -257,6 +257,33 @@ func TestFunctions(t *testing.T) {
 	}
 }
 
+// TestZones holds that a region has its own zones, and what EC2 refuses about subnets and zones.
+func TestZones(t *testing.T) {
+	b := newBench(t, NewWorld(0), AWS(), map[string]any{"region": "us-west-2"})
+	response, err := b.Invoke(t.Context(), plugin.InvokeRequest{Tok: "aws:index/getAvailabilityZones:getAvailabilityZones"})
+	if zones := strings.Join(texts(response.Properties["names"]), " "); err != nil || zones != "us-west-2a us-west-2b us-west-2c us-west-2d" {
+		t.Errorf("the zones of us-west-2 are %s, %v", zones, err)
+	}
+	vpc := b.must(vpcToken, "vpc", map[string]any{"cidrBlock": "192.168.0.0/16"})
+	inA := map[string]any{"vpcId": string(vpc.ID), "cidrBlock": "192.168.33.0/24", "availabilityZone": "us-west-2a"}
+	subnet := b.must(subnetToken, "subnet", inA)
+	machine := b.must(instanceToken, "a", map[string]any{"instanceType": "t2.micro", "subnetId": string(subnet.ID), "privateIp": "192.168.33.20"})
+	disk := b.must("aws:ebs/volume:Volume", "disk", map[string]any{"availabilityZone": "us-west-2b"})
+	for _, test := range []struct {
+		token  string
+		inputs map[string]any
+		want   string
+	}{
+		{subnetToken, inA, "InvalidSubnet.Conflict"},
+		{instanceToken, map[string]any{"instanceType": "t2.micro", "subnetId": string(subnet.ID), "privateIp": "192.168.34.20"}, "does not fall within the subnet's address range"},
+		{"aws:ec2/volumeAttachment:VolumeAttachment", map[string]any{"deviceName": "/dev/sdf", "instanceId": string(machine.ID), "volumeId": string(disk.ID)}, "InvalidVolume.ZoneMismatch"},
+	} {
+		if _, err := b.create(test.token, "second", test.inputs); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %v, want %s", test.token, err, test.want)
+		}
+	}
+}
+
 // machines makes a VPC with two machines named a and b and returns their public
 // addresses.
 func machines(t *testing.T, w *World) (string, string) {

@@ -19,9 +19,9 @@ type Package struct {
 	Functions map[string]Function
 }
 
-// Function answers an invoke. The arguments come without secret markers. An
-// error is what the program's call returns.
-type Function func(w *World, args resource.PropertyMap) (resource.PropertyMap, error)
+// Function answers an invoke of a provider with that configuration. Both come
+// without secret markers. An error is what the program's call returns.
+type Function func(w *World, config, args resource.PropertyMap) (resource.PropertyMap, error)
 
 // Resource describes one resource type by data. Property names are the
 // provider's own, top level, in the spelling of Pulumi's schema.
