@@ -60,44 +60,49 @@ func TestProjectFileDeclaresEverySetting(t *testing.T) {
 	}
 }
 
-// TestDevStackIsTheWalkThrough holds that Pulumi.dev.yaml and what each operator adds are the defaults, with Interlock as the
-// load balancer.
-func TestDevStackIsTheWalkThrough(t *testing.T) {
-	content, err := os.ReadFile("../Pulumi.dev.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var stack struct{ Config map[string]any }
-	if err := yaml.Unmarshal(content, &stack); err != nil {
-		t.Fatal(err)
-	}
-	values := onAWS()
-	for key, value := range stack.Config {
-		name, ok := strings.CutPrefix(key, settings.Namespace+":")
-		if !ok {
-			t.Errorf("Pulumi.dev.yaml sets %s, which is not in the project's namespace", key)
-		}
-		if _, known := values[name]; known {
-			t.Errorf("Pulumi.dev.yaml sets %s, which is for every operator to choose", key)
-		}
-		values[name] = fmt.Sprint(value)
-	}
-	dev, err := load(values)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if dev.LoadBalancer != settings.Interlock {
-		t.Errorf("the load balancer is %s, the walk-through's is interlock", dev.LoadBalancer)
-	}
-	values = onAWS()
-	values["cluster"] = "standalone"
-	plain, err := load(values)
-	if err != nil {
-		t.Fatal(err)
-	}
-	plain.LoadBalancer = dev.LoadBalancer
-	if fmt.Sprint(plain) != fmt.Sprint(dev) {
-		t.Errorf("the dev stack differs from the walk-through in more than its load balancer:\n%v\n%v", dev, plain)
+// TestStacksOfTheRepository holds that the settings of Pulumi.dev.yaml and Pulumi.production.yaml, and what each operator adds, are without
+// faults and are the defaults but for what the stack is about: dev is the walk-through with Interlock, production survives the loss of a
+// zone.
+func TestStacksOfTheRepository(t *testing.T) {
+	for name, differing := range map[string]map[string]string{
+		"dev": {"cluster": "standalone", "loadBalancer": "interlock", "allowInterlock": "true"},
+		"production": {
+			"region": "us-west-2", "zones": "3", "loadBalancers": "2", "frontends": "3", "workers": "2", "voteCopies": "2", "terminationProtection": "true",
+			"managerInstanceType": "t3.small", "loadBalancerInstanceType": "m5.large", "frontendInstanceType": "m5.large", "workerInstanceType": "t3.medium", "storeInstanceType": "m5.large",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			content, err := os.ReadFile("../Pulumi." + name + ".yaml")
+			if err != nil {
+				t.Fatal(err)
+			}
+			var stack struct{ Config map[string]any }
+			if err := yaml.Unmarshal(content, &stack); err != nil {
+				t.Fatal(err)
+			}
+			values := onAWS()
+			for key, value := range stack.Config {
+				name, ok := strings.CutPrefix(key, settings.Namespace+":")
+				if !ok {
+					t.Errorf("%s is not in the project's namespace", key)
+				}
+				if _, known := values[name]; known {
+					t.Errorf("%s is for every operator to choose", key)
+				}
+				values[name] = fmt.Sprint(value)
+			}
+			got, err := load(values)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, err := load(broken(onAWS(), differing))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if fmt.Sprint(got) != fmt.Sprint(want) {
+				t.Errorf("the stack differs from the defaults in more than it is about:\n%v\n%v", got, want)
+			}
+		})
 	}
 }
 

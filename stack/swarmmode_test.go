@@ -99,26 +99,11 @@ func testLostManagerIsReplaced(t *testing.T, e *harness.Stack) {
 	destroyed(t, e)
 }
 
-// testKindIsKept holds that another kind of cluster is refused before anything on a node changes, also by a preview, and that the stack is as it
-// was once the setting is.
+// testKindIsKept holds that another kind of cluster is refused, and so are zones, with all that they need, where there is one.
 func testKindIsKept(t *testing.T, e *harness.Stack) {
-	if err := e.Set(map[string]any{"cluster": "standalone"}); err != nil {
-		t.Fatal(err)
-	}
-	_, previewed := e.Preview(t.Context())
-	result, err := e.Up(t.Context())
-	for _, err := range []error{previewed, err} {
-		if err == nil || !strings.Contains(err.Error(), "set it back (pulumi config set cluster swarm-mode), or run pulumi destroy") {
-			t.Errorf("the refusal says: %v", err)
-		}
-	}
-	for _, record := range result.Records {
-		t.Errorf("it was %v", record)
-	}
-	if err := e.Set(map[string]any{"cluster": "swarm-mode"}); err != nil {
-		t.Fatal(err)
-	}
-	unchanged(t, e)
+	testSettingsAreRefused(t, e, map[string]any{"cluster": "standalone"}, map[string]any{"cluster": "swarm-mode"}, "pulumi config set cluster swarm-mode")
+	zones := map[string]any{"zones": 3, "frontends": 3, "availabilityZone": "us-west-1a us-west-1b us-west-1c"}
+	testSettingsAreRefused(t, e, zones, map[string]any{"zones": nil, "frontends": 2, "availabilityZone": nil}, "pulumi config set zones 1")
 }
 
 // testEngineThatHasGivenUpJoinsAnew holds that a worker and a manager whose certificates have expired join anew with a token of theirs. The

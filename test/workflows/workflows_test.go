@@ -186,13 +186,13 @@ func TestOnlyStacksAreListed(t *testing.T) {
 		return strings.TrimSpace(string(output)), err
 	}
 	const script = "../../tools/stacks.sh"
-	if all, err := list(script); err != nil || all != `["dev"]` {
+	if all, err := list(script); err != nil || all != `["dev","production"]` {
 		t.Errorf("the stacks are %s (%v)", all, err)
 	}
 	if one, err := list(script, "dev"); err != nil || one != "dev" {
 		t.Errorf("the stack dev is %q (%v)", one, err)
 	}
-	for _, name := range []string{"", "lab", "Dev", "dev2", "de", "d*", "dev\ndev", "dev; echo", "../dev", "production", "github-pages", "-"} {
+	for _, name := range []string{"", "lab", "Dev", "dev2", "de", "d*", "dev\ndev", "dev; echo", "../dev", "preview", "github-pages", "-"} {
 		if one, err := list(script, name); err == nil || one != "" {
 			t.Errorf("%q is a stack: %q", name, one)
 		}
