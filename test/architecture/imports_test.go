@@ -18,7 +18,8 @@ const module = "swarm-scale"
 var floors = map[string][]string{
 	"":                   {"stack"},
 	"stack":              {"app", "cluster", "cluster/engine", "cluster/standalone", "cluster/swarmmode", "infra", "settings", "topology"},
-	"app":                {"app/wayin", "cluster", "infra", "settings", "topology"},
+	"app":                {"app/database", "app/wayin", "cluster", "infra", "settings", "topology"},
+	"app/database":       {},
 	"app/wayin":          {"poll/http"},
 	"cluster/standalone": {"cluster", "cluster/engine", "infra", "settings", "topology"},
 	"cluster/swarmmode":  {"cluster", "cluster/engine", "infra", "settings", "topology"},
@@ -56,7 +57,7 @@ var floors = map[string][]string{
 }
 
 // pure folders touch no cloud and no machine, so nothing of theirs imports Pulumi.
-var pure = []string{"topology", "settings", "poll", "app/wayin"}
+var pure = []string{"topology", "settings", "poll", "app/database", "app/wayin"}
 
 // goPackage is what go list says of a package.
 type goPackage struct {
