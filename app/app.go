@@ -2,6 +2,8 @@
 package app
 
 import (
+	"slices"
+
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"swarm-scale/app/programs"
@@ -39,7 +41,7 @@ func New(ctx *pulumi.Context, s settings.Settings, machines *infra.Machines, clu
 	}
 	stores, frontends := machines.Of(topology.Store), machines.Of(topology.Frontend)
 
-	database, err := app.newPostgres(ctx, stores)
+	votes, err := app.newStorage(ctx, machines)
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +53,7 @@ func New(ctx *pulumi.Context, s settings.Settings, machines *infra.Machines, clu
 	if err != nil {
 		return nil, err
 	}
-	if err := app.newRetirements(ctx, fronts, workers, database); err != nil {
+	if err := app.newRetirements(ctx, fronts, workers, votes); err != nil {
 		return nil, err
 	}
 	results, err := app.newResults(ctx, stores, machines.Of(topology.LoadBalancer))
@@ -62,11 +64,11 @@ func New(ctx *pulumi.Context, s settings.Settings, machines *infra.Machines, clu
 	if err != nil {
 		return nil, err
 	}
-	members := append(append(results, database.workload), workers...)
+	members := slices.Concat(results, votes.servers, votes.etcd, workers)
 	for _, front := range fronts {
 		members = append(members, front.queue, front.web)
 	}
-	if err := app.newCheck(ctx, members, balancers, database.roles); err != nil {
+	if err := app.newCheck(ctx, members, balancers, votes.roles); err != nil {
 		return nil, err
 	}
 	return app, ctx.RegisterResourceOutputs(app, pulumi.Map{"statisticsUrl": app.StatisticsURL})

@@ -1,6 +1,9 @@
 package app
 
-import "swarm-scale/topology"
+import (
+	"swarm-scale/settings"
+	"swarm-scale/topology"
+)
 
 // How much memory the workloads may use, in MiB.
 const (
@@ -9,15 +12,27 @@ const (
 	queueMemory    = 656 // beyond redisMemory, for its buffers and for what changes while it rewrites its file
 	workerMemory   = 512
 	databaseMemory = 1024
+	etcdMemory     = 256
 	resultsMemory  = 512
 )
 
 // Memory returns how much memory the workloads on a node of each role may use, in MiB.
-func Memory() map[topology.Role]int {
-	return map[topology.Role]int{
+func Memory(s settings.Settings) map[topology.Role]int {
+	memory := map[topology.Role]int{
 		topology.LoadBalancer: balancerMemory,
 		topology.Frontend:     webMemory + queueMemory,
 		topology.Worker:       workerMemory,
 		topology.Store:        databaseMemory + resultsMemory,
 	}
+	if s.Stores() > 1 {
+		// A role may have several of the managers. Each is on another node.
+		roles := map[topology.Role]bool{}
+		for _, node := range s.Managers {
+			roles[node.Role] = true
+		}
+		for role := range roles {
+			memory[role] += etcdMemory
+		}
+	}
+	return memory
 }

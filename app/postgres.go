@@ -2,12 +2,14 @@ package app
 
 import (
 	_ "embed"
+	"maps"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"swarm-scale/cluster"
 	"swarm-scale/infra"
 	"swarm-scale/settings"
+	"swarm-scale/topology"
 )
 
 const (
@@ -17,6 +19,9 @@ const (
 	// 18 and later would otherwise keep it elsewhere, and lose it with the container.
 	postgresData = "/var/lib/postgresql/data"
 )
+
+// databaseName is the name of the database that has the votes.
+const databaseName = "postgres"
 
 // Roles of the database, as roles.sql makes them. The worker's owns the votes, the results page's reads the tally.
 const (
@@ -31,17 +36,26 @@ var (
 	rolesSQL string
 )
 
-// database is PostgreSQL.
-type database struct {
-	workload *cluster.Running
-	roles    pulumi.Resource // exists once the roles can log in
+// storage is what keeps the votes that are stored.
+type storage struct {
+	servers []*cluster.Running // PostgreSQL, on each store
+	etcd    []*cluster.Running // says which of several servers takes writes
+	roles   pulumi.Resource    // exists once the roles can log in
 }
 
-// newPostgres runs the database on the first of the nodes, with its data on a volume. No other node has a copy.
-func (a *App) newPostgres(ctx *pulumi.Context, nodes []*infra.Node) (*database, error) {
+// newStorage runs the database: a server of the stock image on the only store, or one on each of several.
+func (a *App) newStorage(ctx *pulumi.Context, machines *infra.Machines) (*storage, error) {
+	if nodes := machines.Of(topology.Store); len(nodes) == 1 {
+		return a.newPostgres(ctx, nodes[0])
+	}
+	return a.newStores(ctx, machines)
+}
+
+// newPostgres runs the database on a node, with its data on a volume. No other node has a copy.
+func (a *App) newPostgres(ctx *pulumi.Context, node *infra.Node) (*storage, error) {
 	running, err := a.run(ctx, cluster.Workload{
 		Name:         postgresHost,
-		Node:         nodes[0],
+		Node:         node,
 		Image:        cluster.Image{Name: "postgres", Reference: a.settings.Images.Postgres},
 		Environment:  []cluster.Variable{{Name: "PGDATA", Value: postgresData}},
 		Secrets:      []cluster.Secret{a.serverPassword()},
@@ -55,18 +69,23 @@ func (a *App) newPostgres(ctx *pulumi.Context, nodes []*infra.Node) (*database, 
 	if err != nil {
 		return nil, err
 	}
-	roles, err := a.cluster.Script(ctx, postgresHost+"-roles", running, infra.Script{
-		Text: rolesScript,
-		Variables: map[string]pulumi.StringInput{
-			"DATABASE":          pulumi.String(postgresHost),
-			"DATABASE_ID":       running.ID, // a new container may have older data, with other passwords
-			"POSTGRES_PASSWORD": infra.AsSecret(a.settings.PostgresPassword),
-			"WORKER_PASSWORD":   infra.AsSecret(a.rolePassword(workerRole)),
-			"RESULTS_PASSWORD":  infra.AsSecret(a.rolePassword(resultsRole)),
-			"ROLES":             pulumi.String(rolesSQL),
-		},
-	}, a.inside())
-	return &database{workload: running, roles: roles}, err
+	roles, err := a.newRoles(ctx, running, running.ID, rolesSQL, nil)
+	return &storage{servers: []*cluster.Running{running}, roles: roles}, err
+}
+
+// newRoles sets the roles of the database by psql in a server. It does so again when the IDs of the containers change, because a new one may
+// have older data, with other passwords.
+func (a *App) newRoles(ctx *pulumi.Context, server *cluster.Running, ids pulumi.StringOutput, roles string, more map[string]pulumi.StringInput) (pulumi.Resource, error) {
+	variables := map[string]pulumi.StringInput{
+		"DATABASE":          pulumi.String(postgresHost),
+		"DATABASE_ID":       ids,
+		"POSTGRES_PASSWORD": infra.AsSecret(a.settings.PostgresPassword),
+		"WORKER_PASSWORD":   infra.AsSecret(a.rolePassword(workerRole)),
+		"RESULTS_PASSWORD":  infra.AsSecret(a.rolePassword(resultsRole)),
+		"ROLES":             pulumi.String(roles),
+	}
+	maps.Copy(variables, more)
+	return a.cluster.Script(ctx, postgresHost+"-roles", server, infra.Script{Text: rolesScript, Variables: variables}, a.inside())
 }
 
 // serverPassword is the file with the superuser's password. Only PostgreSQL has it, and reads it when it makes its data. Later the

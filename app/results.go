@@ -19,14 +19,14 @@ func (a *App) newResults(ctx *pulumi.Context, nodes, balancers []*infra.Node) ([
 			Name:  numbered(programs.ResultsApp, node),
 			Node:  node,
 			Image: a.program(programs.ResultsApp),
-			Environment: []cluster.Variable{
+			Environment: append([]cluster.Variable{
 				{Name: "OPTION_A", Value: a.settings.Ballot.OptionA},
 				{Name: "OPTION_B", Value: a.settings.Ballot.OptionB},
 				{Name: "CONNECTIONS_PER_ADDRESS", Value: strconv.Itoa(a.settings.Limits.Connections)},
 				{Name: "VIEWERS_PER_ADDRESS", Value: strconv.Itoa(a.settings.Limits.Viewers)},
 				{Name: "VOTE_COPIES", Value: strconv.Itoa(a.settings.VoteCopies)},
 				{Name: "TRUSTED_PROXIES", Value: a.trustedProxies(balancers)},
-			},
+			}, a.servers()...),
 			Secrets:      []cluster.Secret{a.clientPassword(resultsRole)},
 			Ports:        []cluster.Port{{Inside: httpPort, Outside: httpPort, Public: true}},
 			User:         programs.User,

@@ -2,6 +2,7 @@ package app
 
 import (
 	_ "embed"
+	"slices"
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -16,7 +17,7 @@ var retireScript string
 // newRetirements makes a retirement for each frontend. It runs when the frontend is removed: it stops the web container, and a
 // worker drains the queue. Pulumi deletes a retirement before what it depends on, so before the queue. If the database's data is
 // deleted, too, there is nothing to count for, and the retirement does not run.
-func (a *App) newRetirements(ctx *pulumi.Context, fronts []front, workers []*cluster.Running, database *database) error {
+func (a *App) newRetirements(ctx *pulumi.Context, fronts []front, workers []*cluster.Running, votes *storage) error {
 	var names []string
 	for _, worker := range workers {
 		names = append(names, worker.Name)
@@ -31,8 +32,8 @@ func (a *App) newRetirements(ctx *pulumi.Context, fronts []front, workers []*clu
 			},
 			When: infra.OnDelete,
 		}, a.inside(),
-			pulumi.DependsOn(cluster.Containers(append([]*cluster.Running{front.queue, front.web, database.workload}, workers...))),
-			pulumi.DeletedWith(database.workload.Data))
+			pulumi.DependsOn(cluster.Containers(slices.Concat([]*cluster.Running{front.queue, front.web}, votes.servers, workers))),
+			pulumi.DeletedWith(votes.servers[0].Data))
 		if err != nil {
 			return err
 		}

@@ -28,10 +28,10 @@ func (a *App) newWorkers(ctx *pulumi.Context, nodes, frontends []*infra.Node) ([
 			Name:  node.Name,
 			Node:  node,
 			Image: a.program(programs.VoteWorker),
-			Environment: []cluster.Variable{
+			Environment: append([]cluster.Variable{
 				{Name: "WORKER_NUMBER", Value: topology.Suffix(node.Number)},
 				{Name: "REDIS_ADDRESSES_FILE", Value: queuesFile},
-			},
+			}, a.servers()...),
 			Secrets:      []cluster.Secret{a.clientPassword(workerRole), a.redisClientPassword()},
 			Config:       &cluster.Configuration{Path: queuesFile, Content: pulumi.String(strings.Join(queues, "\n") + "\n")},
 			User:         programs.User,

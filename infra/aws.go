@@ -31,7 +31,7 @@ func newAWS(ctx *pulumi.Context, s settings.Settings, demands Demands, commands 
 		return nil, err
 	}
 	c := &cloud{
-		settings: s, provider: provider, commands: commands, parent: parent, keepsData: demands.KeepsData, kept: []kept{keptKind(s), keptZones(s)},
+		settings: s, provider: provider, commands: commands, parent: parent, keepsData: demands.KeepsData, kept: allKept(s),
 		labels: map[string]string{"Project": ctx.Project(), "Stack": ctx.Stack(), "ManagedBy": "pulumi"},
 	}
 	if err := c.checkMachines(ctx, demands.Memory); err != nil {

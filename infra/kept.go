@@ -20,8 +20,10 @@ type kept struct {
 	value    string
 	earlier  string // its value in a stack of a version that did not know the setting
 	tag      string // of the VPC
-	variable string // of the script; empty: it is not kept there
+	variable string // of the script
 	refusal  string // why another value is refused; has a %s for the value that stands
+	// becomes reports whether a stack with that value may get this one. nil: it may not.
+	becomes func(former string) bool
 }
 
 // keptKind is the kind of cluster. Another one would have other engines, names and networks, and the votes in its queues would have to move.
@@ -32,14 +34,26 @@ func keptKind(s settings.Settings) kept {
 	}
 }
 
-// keptZones is the number of zones on AWS. With another one, nodes would be in other zones: other machines, at other addresses, on other disks.
-// Existing machines stay where they are.
+// keptZones is the number of zones. With another one, nodes on AWS would be in other zones: other machines, at other addresses, on other disks.
+// Elsewhere other machines would manage the swarm, and two members of etcd would move at once.
 func keptZones(s settings.Settings) kept {
 	return kept{
-		key: "zones", value: strconv.Itoa(s.Zones), earlier: "1", tag: "Zones",
+		key: "zones", value: strconv.Itoa(s.Zones), earlier: "1", tag: "Zones", variable: "ZONES",
 		refusal: "the stack has zones %s, and a stack that runs keeps them: a node in another zone would be another machine, without its disk and the votes there",
 	}
 }
+
+// keptStores is that there are several stores. Only Patroni knows which of them has all votes.
+func keptStores(s settings.Settings) kept {
+	return kept{
+		key: "stores", value: strconv.Itoa(s.Stores()), earlier: "1", tag: "Stores", variable: "STORES",
+		refusal: "the stack has %s stores, and a stack that has several keeps at least 2",
+		becomes: func(former string) bool { return former == "1" || s.Stores() > 1 },
+	}
+}
+
+// allKept are the settings that a stack keeps.
+func allKept(s settings.Settings) []kept { return []kept{keptKind(s), keptZones(s), keptStores(s)} }
 
 // keep returns a hook that refuses other values of the settings than stand in a resource. A preview says so, too.
 func keep(ctx *pulumi.Context, name string, all []kept) (*pulumi.ResourceHookBinding, error) {
@@ -47,7 +61,7 @@ func keep(ctx *pulumi.Context, name string, all []kept) (*pulumi.ResourceHookBin
 		var refusals []error
 		for _, setting := range all {
 			former := setting.in(resource.FromResourcePropertyMap(arguments.OldInputs))
-			if former != setting.value {
+			if former != setting.value && (setting.becomes == nil || !setting.becomes(former)) {
 				refusals = append(refusals, fmt.Errorf(setting.refusal+": set it back (pulumi config set %s %s), or run pulumi destroy with that setting before",
 					former, setting.key, former))
 			}

@@ -98,7 +98,7 @@ func New(ctx *pulumi.Context, s settings.Settings, demands Demands) (*Machines, 
 	if err != nil {
 		return nil, err
 	}
-	if err := newPacketFilters(ctx, machines.Nodes, keptKind(s), demands.Traffic, commands, inside); err != nil {
+	if err := newPacketFilters(ctx, machines.Nodes, allKept(s), demands.Traffic, commands, inside); err != nil {
 		return nil, err
 	}
 	addresses := pulumi.StringMap{}

@@ -37,8 +37,8 @@ var (
 
 // newPacketFilters keeps a packet filter on every node. All other scripts run after all filters. So nothing listens on a node
 // before it has its own, and a new node is let in before it calls.
-func newPacketFilters(ctx *pulumi.Context, nodes []*Node, kind kept, traffic []Rule, commands *command.Provider, parent pulumi.ResourceOption) error {
-	keep, err := keep(ctx, "packet-filter", []kept{kind})
+func newPacketFilters(ctx *pulumi.Context, nodes []*Node, settings []kept, traffic []Rule, commands *command.Provider, parent pulumi.ResourceOption) error {
+	keep, err := keep(ctx, "packet-filter", settings)
 	if err != nil {
 		return err
 	}
@@ -52,14 +52,17 @@ func newPacketFilters(ctx *pulumi.Context, nodes []*Node, kind kept, traffic []R
 		if err != nil {
 			return err
 		}
-		filter, err := node.Run(ctx, node.Name+"-packet-filter", Script{Text: packages.Functions + filterScript, Variables: map[string]pulumi.StringInput{
+		variables := map[string]pulumi.StringInput{
 			"NODE_NAME":       pulumi.String(node.Name),
 			"PRIVATE_ADDRESS": pulumi.String(node.Address.String()),
 			"RULES":           pulumi.String(rules),
 			"ALL":             pulumi.String(setName(AllNodes())),
 			"SILENCE":         pulumi.String(filterSilence),
-			kind.variable:     pulumi.String(kind.value),
-		}}, parent, pulumi.ResourceHooks(keep))
+		}
+		for _, setting := range settings {
+			variables[setting.variable] = pulumi.String(setting.value)
+		}
+		filter, err := node.Run(ctx, node.Name+"-packet-filter", Script{Text: packages.Functions + filterScript, Variables: variables}, parent, pulumi.ResourceHooks(keep))
 		if err != nil {
 			return err
 		}

@@ -70,6 +70,23 @@ func (r *reader) voteCopies(nodes []topology.Node) int {
 	return copies
 }
 
+// fitsStores reports what several stores do not work with.
+func (r *reader) fitsStores(s Settings) {
+	value := r.text(keyStores)
+	switch stores := s.Stores(); {
+	case stores < 2:
+	case s.Cluster == Standalone:
+		r.fault(keyStores, value, Conflict, "is for swarm mode: on the walk-through's cluster a store that was away does not come back by itself",
+			"leave it out, or set %s to %s", keyCluster, SwarmMode)
+	case len(s.Nodes) > 0 && len(s.Managers) != mostManagers:
+		r.fault(keyStores, value, Conflict, fmt.Sprintf("needs %d managers: on each of their machines is a part of etcd, and most of these parts decide which store takes writes", mostManagers),
+			"leave %s out, or set it to %d", keyManagers, mostManagers)
+	case strings.Contains(s.Images.Postgres, "alpine"):
+		r.fault(keyPostgresImage, s.Images.Postgres, Conflict, "is of Alpine, and with several stores an image is built on it with Debian's packages of Patroni and etcd",
+			"take one of Debian 13, such as postgres:17-trixie")
+	}
+}
+
 // fitsInterlock reports what Interlock does not work with.
 func (r *reader) fitsInterlock(s Settings) {
 	switch {

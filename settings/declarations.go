@@ -17,6 +17,7 @@ const (
 	keyWorkers              = "workers"
 	keyLoadBalancers        = "loadBalancers"
 	keyVoteCopies           = "voteCopies"
+	keyStores               = "stores"
 	keyRegion               = "region"
 	keyAvailabilityZone     = "availabilityZone"
 	keyVPC                  = "vpcCidr"
@@ -64,6 +65,7 @@ var countKeys = map[topology.Role]string{
 	topology.LoadBalancer: keyLoadBalancers,
 	topology.Frontend:     keyFrontends,
 	topology.Worker:       keyWorkers,
+	topology.Store:        keyStores,
 }
 
 // CountKeys maps a role to the setting of its number of nodes. Roles whose number cannot be set are not in it.
@@ -98,6 +100,7 @@ var defaults = map[string]string{
 	keyWorkers:              "1",
 	keyLoadBalancers:        "1",
 	keyVoteCopies:           "1",
+	keyStores:               "1",
 	keyRegion:               "us-west-1",
 	keyAvailabilityZone:     "",
 	keyVPC:                  "192.168.0.0/16",

@@ -69,6 +69,7 @@ func Load(source Source) (Settings, error) {
 	r.spread(s)
 	r.namesDiffer(s)
 	s.VoteCopies = r.voteCopies(s.Nodes)
+	r.fitsStores(s)
 	s.Overlay = r.overlay(s)
 	s.SwarmPool = r.swarmPool(s)
 	return s, errors.Join(r.faults...)

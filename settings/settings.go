@@ -91,6 +91,17 @@ type Settings struct {
 	VoterKey         Secret // base64 of at least 32 random bytes; signs the voters' cookies
 }
 
+// Stores returns how many nodes keep the votes.
+func (s Settings) Stores() int {
+	stores := 0
+	for _, node := range s.Nodes {
+		if node.Role == topology.Store {
+			stores++
+		}
+	}
+	return stores
+}
+
 // Overlay is the address range of the network on which the members' containers are.
 type Overlay struct {
 	Range netip.Prefix // IPv4

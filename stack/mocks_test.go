@@ -86,7 +86,7 @@ func (m *mocks) Call(arguments pulumi.MockCallArgs) (resource.PropertyMap, error
 			"instanceTypes": []any{"t2.micro", "t2.micro", "m3.medium"}, "locations": []any{"us-west-1b", "us-west-1c", "us-west-1c"},
 		},
 		"aws:ec2/getAmi:getAmi":                   {"id": "ami-0123456789abcdef0", "architecture": "x86_64"},
-		"aws:ec2/getInstanceType:getInstanceType": {"supportedArchitectures": []any{"i386", "x86_64"}, "memorySize": 1536},
+		"aws:ec2/getInstanceType:getInstanceType": {"supportedArchitectures": []any{"i386", "x86_64"}, "memorySize": 2048},
 	}
 	asked := fmt.Sprint(arguments.Args.Mappable())
 	m.mutex.Lock()

@@ -51,7 +51,7 @@ func deploy(ctx *pulumi.Context, shell infra.Shell) error {
 	machines, err := infra.New(ctx, s, infra.Demands{
 		Traffic:   slices.Concat(kind.traffic(s), app.Traffic()),
 		KeepsData: app.KeepsData(),
-		Memory:    app.Memory(),
+		Memory:    app.Memory(s),
 		GiveBack:  engine.GiveBack,
 		Shell:     shell,
 	})

@@ -44,7 +44,7 @@ func Roles() []Spec {
 		{Role: LoadBalancer, First: 12, Next: 17, Most: 4},
 		{Role: Frontend, First: 20, Next: 21, Most: 180, Numbered: true},
 		{Role: Worker, First: 200, Next: 201, Most: 50, Numbered: true},
-		{Role: Store, First: 250, Next: 251, Most: 4},
+		{Role: Store, First: 250, Next: 251, Most: 3},
 	}
 }
 

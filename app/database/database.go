@@ -34,7 +34,7 @@ const (
 
 // Files and folders in the containers.
 const (
-	ConfigFile    = "/etc/patroni/patroni.json"
+	ConfigFile    = "patroni.json"        // in the folder of secrets, with the certificates
 	EtcdData      = "/var/lib/etcd"       // what a member of etcd keeps
 	SocketsFolder = "/var/run/postgresql" // PostgreSQL's sockets
 	secretsFolder = "/run/secrets"
@@ -124,7 +124,6 @@ func (d Database) Patroni(store string) string {
 		},
 		"ctl": object{"cacert": ca, "certfile": certificate, "keyfile": key},
 		"bootstrap": object{
-			"dcs":    json.RawMessage(d.Dynamic()),
 			"initdb": []any{object{"encoding": "UTF8"}, "data-checksums", object{"auth-local": "peer"}, object{"auth-host": "scram-sha-256"}},
 		},
 		"postgresql": object{

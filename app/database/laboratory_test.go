@@ -113,7 +113,7 @@ func newLaboratory(t *testing.T) *laboratory {
 			l.write(name+".secrets/"+file.Name, file.Content)
 		}
 		if l.isStore(name) {
-			l.write(name+".configuration/"+filepath.Base(database.ConfigFile), l.database.Patroni(name))
+			l.write(name+".secrets/"+database.ConfigFile, l.database.Patroni(name))
 		}
 	}
 	return l
@@ -171,8 +171,7 @@ func (l *laboratory) start(name string) {
 	if l.isStore(name) {
 		path, program = dataPath, []string{database.StoreProgram}
 		variables = []string{
-			"--env", "STORE=" + name, "--env", "STORES=" + strings.Join(l.database.Stores, " "), "--env", "PGDATA=" + dataPath,
-			"--volume", filepath.Join(l.folder, name+".configuration") + ":" + filepath.Dir(database.ConfigFile) + ":ro",
+			"--env", "STORE=" + name, "--env", "PGDATA=" + dataPath,
 		}
 	}
 	l.docker(slices.Concat(l.limited(name, path), variables, []string{

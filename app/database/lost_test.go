@@ -213,7 +213,7 @@ func TestEmptyDatabaseBegins(t *testing.T) {
 // hasAll holds that the database has every vote in the book, once, and that the tally is of all votes.
 func (l *laboratory) hasAll(w *writer) {
 	t := l.t
-	scoreboard, err := postgres.NewScoreboard(l.address("results_app"), "test")
+	scoreboard, err := postgres.NewScoreboard(l.address("results_app"), "test", 1)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -35,6 +35,8 @@ const buildFolder = ".build"
 type Contexts struct {
 	// Platform is the programs' platform, as Docker names it: linux/amd64.
 	Platform string
+
+	root string // the project's folder
 }
 
 // Folder returns the image context of a program, relative to the project's folder. An absolute path would differ between checkouts,
@@ -67,7 +69,25 @@ func Build(ctx context.Context, architecture string) (*Contexts, error) {
 			return nil, fmt.Errorf("preparing the image %s: %w", program, err)
 		}
 	}
-	return &Contexts{Platform: "linux/" + architecture}, nil
+	return &Contexts{Platform: "linux/" + architecture, root: root}, nil
+}
+
+// Add makes the image context of something else than a program, of files: their texts by their names. Those of shell scripts are executable.
+func (c *Contexts) Add(name string, files map[string]string) error {
+	folder := filepath.Join(c.root, c.Folder(name))
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return fmt.Errorf("preparing the image %s: %w", name, err)
+	}
+	for file, text := range files {
+		mode := os.FileMode(0o644)
+		if filepath.Ext(file) == ".sh" {
+			mode = 0o755
+		}
+		if err := replaceFile(filepath.Join(folder, file), []byte(text), mode); err != nil {
+			return fmt.Errorf("preparing the image %s: %w", name, err)
+		}
+	}
+	return nil
 }
 
 // module finds this project's folder and the Go toolchain that it pins.

@@ -31,6 +31,8 @@ type Engine struct {
 	Provider *docker.Provider
 	Hooks    *pulumi.ResourceHookBinding
 	Ready    []pulumi.Resource // must exist before the engine is used
+
+	built map[string]pulumi.StringOutput // the IDs of the images that are built on it, by their names
 }
 
 // NewProvider makes a docker provider that calls docker on the node through SSH.

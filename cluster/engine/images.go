@@ -22,8 +22,15 @@ func (e Engine) Image(ctx *pulumi.Context, node *infra.Node, image cluster.Image
 	return pulled.ImageId, nil
 }
 
-// build builds an image on the node's engine. The ID changes if and only if the content does.
+// build builds an image on the node's engine, once for all of its workloads. The ID changes if and only if the content does.
 func (e Engine) build(ctx *pulumi.Context, node *infra.Node, image cluster.Image, parent pulumi.ResourceOption) (pulumi.StringOutput, error) {
+	if id, ok := e.built[image.Name]; ok {
+		return id, nil
+	}
+	var arguments pulumi.StringMap
+	if image.Base != "" {
+		arguments = pulumi.StringMap{"BASE": pulumi.String(image.Base)}
+	}
 	built, err := docker.NewImage(ctx, image.Name+"-"+node.Name, &docker.ImageArgs{
 		ImageName: pulumi.String(image.Name),
 		SkipPush:  pulumi.Bool(true),
@@ -31,11 +38,13 @@ func (e Engine) build(ctx *pulumi.Context, node *infra.Node, image cluster.Image
 			Context:        pulumi.String(image.Context),
 			Dockerfile:     pulumi.String(image.Context + "/Dockerfile"),
 			Platform:       pulumi.String(image.Platform),
+			Args:           arguments,
 			BuilderVersion: docker.BuilderVersionBuilderBuildKit,
 		},
 	}, e.on(node, parent)...)
 	if err != nil {
 		return pulumi.StringOutput{}, err
 	}
+	e.built[image.Name] = built.RepoDigest
 	return built.RepoDigest, nil
 }

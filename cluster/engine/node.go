@@ -103,7 +103,7 @@ func New(ctx *pulumi.Context, node *infra.Node, setup Setup, parent pulumi.Resou
 		return Engine{}, err
 	}
 	hooks, err := NewHooks(ctx, node.Name, node, OwnEndpoint)
-	return Engine{Provider: provider, Hooks: hooks, Ready: []pulumi.Resource{configured}}, err
+	return Engine{Provider: provider, Hooks: hooks, Ready: []pulumi.Resource{configured}, built: map[string]pulumi.StringOutput{}}, err
 }
 
 // GiveBack returns the script that undoes what a cluster of any kind did to a node. With the argument "create" it changes nothing, and

@@ -1,0 +1,122 @@
+package stack_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
+
+	"swarm-scale/test/rehearsal"
+)
+
+// TestStoresGrowAndHeal holds the life of a stack whose one store becomes two: the first one's server goes on with its votes, nothing founds
+// etcd or the database a second time, also on another machine, and it does not become one store again.
+func TestStoresGrowAndHeal(t *testing.T) {
+	t.Parallel()
+	e := simulated(t, inSwarmMode())
+	up(t, e)
+	if err := e.Set(map[string]any{"stores": 2}); err != nil {
+		t.Fatal(err)
+	}
+	grown := up(t, e)
+	inOrder(t, grown, "create etcd01", "create etcd-founding", "create stores-agreement", "update pg", "create pg02", "update pg-roles")
+	for _, name := range []string{"pg", "pg-data", "store"} {
+		if slices.Contains(steps(grown)["replace"], name) {
+			t.Errorf("%s was replaced, with the votes in it", name)
+		}
+	}
+	unchanged(t, e)
+
+	// The machine on which etcd began, and then a store.
+	for _, node := range []string{"manager", "store", "store02"} {
+		e.World.MachineDead(node)
+		replaced, err := e.Up(t.Context(), optup.Replace([]string{machineURN(t, e, node)}))
+		if err != nil {
+			t.Fatalf("%s: %v\n%s", node, err, strings.Join(done(replaced), "\n"))
+		}
+		for op, names := range steps(replaced) {
+			if op != "same" && slices.Contains(names, "etcd-founding") {
+				t.Errorf("after %s was lost, etcd was founded again (%s)", node, op)
+			}
+		}
+		unchanged(t, e)
+	}
+
+	if err := e.Set(map[string]any{"stores": 1}); err != nil {
+		t.Fatal(err)
+	}
+	_, previewed := e.Preview(t.Context())
+	refused, err := e.Up(t.Context())
+	for _, err := range []error{previewed, err} {
+		if err == nil || !strings.Contains(err.Error(), "the stack has 2 stores, and a stack that has several keeps at least 2: set it back (pulumi config set stores 2), or run pulumi destroy") {
+			t.Errorf("the refusal says: %v", err)
+		}
+	}
+	for _, record := range refused.Records {
+		t.Errorf("it was %v", record)
+	}
+	if err := e.Set(map[string]any{"stores": 3}); err != nil {
+		t.Fatal(err)
+	}
+	three := up(t, e)
+	inOrder(t, three, "update stores-agreement", "create pg03")
+	if changed := steps(three)["update"]; slices.Contains(changed, "pg") || slices.Contains(changed, "pg02") || slices.Contains(changed, "etcd01") {
+		t.Errorf("a third store changed the others: %v", changed)
+	}
+	unchanged(t, e)
+	if err := e.Set(map[string]any{"stores": 2}); err != nil {
+		t.Fatal(err)
+	}
+	inOrder(t, up(t, e), "update stores-agreement", "delete store03-way")
+	unchanged(t, e)
+	state, err := e.StateFile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(state), "PRIVATE KEY") {
+		t.Error("the state has a private key in plain text")
+	}
+	destroyed(t, e)
+}
+
+// TestStoresServices holds where the database's services are, what they may do, and what the programs are told.
+func TestStoresServices(t *testing.T) {
+	values := onSwarmMode(awsSettings())
+	values["stores"] = "3"
+	resources, err := deploy(t, values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, node := range map[string]string{"pg": "store", "pg02": "store02", "pg03": "store03", "etcd01": "manager", "etcd02": "worker01", "etcd03": "store"} {
+		task := plain(find(t, resources, serviceType, name).inputs["taskSpec"]).ObjectValue()
+		container := task["containerSpec"].ObjectValue()
+		if got := text(t, task["placement"].ObjectValue()["constraints"]); got != `["node.hostname==`+node+`"]` {
+			t.Errorf("%s is placed by %s, want on %s", name, got, node)
+		}
+		if container["image"].StringValue() != "sha256:built" || container["hostname"].StringValue() != name || !container["readOnly"].BoolValue() {
+			t.Errorf("%s has another image, another name or may write: %v", name, container)
+		}
+		if container.HasValue("capAdds") || text(t, container["capDrops"]) != `["ALL"]` {
+			t.Errorf("%s has capabilities", name)
+		}
+	}
+	for _, r := range resources {
+		if r.token == "docker:index/image:Image" && strings.HasPrefix(r.name, "database-") {
+			if got := text(t, plain(r.inputs["build"]).ObjectValue()["args"]); got != `{"BASE":"postgres:16.15"}` {
+				t.Errorf("%s is built with %s", r.name, got)
+			}
+		}
+		for key, value := range r.inputs {
+			if shown := openText(value); strings.Contains(shown, "PRIVATE KEY") || strings.Contains(shown, rehearsal.PostgresPassword) {
+				t.Errorf("%s %s: input %s holds a secret in plain text", r.token, r.name, key)
+			}
+		}
+	}
+	for _, name := range []string{"worker01", "results-app", "results-app03"} {
+		environment := plain(find(t, resources, serviceType, name).inputs["taskSpec"]).ObjectValue()["containerSpec"].ObjectValue()["env"].ObjectValue()
+		if got := environment["POSTGRES_HOST"].StringValue(); got != "pg pg02 pg03" {
+			t.Errorf("%s looks for the database at %q", name, got)
+		}
+	}
+}
