@@ -35,12 +35,18 @@ func keptKind(s settings.Settings) kept {
 }
 
 // keptZones is the number of zones. With another one, nodes on AWS would be in other zones: other machines, at other addresses, on other disks.
-// Elsewhere other machines would manage the swarm, and two members of etcd would move at once.
+// Machines that exist stay where they are. But others of them would manage the swarm, and with several stores two members of etcd would move
+// at once, and most of what they know be lost.
 func keptZones(s settings.Settings) kept {
-	return kept{
+	zones := kept{
 		key: "zones", value: strconv.Itoa(s.Zones), earlier: "1", tag: "Zones", variable: "ZONES",
 		refusal: "the stack has zones %s, and a stack that runs keeps them: a node in another zone would be another machine, without its disk and the votes there",
 	}
+	if s.Platform == settings.Hosts {
+		zones.refusal = "the stack has zones %s, and with several stores it keeps them: two members of etcd would move at once"
+		zones.becomes = func(string) bool { return s.Stores() == 1 }
+	}
+	return zones
 }
 
 // keptStores is that there are several stores. Only Patroni knows which of them has all votes.
