@@ -56,7 +56,7 @@ func (a *App) newPostgres(ctx *pulumi.Context, node *infra.Node) (*storage, erro
 	running, err := a.run(ctx, cluster.Workload{
 		Name:         postgresHost,
 		Node:         node,
-		Image:        cluster.Image{Name: "postgres", Reference: a.settings.Images.Postgres},
+		Image:        a.postgresImage(),
 		Environment:  []cluster.Variable{{Name: "PGDATA", Value: postgresData}},
 		Secrets:      []cluster.Secret{a.serverPassword()},
 		Volume:       &cluster.Volume{Name: postgresHost + "-data", Path: postgresData},
@@ -71,6 +71,11 @@ func (a *App) newPostgres(ctx *pulumi.Context, node *infra.Node) (*storage, erro
 	}
 	roles, err := a.newRoles(ctx, running, running.ID, rolesSQL, nil)
 	return &storage{servers: []*cluster.Running{running}, roles: roles}, err
+}
+
+// postgresImage is the stock image.
+func (a *App) postgresImage() cluster.Image {
+	return cluster.Image{Name: "postgres", Reference: a.settings.Images.Postgres}
 }
 
 // newRoles sets the roles of the database by psql in a server. It does so again when the IDs of the containers change, because a new one may

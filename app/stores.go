@@ -67,12 +67,13 @@ func (a *App) newStores(ctx *pulumi.Context, machines *infra.Machines) (*storage
 	}
 	votes := &storage{}
 	for i, node := range managing {
-		member, err := a.newMember(ctx, node, plan, plan.Etcd[i], authority)
+		member, err := a.newMember(ctx, node, plan, plan.Etcd[i], authority, slices.Clone(votes.etcd))
 		if err != nil {
 			return nil, err
 		}
 		votes.etcd = append(votes.etcd, member)
 	}
+	// The servers need it to have begun.
 	if votes.etcd[0].Healthy, err = a.newFounding(ctx, votes.etcd[0], plan); err != nil {
 		return nil, err
 	}
@@ -99,12 +100,13 @@ func (a *App) newStores(ctx *pulumi.Context, machines *infra.Machines) (*storage
 // databaseImage is the image of servers and members, which is built on the stock image.
 func (a *App) databaseImage() cluster.Image {
 	image := a.program(database.ImageName)
-	image.Base = a.settings.Images.Postgres
+	stock := a.postgresImage()
+	image.Base = &stock
 	return image
 }
 
-// newMember runs a member of etcd on a node.
-func (a *App) newMember(ctx *pulumi.Context, node *infra.Node, plan database.Database, name string, authority *database.Authority) (*cluster.Running, error) {
+// newMember runs a member of etcd on a node, after those before it. So while an update replaces one, the two others answer.
+func (a *App) newMember(ctx *pulumi.Context, node *infra.Node, plan database.Database, name string, authority *database.Authority, before []*cluster.Running) (*cluster.Running, error) {
 	files, err := authority.Member(name)
 	if err != nil {
 		return nil, err
@@ -124,6 +126,7 @@ func (a *App) newMember(ctx *pulumi.Context, node *infra.Node, plan database.Dat
 		ReadOnly: true,
 		Scratch:  []string{"/tmp"},
 		Limits:   cluster.Limits{Memory: etcdMemory, Files: 4096},
+		Update:   cluster.Update{After: before},
 	})
 }
 

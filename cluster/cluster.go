@@ -69,7 +69,7 @@ type Image struct {
 	Name      string // part of its resources' names; also the name of a built image
 	Reference string // stock image: redis:7.2.16
 	Context   string // built image: the folder of its Dockerfile
-	Base      string // built image: the stock image that it is built on, as the Dockerfile's argument BASE; empty: the Dockerfile says
+	Base      *Image // built image: the stock image that it is built on, which the Dockerfile has as the argument BASE; nil: the Dockerfile says
 	Platform  string // built image: linux/amd64
 }
 

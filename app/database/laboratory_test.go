@@ -62,7 +62,7 @@ func (l *laboratory) docker(arguments ...string) string {
 }
 
 // newLaboratory builds the image, and makes the network. Without Docker or the stock image the test is skipped.
-func newLaboratory(t *testing.T) *laboratory {
+func newLaboratory(t *testing.T, stores ...string) *laboratory {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("it takes minutes")
@@ -83,7 +83,7 @@ func newLaboratory(t *testing.T) *laboratory {
 	l := &laboratory{
 		t: t, prefix: prefix, base: base, image: "stores-test-" + database.ImageName, folder: t.TempDir(), addresses: map[string]string{},
 		database: database.Database{
-			Stores: []string{"pg", "pg02"}, Etcd: []string{"etcd01", "etcd02", "etcd03"}, Data: dataPath, Roles: []string{"vote_worker", "results_app"}, Name: "postgres",
+			Stores: stores, Etcd: []string{"etcd01", "etcd02", "etcd03"}, Data: dataPath, Roles: []string{"vote_worker", "results_app"}, Name: "postgres",
 		},
 	}
 	l.buildImage()
@@ -210,10 +210,17 @@ func (l *laboratory) etcdBegins() {
 		l.t.Fatal(err)
 	}
 	l.t.Log(said)
-	if _, err := l.in(l.database.Etcd[0], "", "etcdctl", "put", database.ConfigKey, l.database.Dynamic()); err != nil {
-		l.t.Fatal(err)
-	}
+	l.agree()
 	l.etcdIsWhole()
+}
+
+// agree tells the stores what holds for all of them, as app/scripts/agree.sh does.
+func (l *laboratory) agree() {
+	l.t.Helper()
+	eventually.Succeeds(l.t, patience, "the stores are told", func() error {
+		_, err := l.in(l.database.Etcd[0], l.database.Dynamic(), "etcdctl", "put", database.ConfigKey)
+		return err
+	})
 }
 
 // etcdIsWhole waits until each member of etcd counts for the majority, and is well.
@@ -237,26 +244,28 @@ func (l *laboratory) etcdIsWhole() {
 	l.areHealthy(l.database.Etcd...)
 }
 
-// storesAreWhole waits until one store takes writes, and the other one has what is committed. It returns their names.
+// storesAreWhole waits until one store takes writes, and the others have what is committed. It returns the first one's name and another one's.
 func (l *laboratory) storesAreWhole() (primary, standby string) {
 	l.t.Helper()
-	eventually.Succeeds(l.t, patience, "one store takes writes, and the other one has all of it", func() error {
+	eventually.Succeeds(l.t, patience, "one store takes writes, and the others have all of it", func() error {
 		list, err := l.in(l.database.Stores[0], "", "patronictl", "list", "--format", "tsv")
 		if err != nil {
 			return err
 		}
 		primary, standby = "", ""
+		standbys := 0
 		for line := range strings.Lines(list) {
 			fields := strings.Split(strings.TrimSpace(line), "\t")
 			switch {
 			case len(fields) < 5:
 			case fields[3] == "Leader" && fields[4] == "running":
 				primary = fields[1]
-			case fields[3] == "Sync Standby" && fields[4] == "streaming":
+			case (fields[3] == "Sync Standby" || fields[3] == "Quorum Standby") && fields[4] == "streaming":
 				standby = fields[1]
+				standbys++
 			}
 		}
-		if primary == "" || standby == "" {
+		if primary == "" || standbys != len(l.database.Stores)-1 {
 			return errors.New(list)
 		}
 		return nil
@@ -265,7 +274,7 @@ func (l *laboratory) storesAreWhole() (primary, standby string) {
 	return primary, standby
 }
 
-// areHealthy holds that the containers' own checks succeed.
+// areHealthy waits until the containers' own checks succeed. An engine asks every 5 s, and replaces a container that fails twice.
 func (l *laboratory) areHealthy(names ...string) {
 	l.t.Helper()
 	for _, name := range names {
@@ -273,9 +282,10 @@ func (l *laboratory) areHealthy(names ...string) {
 		if l.isStore(name) {
 			kind = "store"
 		}
-		if _, err := l.in(name, "", database.HealthyProgram, kind); err != nil {
-			l.t.Errorf("%s: %v\n%s", name, err, l.log(name))
-		}
+		eventually.Succeeds(l.t, 10*time.Second, name+" is well", func() error {
+			_, err := l.in(name, "", database.HealthyProgram, kind)
+			return err
+		})
 	}
 }
 

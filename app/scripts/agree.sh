@@ -10,6 +10,7 @@ end=$((SECONDS + 120))
 until said=$(printf '%s' "$AGREED" | workload_exec "$MEMBER" etcdctl --command-timeout 5s put "$KEY" 2>&1); do
 	if [ "$SECONDS" -ge "$end" ]; then
 		echo "agree: etcd takes no orders after 120 s, because most of its members are away: $said" >&2
+		echo "Start their machines. If they are lost for good, docs/operations.md says under \"Several stores\" what to do." >&2
 		exit 1
 	fi
 	sleep 1

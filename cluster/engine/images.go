@@ -13,13 +13,18 @@ func (e Engine) Image(ctx *pulumi.Context, node *infra.Node, image cluster.Image
 	if image.Context != "" {
 		return e.build(ctx, node, image, parent)
 	}
-	pulled, err := docker.NewRemoteImage(ctx, image.Name+"-image-"+node.Name, &docker.RemoteImageArgs{
-		Name: pulumi.String(image.Reference),
-	}, e.on(node, parent)...)
+	pulled, err := e.pull(ctx, node, image, parent)
 	if err != nil {
 		return pulumi.StringOutput{}, err
 	}
 	return pulled.ImageId, nil
+}
+
+// pull pulls a stock image on the node's engine.
+func (e Engine) pull(ctx *pulumi.Context, node *infra.Node, image cluster.Image, parent pulumi.ResourceOption) (*docker.RemoteImage, error) {
+	return docker.NewRemoteImage(ctx, image.Name+"-image-"+node.Name, &docker.RemoteImageArgs{
+		Name: pulumi.String(image.Reference),
+	}, e.on(node, parent)...)
 }
 
 // build builds an image on the node's engine, once for all of its workloads. The ID changes if and only if the content does.
@@ -27,9 +32,15 @@ func (e Engine) build(ctx *pulumi.Context, node *infra.Node, image cluster.Image
 	if id, ok := e.built[image.Name]; ok {
 		return id, nil
 	}
+	options := e.on(node, parent)
 	var arguments pulumi.StringMap
-	if image.Base != "" {
-		arguments = pulumi.StringMap{"BASE": pulumi.String(image.Base)}
+	if image.Base != nil {
+		pulled, err := e.pull(ctx, node, *image.Base, parent)
+		if err != nil {
+			return pulumi.StringOutput{}, err
+		}
+		options = append(options, pulumi.DependsOn([]pulumi.Resource{pulled}))
+		arguments = pulumi.StringMap{"BASE": pulumi.String(image.Base.Reference)}
 	}
 	built, err := docker.NewImage(ctx, image.Name+"-"+node.Name, &docker.ImageArgs{
 		ImageName: pulumi.String(image.Name),
@@ -41,7 +52,7 @@ func (e Engine) build(ctx *pulumi.Context, node *infra.Node, image cluster.Image
 			Args:           arguments,
 			BuilderVersion: docker.BuilderVersionBuilderBuildKit,
 		},
-	}, e.on(node, parent)...)
+	}, options...)
 	if err != nil {
 		return pulumi.StringOutput{}, err
 	}

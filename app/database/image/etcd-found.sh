@@ -11,17 +11,22 @@ store=$1
 if [ ! -d /var/lib/etcd/data/member ] && ! etcdctl --command-timeout 5s member list >/dev/null 2>&1; then
 	touch /var/lib/etcd/found
 fi
+# named finds the store that is named, or names this one.
+named() {
+	founder=$(etcdctl --command-timeout 5s get --print-value-only /founder) || return 1
+	[ -n "$founder" ] || etcdctl --command-timeout 5s put /founder "$store" >/dev/null
+}
+
 end=$((SECONDS + 120))
-until etcdctl --command-timeout 5s get /founder >/tmp/founder 2>/tmp/found-said; do
+until named 2>/tmp/found-said; do
 	if [ "$SECONDS" -ge "$end" ]; then
 		echo "etcd-found: etcd does not answer after 120 s: $(tail -n 1 /tmp/found-said)" >&2
 		exit 1
 	fi
 	sleep 1
 done
-if [ -s /tmp/founder ]; then
-	echo "etcd-found: there is an etcd, whose database $(sed -n 2p /tmp/founder) began"
-	exit 0
+if [ -n "$founder" ]; then
+	echo "etcd-found: there is an etcd, whose database $founder began"
+else
+	echo "etcd-found: $MEMBER began etcd, and $store begins the database"
 fi
-etcdctl put /founder "$store" >/dev/null
-echo "etcd-found: $MEMBER began etcd, and $store begins the database"
