@@ -210,6 +210,7 @@ func TestMembersHaveTheirRoles(t *testing.T) {
 		"as they shall be":   {"m1 manager ready manager ssh-ed25519 M\nf1 frontend01 ready worker ssh-ed25519 F\n", "", "members: all ready: manager frontend01"},
 		"new":                {"m1 manager ready manager \nf1 frontend01 ready worker \n", "node update --label-add swarm-scale.machine=ssh-ed25519 M m1\nnode update --label-add swarm-scale.machine=ssh-ed25519 F f1\n", "all ready"},
 		"with the wrong one": {"m1 manager ready worker ssh-ed25519 M\nf1 frontend01 ready manager ssh-ed25519 F\n", "node update --role manager m1\nnode update --role worker f1\n", "frontend01 is a worker now"},
+		"with the wrong two": {"f1 frontend01 ready manager ssh-ed25519 F\nm1 manager ready worker ssh-ed25519 M\n", "node update --role manager m1\nnode update --role worker f1\n", "frontend01 is a worker now"},
 		"with a dead twin":   {"m1 manager ready manager ssh-ed25519 M\nf0 frontend01 down worker x\nf1 frontend01 ready worker ssh-ed25519 F\n", "", "all ready"},
 		"one is missing":     {"m1 manager ready manager ssh-ed25519 M\nf1 frontend01 down worker ssh-ed25519 F\n", "", "after 1 s the swarm does not report ready: frontend01"},
 		"no swarm":           {"", "", "does not report ready: manager frontend01"},

@@ -27,6 +27,11 @@ END
 	sleep 0.5
 done
 
+# New managers are there before former ones go.
+managers_first=$(awk -v managers=" $MANAGERS " '
+	index(managers, " " $2 " ") { print; next }
+	{ rest = rest $0 "\n" }
+	END { printf "%s", rest }' <<<"$known")
 while read -r id name state role machine; do
 	if [ "$state" != ready ]; then continue; fi
 	wanted=worker
@@ -37,5 +42,5 @@ while read -r id name state role machine; do
 	fi
 	identity=$(awk -v name="$name" '$1 == name { sub(/^[^ ]* /, ""); print }' <<<"$MACHINES")
 	if [ "$machine" != "$identity" ]; then note_machine "$id" "$identity"; fi
-done <<<"$known"
+done <<<"$managers_first"
 echo "members: all ready: $MEMBERS"
