@@ -109,7 +109,7 @@ func TestProductionDeployed(t *testing.T) {
 		t.Errorf("the subnets are %v, want %v", zones, want)
 	}
 	for zone, nodes := range [][]string{
-		{"manager", "interlock", "frontend01", "worker01", "store"}, {"interlock02", "frontend02", "worker02"}, {"frontend03"},
+		{"manager", "interlock", "frontend01", "worker01", "store"}, {"interlock02", "frontend02", "worker02", "store02"}, {"frontend03"},
 	} {
 		t.Run(fmt.Sprintf("Zone%dIsLost", zone+1), func(t *testing.T) {
 			t.Parallel()
