@@ -222,7 +222,7 @@ func TestServicesAreTheWalkThroughs(t *testing.T) {
 					"volume pg-data /var/lib/postgresql/data, bind /etc/swarm-scale/pg.secrets /run/secrets, tmpfs  /tmp, tmpfs  /var/run/postgresql"},
 				"worker01": {"worker01", "sha256:built", "POSTGRES_PASSWORD_FILE=/run/secrets/postgres-password REDIS_ADDRESSES_FILE=/etc/vote-worker/queues REDIS_PASSWORD_FILE=/run/secrets/redis-password WORKER_NUMBER=01", "",
 					"bind /etc/swarm-scale/worker01 /etc/vote-worker, bind /etc/swarm-scale/worker01.secrets /run/secrets"},
-				"results-app": {"store", "sha256:built", "CONNECTIONS_PER_ADDRESS=1000 OPTION_A=Cats OPTION_B=Dogs POSTGRES_PASSWORD_FILE=/run/secrets/postgres-password TRUSTED_PROXIES= VIEWERS_PER_ADDRESS=500",
+				"results-app": {"store", "sha256:built", "CONNECTIONS_PER_ADDRESS=1000 OPTION_A=Cats OPTION_B=Dogs POSTGRES_PASSWORD_FILE=/run/secrets/postgres-password TRUSTED_PROXIES=192.168.33.12 VIEWERS_PER_ADDRESS=500 VOTE_COPIES=1",
 					"80→80", "bind /etc/swarm-scale/results-app.secrets /run/secrets"},
 			} {
 				s := find(t, resources, serviceType, name)
