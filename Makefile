@@ -77,13 +77,14 @@ e2e: pulumi ## The whole system for real, on a lab of its own; docs/e2e.md says 
 e2e-short: ## Its main steps: up, voting, nothing changes, a changed program, killed, lost, more and fewer, destroy
 	@$(MAKE) --no-print-directory e2e STEPS='^1_|2_voting_through_haproxy|3_|4_a|5_containers|6_hosts|7_|8_destroy$$$$'
 
+COUNTS = --frontends $(or $(FRONTENDS),0) --workers $(or $(WORKERS),0) --stores $(or $(STORES),0) --loadBalancers $(or $(LOAD_BALANCERS),0)
 .PHONY: lab-up
-lab-up: ## Six machines on this one, which has Docker (FRONTENDS=n WORKERS=n for more; docs/lab.md)
-	@go run ./cmd/lab up --frontends $(or $(FRONTENDS),0) --workers $(or $(WORKERS),0)
+lab-up: ## Six machines on this one, which has Docker (FRONTENDS=n WORKERS=n STORES=n LOAD_BALANCERS=n for more; docs/lab.md)
+	@go run ./cmd/lab up $(COUNTS)
 
 .PHONY: lab-deploy
 lab-deploy: ## `pulumi up` on them, then how to vote
-	@go run ./cmd/lab deploy --frontends $(or $(FRONTENDS),0) --workers $(or $(WORKERS),0)
+	@go run ./cmd/lab deploy $(COUNTS)
 
 .PHONY: lab-destroy
 lab-destroy: ## `pulumi destroy` on them
