@@ -218,7 +218,7 @@ func TestWrongSettings(t *testing.T) {
 			"POSTGRES_PASSWORD is not set"}},
 		{"worker, all wrong", "vote-worker", nil, []string{"WORKER_NUMBER=one", "REDIS_ADDRESSES=redis01",
 			"POSTGRES_HOST=pg:5432", "POSTGRES_PORT=0", "POSTGRES_PASSWORD=hush-hush"}, []string{`WORKER_NUMBER is "one"`,
-			`REDIS_ADDRESSES has "redis01"`, `POSTGRES_HOST is "pg:5432"`, `POSTGRES_PORT is "0"`}},
+			`REDIS_ADDRESSES has "redis01"`, `POSTGRES_HOST has "pg:5432"`, `POSTGRES_PORT is "0"`}},
 		{"worker, addresses", "vote-worker", nil, []string{"WORKER_NUMBER=01", "POSTGRES_PASSWORD=x",
 			"REDIS_ADDRESSES=redis01:6379,redis01:6379, :1"}, []string{"twice", `REDIS_ADDRESSES has ":1"`}},
 		{"worker, numbers of queues", "vote-worker", nil, []string{"WORKER_NUMBER=01", "POSTGRES_PASSWORD=x", "FROM_REDIS_HOST=1",
