@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -27,6 +28,28 @@ func configure(t *testing.T, by *pgx.Conn, setting, value string) {
 	}
 }
 
+// awaitStandbys waits until commits wait for a standby. The server takes the setting in a moment after it was told to.
+func awaitStandbys(t *testing.T, server *postgrestest.Server, hand *pgx.Conn) {
+	t.Helper()
+	eventually.Succeeds(t, patience, "commits wait for a standby", func() error {
+		connection := server.Connect(t, "postgres")
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := connection.Exec(ctx, "SELECT pg_logical_emit_message(true, 'test', '')")
+		if ctx.Err() == nil {
+			return errors.Join(errors.New("a commit did not wait"), err)
+		}
+		return nil
+	})
+	eventually.Succeeds(t, patience, "that commit has ended", func() error {
+		tag, err := hand.Exec(t.Context(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'")
+		if err == nil && tag.RowsAffected() > 0 {
+			err = errors.New("it has just been told to")
+		}
+		return err
+	})
+}
+
 // A commit whose wait for the standby is cancelled is no commit: the standby may not have it. Storing the votes again waits for the standby, too,
 // although they are there.
 func TestCommitWithAWarningIsNoCommit(t *testing.T) {
@@ -38,6 +61,7 @@ func TestCommitWithAWarningIsNoCommit(t *testing.T) {
 		t.Fatal(err)
 	}
 	configure(t, hand, "synchronous_standby_names", "nobody")
+	awaitStandbys(t, server, hand)
 	for name, voters := range map[string]int{"a statement": 1, "a copy": 1000} {
 		votes := make([]poll.Vote, voters)
 		for i := range votes {
