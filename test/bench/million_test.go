@@ -242,7 +242,7 @@ func (s *whole) watchBacklog(ctx context.Context, e *electorate, largest *atomic
 	return nil
 }
 
-// stored is how many votes the worker has stored from all queues, by its metrics.
+// stored is how many votes of all queues are in the database, by the worker's metrics: stored, or not stored because a later one of the voter is.
 func (s *whole) stored() (int64, error) {
 	body, err := get(s.worker.Metrics + "/metrics")
 	if err != nil {
@@ -250,7 +250,7 @@ func (s *whole) stored() (int64, error) {
 	}
 	var sum float64
 	for line := range strings.Lines(string(body)) {
-		if !strings.HasPrefix(line, "poll_worker_votes_stored_total{") {
+		if !strings.HasPrefix(line, "poll_worker_votes_stored_total{") && !strings.HasPrefix(line, "poll_worker_votes_copies_total{") {
 			continue
 		}
 		value, err := strconv.ParseFloat(strings.TrimSpace(line[strings.LastIndex(line, " "):]), 64)
