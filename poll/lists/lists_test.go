@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,6 +18,7 @@ import (
 func TestListIsFollowedAndItsFaultIsLoggedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var (
+			mu      sync.Mutex // guards what follows
 			content []string
 			fault   error
 			used    []string
@@ -28,15 +30,26 @@ func TestListIsFollowedAndItsFaultIsLoggedOnce(t *testing.T) {
 		go func() {
 			defer close(ended)
 			lists.List{
-				Name: "queues", Read: func() ([]string, error) { return content, fault }, Log: slog.New(slog.NewTextHandler(&log, nil)),
+				Name: "queues", Log: slog.New(slog.NewTextHandler(&log, nil)),
+				Read: func() ([]string, error) {
+					mu.Lock()
+					defer mu.Unlock()
+					return content, fault
+				},
 				Use: func(entries []string) error {
+					mu.Lock()
+					defer mu.Unlock()
 					if len(entries) == 0 {
 						return errors.New("no queue")
 					}
 					used = entries
 					return nil
 				},
-				Bad: func(is bool) { bad = is },
+				Bad: func(is bool) {
+					mu.Lock()
+					defer mu.Unlock()
+					bad = is
+				},
 			}.Follow(ctx)
 		}()
 		for _, step := range []struct {
@@ -54,12 +67,16 @@ func TestListIsFollowedAndItsFaultIsLoggedOnce(t *testing.T) {
 			{"cannot be used", nil, nil, []string{"a", "b"}, true, 2},
 			{"good again", []string{"c"}, nil, []string{"c"}, false, 3},
 		} {
+			mu.Lock()
 			content, fault = step.content, step.fault
+			mu.Unlock()
 			time.Sleep(3 * lists.Interval)
 			synctest.Wait()
+			mu.Lock()
 			if !slices.Equal(used, step.used) || bad != step.bad || strings.Count(log.String(), "\n") != step.lines {
 				t.Errorf("%s: used %q, bad %v, log:\n%s", step.name, used, bad, log.String())
 			}
+			mu.Unlock()
 		}
 		stop()
 		<-ended
