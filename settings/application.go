@@ -57,12 +57,7 @@ const copyFrontends = 3
 // voteCopies reads in how many queues each vote is.
 func (r *reader) voteCopies(nodes []topology.Node) int {
 	copies := max(r.number(keyVoteCopies, 1, 2), 1)
-	frontends := 0
-	for _, node := range nodes {
-		if node.Role == topology.Frontend {
-			frontends++
-		}
-	}
+	frontends := topology.Count(nodes, topology.Frontend)
 	if value := r.text(keyVoteCopies); copies > 1 && len(nodes) > 0 && frontends < copyFrontends {
 		r.fault(keyVoteCopies, value, Conflict, fmt.Sprintf("needs at least %d frontends, and there are %d: with fewer, the loss of one would leave no second queue, and nobody could vote",
 			copyFrontends, frontends), "set %s to %d or more, or leave %s out", keyFrontends, copyFrontends, keyVoteCopies)

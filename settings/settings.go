@@ -92,15 +92,7 @@ type Settings struct {
 }
 
 // Stores returns how many nodes keep the votes.
-func (s Settings) Stores() int {
-	stores := 0
-	for _, node := range s.Nodes {
-		if node.Role == topology.Store {
-			stores++
-		}
-	}
-	return stores
-}
+func (s Settings) Stores() int { return topology.Count(s.Nodes, topology.Store) }
 
 // Overlay is the address range of the network on which the members' containers are.
 type Overlay struct {

@@ -68,6 +68,17 @@ type Node struct {
 	Address netip.Addr // private address
 }
 
+// Count returns how many of the nodes have the role.
+func Count(nodes []Node, role Role) int {
+	count := 0
+	for _, node := range nodes {
+		if node.Role == role {
+			count++
+		}
+	}
+	return count
+}
+
 // Suffix formats a number for a name, with at least two digits: "01", "02", … "100".
 func Suffix(number int) string { return fmt.Sprintf("%02d", number) }
 

@@ -13,29 +13,21 @@ const defaultMetrics = ":9090"
 type settings struct {
 	// WORKER_NUMBER: the number of this worker, two digits or more, such as 01; or auto, for workers that are started with the
 	// same variables: the name then has the host's name for a number.
-	worker   string               // worker01
-	queues   []string             // REDIS_ADDRESSES: host:port of each queue's Redis
-	password string               // REDIS_PASSWORD: the password of every queue's Redis; none if not set
-	list     queueList            // how to read REDIS_ADDRESSES again if it comes from a file; nil if not
-	database environment.Database // POSTGRES_HOST, _PORT, _USER, _DATABASE, _PASSWORD
-	metrics  string               // METRICS_ADDRESS: where Prometheus and the health pages are answered; :9090 if not set
+	worker   string                   // worker01
+	queues   []string                 // REDIS_ADDRESSES: host:port of each queue's Redis
+	password string                   // REDIS_PASSWORD: the password of every queue's Redis; none if not set
+	list     func() ([]string, error) // how to read REDIS_ADDRESSES again if it comes from a file; nil if not
+	database environment.Database     // POSTGRES_HOST, _PORT, _USER, _DATABASE, _PASSWORD
+	metrics  string                   // METRICS_ADDRESS: where Prometheus and the health pages are answered; :9090 if not set
 }
 
 const queuesKey = "REDIS_ADDRESSES"
-
-// queueList reads the list of queues as it is now.
-type queueList func() ([]string, error)
 
 // readSettings reads and checks all of them.
 func readSettings(env *environment.Reader) settings {
 	s := readCommon(env)
 	s.queues = readQueues(env)
-	if env.FromFile(queuesKey) {
-		s.list = func() ([]string, error) {
-			now := env.Again()
-			return readQueues(now), now.Err()
-		}
-	}
+	s.list = env.Live(queuesKey, readQueues)
 	s.metrics = env.Listen("METRICS_ADDRESS", defaultMetrics)
 	return s
 }

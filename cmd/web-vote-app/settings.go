@@ -16,9 +16,6 @@ const (
 	partnersKey = "REDIS_PARTNERS"
 )
 
-// partnerList reads the list of partners as it is now.
-type partnerList func() ([]string, error)
-
 // settings are the program's environment variables. Each may come from a file instead; see package environment.
 type settings struct {
 	// WEB_VOTE_NUMBER: the number of this frontend, two digits or more, such as 01; or auto, for frontends that are started
@@ -30,9 +27,9 @@ type settings struct {
 	// REDIS_PARTNERS: host:port of the other frontends' Redis, in the order in which they are asked; for two copies. The first one that answers
 	// has the second copy.
 	partners []string
-	list     partnerList // how to read REDIS_PARTNERS again if it comes from a file; nil if not
-	voterKey []byte      // VOTER_KEY: base64 of at least 32 bytes, the same on all frontends; signs voters' cookies
-	ballot   poll.Ballot // OPTION_A, OPTION_B: the labels; Cats and Dogs if not set
+	list     func() ([]string, error) // how to read REDIS_PARTNERS again if it comes from a file; nil if not
+	voterKey []byte                   // VOTER_KEY: base64 of at least 32 bytes, the same on all frontends; signs voters' cookies
+	ballot   poll.Ballot              // OPTION_A, OPTION_B: the labels; Cats and Dogs if not set
 	// BALLOT_AGE: how many seconds a voter has to have had the ballot before a vote is taken; 1 if not set. With 0 a vote needs no
 	// ballot.
 	ballotAge time.Duration
@@ -58,15 +55,9 @@ func readSettings(env *environment.Reader) settings {
 	environment.CheckListeners(env, s.listen, s.metrics)
 	switch {
 	case s.copies > 1:
-		s.partners = readPartners(env)
+		s.partners, s.list = readPartners(env), env.Live(partnersKey, readPartners)
 	case env.Set(partnersKey):
 		env.Fault(fmt.Errorf("%s is set, but %s is 1, so no other redis gets a copy: set %s to 2, or remove %s", partnersKey, environment.CopiesKey, environment.CopiesKey, partnersKey))
-	}
-	if s.copies > 1 && env.FromFile(partnersKey) {
-		s.list = func() ([]string, error) {
-			now := env.Again()
-			return readPartners(now), now.Err()
-		}
 	}
 	return s
 }

@@ -42,6 +42,17 @@ func NewReader(lookup func(string) string) *Reader {
 // Again is a new reader of the same variables, without the faults. It reads the files again.
 func (r *Reader) Again() *Reader { return NewReader(r.lookup) }
 
+// Live returns how to read a list again if its variable comes from a file, which may change; nil if it does not.
+func (r *Reader) Live(key string, read func(*Reader) []string) func() ([]string, error) {
+	if !r.FromFile(key) {
+		return nil
+	}
+	return func() ([]string, error) {
+		now := r.Again()
+		return read(now), now.Err()
+	}
+}
+
 // Err is every fault found so far, one per line, or nil.
 func (r *Reader) Err() error { return errors.Join(r.faults...) }
 

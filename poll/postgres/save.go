@@ -116,7 +116,7 @@ func (c *copySource) Values() ([]any, error) {
 // Err implements pgx.CopyFromSource.
 func (c *copySource) Err() error { return nil }
 
-// executor is a pool or a transaction.
+// executor is a connection or a transaction.
 type executor interface {
 	Exec(ctx context.Context, statement string, arguments ...any) (pgconn.CommandTag, error)
 }
