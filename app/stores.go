@@ -111,23 +111,14 @@ func (a *App) newMember(ctx *pulumi.Context, node *infra.Node, plan database.Dat
 	if err != nil {
 		return nil, err
 	}
-	return a.run(ctx, cluster.Workload{
-		Name:        name,
-		Node:        node,
-		Image:       a.databaseImage(),
-		Command:     append([]string{database.MemberProgram}, plan.EtcdArguments(name)...),
-		Environment: []cluster.Variable{{Name: "MEMBER", Value: name}, {Name: "ETCDCTL_ENDPOINTS", Value: plan.Endpoints()}},
-		Secrets:     a.databaseSecrets(files),
-		User:        database.User,
-		Volume:      &cluster.Volume{Name: name + "-data", Path: database.EtcdData},
-		HealthCheck: []string{database.HealthyProgram, "etcd"},
-		// It looks its own name up before the others can.
-		Host:     cluster.HostName{Host: name},
-		ReadOnly: true,
-		Scratch:  []string{"/tmp"},
-		Limits:   cluster.Limits{Memory: etcdMemory, Files: 4096},
-		Update:   cluster.Update{After: before},
-	})
+	workload := a.databaseWorkload(node, name, database.EtcdData, plan, files)
+	workload.Command = append([]string{database.MemberProgram}, plan.EtcdArguments(name)...)
+	workload.Environment = append([]cluster.Variable{{Name: "MEMBER", Value: name}}, workload.Environment...)
+	workload.HealthCheck = []string{database.HealthyProgram, "etcd"}
+	workload.Scratch = []string{"/tmp"}
+	workload.Limits = cluster.Limits{Memory: etcdMemory, Files: 4096}
+	workload.Update = cluster.Update{After: before}
+	return a.run(ctx, workload)
 }
 
 // newFounding has etcd begin, through its first member, and tells the stores by it what holds for them. The resource exists once they are told.
@@ -160,27 +151,31 @@ func (a *App) newServer(ctx *pulumi.Context, node *infra.Node, plan database.Dat
 	if err != nil {
 		return nil, err
 	}
-	return a.run(ctx, cluster.Workload{
-		Name:    name,
-		Node:    node,
-		Image:   a.databaseImage(),
-		Command: []string{database.StoreProgram},
-		Environment: []cluster.Variable{
-			{Name: "STORE", Value: name},
-			{Name: "PGDATA", Value: plan.Data},
-			{Name: "ETCDCTL_ENDPOINTS", Value: plan.Endpoints()},
-		},
-		// Patroni reads its configuration when it starts, so it is among what replaces the container when it changes.
-		Secrets:     a.databaseSecrets(append(files, database.File{Name: database.ConfigFile, Content: plan.Patroni(name)})),
+	// Patroni reads its configuration when it starts, so it is among what replaces the container when it changes.
+	files = append(files, database.File{Name: database.ConfigFile, Content: plan.Patroni(name)})
+	workload := a.databaseWorkload(node, name, plan.Data, plan, files)
+	workload.Command = []string{database.StoreProgram}
+	workload.Environment = append([]cluster.Variable{{Name: "STORE", Value: name}, {Name: "PGDATA", Value: plan.Data}}, workload.Environment...)
+	workload.HealthCheck = []string{database.HealthyProgram, "store"}
+	workload.Scratch = []string{"/tmp", database.SocketsFolder}
+	workload.Limits = cluster.Limits{Memory: databaseMemory, Files: 4096}
+	workload.Update = cluster.Update{After: before}
+	return a.run(ctx, workload)
+}
+
+// databaseWorkload is what a server and a member have in common. Each keeps its data in a folder, and looks its own name up before others can.
+func (a *App) databaseWorkload(node *infra.Node, name, data string, plan database.Database, files []database.File) cluster.Workload {
+	return cluster.Workload{
+		Name:        name,
+		Node:        node,
+		Image:       a.databaseImage(),
+		Environment: []cluster.Variable{{Name: "ETCDCTL_ENDPOINTS", Value: plan.Endpoints()}},
+		Secrets:     a.databaseSecrets(files),
 		User:        database.User,
-		Volume:      &cluster.Volume{Name: name + "-data", Path: plan.Data},
-		HealthCheck: []string{database.HealthyProgram, "store"},
+		Volume:      &cluster.Volume{Name: name + "-data", Path: data},
 		Host:        cluster.HostName{Host: name},
 		ReadOnly:    true,
-		Scratch:     []string{"/tmp", database.SocketsFolder},
-		Limits:      cluster.Limits{Memory: databaseMemory, Files: 4096},
-		Update:      cluster.Update{After: before},
-	})
+	}
 }
 
 // databaseSecrets are the files of a server or a member.
