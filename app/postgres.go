@@ -57,6 +57,7 @@ func (a *App) newPostgres(ctx *pulumi.Context, node *infra.Node) (*storage, erro
 		Name:         postgresHost,
 		Node:         node,
 		Image:        a.postgresImage(),
+		Command:      alone(postgresData, "docker-entrypoint.sh", "postgres"),
 		Environment:  []cluster.Variable{{Name: "PGDATA", Value: postgresData}},
 		Secrets:      []cluster.Secret{a.serverPassword()},
 		Volume:       &cluster.Volume{Name: postgresHost + "-data", Path: postgresData},

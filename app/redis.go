@@ -23,6 +23,9 @@ const redisMemory = "512mb"
 // as that user.
 var startsAsRoot = []string{"CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"}
 
+// redisData is where the official image has Redis's data.
+const redisData = "/data"
+
 // redisUser is the user that the official image's server runs as.
 const redisUser = 999
 
@@ -45,7 +48,7 @@ func (a *App) newRedis(ctx *pulumi.Context, node *infra.Node, before []*cluster.
 		Name:    name,
 		Node:    node,
 		Image:   cluster.Image{Name: "redis", Reference: a.settings.Images.Redis},
-		Command: redisCommand(configuration.Path(), redisFile),
+		Command: alone(redisData, append([]string{"docker-entrypoint.sh"}, redisCommand(configuration.Path(), redisFile)...)...),
 		Config: &cluster.Configuration{
 			Path:    redisFile,
 			Content: pulumi.String(strings.Join(redisSettings(a.settings.AppendFsync), "\n") + "\n"),
@@ -57,7 +60,7 @@ func (a *App) newRedis(ctx *pulumi.Context, node *infra.Node, before []*cluster.
 		// It takes 10,000 clients.
 		Limits:       cluster.Limits{Memory: queueMemory, Files: 10_240},
 		Capabilities: startsAsRoot,
-		Volume:       &cluster.Volume{Name: name + "-data", Path: "/data"},
+		Volume:       &cluster.Volume{Name: name + "-data", Path: redisData},
 		// While Redis loads its file it answers with an error. redis-cli then still exits with 0. It logs in by its standard input,
 		// so that neither its arguments nor its environment have the password.
 		HealthCheck: []string{"sh", "-c", redisHealthCheck(configuration.Path())},

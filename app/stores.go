@@ -112,7 +112,7 @@ func (a *App) newMember(ctx *pulumi.Context, node *infra.Node, plan database.Dat
 		return nil, err
 	}
 	workload := a.databaseWorkload(node, name, database.EtcdData, plan, files)
-	workload.Command = append([]string{database.MemberProgram}, plan.EtcdArguments(name)...)
+	workload.Command = alone(database.EtcdData, append([]string{database.MemberProgram}, plan.EtcdArguments(name)...)...)
 	workload.Environment = append([]cluster.Variable{{Name: "MEMBER", Value: name}}, workload.Environment...)
 	workload.HealthCheck = []string{database.HealthyProgram, "etcd"}
 	workload.Scratch = []string{"/tmp"}
@@ -154,7 +154,7 @@ func (a *App) newServer(ctx *pulumi.Context, node *infra.Node, plan database.Dat
 	// Patroni reads its configuration when it starts, so it is among what replaces the container when it changes.
 	files = append(files, database.File{Name: database.ConfigFile, Content: plan.Patroni(name)})
 	workload := a.databaseWorkload(node, name, plan.Data, plan, files)
-	workload.Command = []string{database.StoreProgram}
+	workload.Command = alone(plan.Data, database.StoreProgram)
 	workload.Environment = append([]cluster.Variable{{Name: "STORE", Value: name}, {Name: "PGDATA", Value: plan.Data}}, workload.Environment...)
 	workload.HealthCheck = []string{database.HealthyProgram, "store"}
 	workload.Scratch = []string{"/tmp", database.SocketsFolder}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 
 	"swarm-scale/test/rehearsal"
 )
@@ -90,6 +91,7 @@ func TestStoresServices(t *testing.T) {
 	}
 	for name, node := range map[string]string{"pg": "store", "pg02": "store02", "pg03": "store03", "etcd01": "manager", "etcd02": "worker01", "etcd03": "store"} {
 		task := plain(find(t, resources, serviceType, name).inputs["taskSpec"]).ObjectValue()
+		locks(t, name, task["containerSpec"].ObjectValue())
 		container := task["containerSpec"].ObjectValue()
 		if got := text(t, task["placement"].ObjectValue()["constraints"]); got != `["node.hostname==`+node+`"]` {
 			t.Errorf("%s is placed by %s, want on %s", name, got, node)
@@ -117,6 +119,21 @@ func TestStoresServices(t *testing.T) {
 		environment := plain(find(t, resources, serviceType, name).inputs["taskSpec"]).ObjectValue()["containerSpec"].ObjectValue()["env"].ObjectValue()
 		if got := environment["POSTGRES_HOST"].StringValue(); got != "pg pg02 pg03" {
 			t.Errorf("%s looks for the database at %q", name, got)
+		}
+	}
+}
+
+// locks holds that a service with a volume begins once no other container uses the volume: a swarm may start it while the former one still ends.
+func locks(t *testing.T, name string, container resource.PropertyMap) {
+	t.Helper()
+	for _, mount := range container["mounts"].ArrayValue() {
+		volume := mount.ObjectValue()
+		if volume["type"].StringValue() != "volume" {
+			continue
+		}
+		want := strings.TrimSuffix(alone(t, volume["target"].StringValue()), "]") + ","
+		if got := text(t, container["args"]); !strings.HasPrefix(got, want) {
+			t.Errorf("%s shares its volume with its successor: it starts with %s", name, got)
 		}
 	}
 }

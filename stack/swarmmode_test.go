@@ -258,6 +258,7 @@ func TestServicesAreTheWalkThroughs(t *testing.T) {
 				if got := strings.Join(mounts, ", "); got != want.mounts {
 					t.Errorf("%s: mounts %s, want %s", name, got, want.mounts)
 				}
+				locks(t, name, container)
 				endpoint := plain(s.inputs["endpointSpec"]).ObjectValue()
 				if endpoint.HasValue("ports") {
 					for _, port := range endpoint["ports"].ArrayValue() {

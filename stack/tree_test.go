@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -91,6 +92,20 @@ func TestTreeOfTheDevStack(t *testing.T) {
 	}
 }
 
+// alone is the command, as JSON, of a server that no other container may have beside it on the folder.
+func alone(t *testing.T, folder string, server ...string) string {
+	t.Helper()
+	script, err := os.ReadFile("../app/scripts/alone.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(append([]string{"sh", "-c", string(script), "alone", folder}, server...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
 // TestContainersAreTheWalkThroughs holds the containers' inputs.
 func TestContainersAreTheWalkThroughs(t *testing.T) {
 	// Interlock does not serve the results page, HAProxy does.
@@ -109,7 +124,7 @@ func TestContainersAreTheWalkThroughs(t *testing.T) {
 			}{
 				"redis01": {"sha256:pulled", "swarm", []string{"constraint:node==frontend01"}, "", nil},
 				"redis02": {"sha256:pulled", "swarm", []string{"constraint:node==frontend02"}, "", map[resource.PropertyKey]string{
-					"command": `["redis-server","/run/secrets/redis.conf","--include","/usr/local/etc/redis/redis.conf"]`,
+					"command": alone(t, "/data", "docker-entrypoint.sh", "redis-server", "/run/secrets/redis.conf", "--include", "/usr/local/etc/redis/redis.conf"),
 					"volumes": `[{"containerPath":"/data","volumeName":"redis02-data"},` +
 						`{"containerPath":"/usr/local/etc/redis","hostPath":"/etc/swarm-scale/redis02","readOnly":true},{"containerPath":"/run/secrets","hostPath":"/etc/swarm-scale/redis02.secrets","readOnly":true}]`,
 				}},
@@ -118,8 +133,11 @@ func TestContainersAreTheWalkThroughs(t *testing.T) {
 				"frontend02": {"sha256:built", "swarm", []string{"constraint:node==frontend02", "WEB_VOTE_NUMBER=02", "REDIS_ADDRESS=redis02:6379", "OPTION_A=Cats", "OPTION_B=Dogs", "VOTER_KEY_FILE=/run/secrets/voter-key", "REDIS_PASSWORD_FILE=/run/secrets/redis-password"},
 					"192.168.33.21:5000→80", nil},
 				"pg": {"sha256:pulled", "swarm", []string{"constraint:node==store", "PGDATA=/var/lib/postgresql/data", "POSTGRES_PASSWORD_FILE=/run/secrets/postgres-password"}, "",
-					map[resource.PropertyKey]string{"volumes": `[{"containerPath":"/var/lib/postgresql/data","volumeName":"pg-data"},` +
-						`{"containerPath":"/run/secrets","hostPath":"/etc/swarm-scale/pg.secrets","readOnly":true}]`}},
+					map[resource.PropertyKey]string{
+						"command": alone(t, "/var/lib/postgresql/data", "docker-entrypoint.sh", "postgres"),
+						"volumes": `[{"containerPath":"/var/lib/postgresql/data","volumeName":"pg-data"},` +
+							`{"containerPath":"/run/secrets","hostPath":"/etc/swarm-scale/pg.secrets","readOnly":true}]`,
+					}},
 				"worker01": {"sha256:built", "swarm", []string{"constraint:node==worker01", "WORKER_NUMBER=01", "REDIS_ADDRESSES_FILE=/etc/vote-worker/queues", "POSTGRES_PASSWORD_FILE=/run/secrets/postgres-password", "REDIS_PASSWORD_FILE=/run/secrets/redis-password"}, "", nil},
 				"results-app": {"sha256:built", "swarm", []string{"constraint:node==store", "OPTION_A=Cats", "OPTION_B=Dogs",
 					"CONNECTIONS_PER_ADDRESS=1000", "VIEWERS_PER_ADDRESS=500", "VOTE_COPIES=1", "TRUSTED_PROXIES=" + proxies[stackName], "POSTGRES_PASSWORD_FILE=/run/secrets/postgres-password"},

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"swarm-scale/lab"
-	"swarm-scale/topology"
 )
 
 // enginesRestarted restarts the engine of every host in turn, while voters vote. Its containers stop and start again with it.
@@ -37,24 +36,35 @@ func enginesRestarted(s *step) {
 const cutTime = time.Minute
 
 // storeCutOff cuts the store off from all others for a minute, while voters vote. Votes wait in Redis meanwhile.
-func storeCutOff(s *step) {
+func storeCutOff(s *step) { s.hostCutOff("store") }
+
+// frontendCutOff does so with a frontend. Its queue has votes that are not stored.
+func frontendCutOff(s *step) { s.hostCutOff("frontend02") }
+
+// hostCutOff cuts a host off from all others for a minute, while voters vote. A swarm misses it for so long that it starts the host's
+// workloads anew when it is back. The former ones still run then.
+func (s *step) hostCutOff(name string) {
 	s.ready()
-	store := s.lab.Host("store")
-	want := s.kind.predicted(topology.Store)
+	host := s.lab.Host(name)
+	want := s.kind.predicted(host.Role)
 	campaign := s.crowd()
 	time.Sleep(time.Second)
 	begun := time.Now()
-	s.cutOff(store)
+	s.cutOff(host)
 	time.Sleep(time.Until(begun.Add(cutTime)))
 	seen := campaign.Now().Since(begun)
-	s.run(store, joinAgain)
-	well := s.await("the system to be well after the store was cut off", wellTime, s.well)
+	s.run(host, joinAgain)
+	well := s.await("the system to be well after "+name+" was cut off", wellTime, s.well)
 	whole := campaign.Now().Since(begun)
 	campaign.Stop()
 	if want.voting {
-		s.quiet("while the store was cut off and after", whole.Silence)
+		s.quiet("while "+name+" was cut off and after", whole.Silence)
 	}
-	s.checked("the store cut off for %.0f s: %s; %s; all well by itself %.0f s after its return", cutTime.Seconds(), want.text, seen, well.Seconds())
+	s.checked("%s cut off for %.0f s: %s; %s; all well by itself %.0f s after its return", name, cutTime.Seconds(), want.text, seen, well.Seconds())
+	s.settle()
+	// What a server notices of another one on its data, it notices within a minute.
+	time.Sleep(time.Until(begun.Add(cutTime + well + time.Minute)))
+	s.must(s.well())
 	s.settle()
 	s.unchanged()
 }

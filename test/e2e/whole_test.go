@@ -29,6 +29,7 @@ var steps = []struct {
 	{"5 engines restarted", enginesRestarted, ""},
 	{"5 hosts stopped", hostsStopped, ""},
 	{"5 store cut off", storeCutOff, ""},
+	{"5 frontend cut off", frontendCutOff, ""},
 	{"5 certificates expired", certificatesExpired, settings.SwarmMode},
 	{"6 hosts lost", hostsLost, ""},
 	{"6 Consul's data lost", consulLost, settings.Standalone},
