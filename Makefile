@@ -79,7 +79,7 @@ e2e-short: ## Its main steps: up, voting, nothing changes, a changed program, ki
 
 COUNTS = --frontends $(or $(FRONTENDS),0) --workers $(or $(WORKERS),0) --stores $(or $(STORES),0) --loadBalancers $(or $(LOAD_BALANCERS),0)
 .PHONY: lab-up
-lab-up: ## Six machines on this one, which has Docker (FRONTENDS=n WORKERS=n STORES=n LOAD_BALANCERS=n for more; docs/lab.md)
+lab-up: ## Six machines on this one, which has Docker (FRONTENDS=n WORKERS=n STORES=n LOAD_BALANCERS=n ZONES=3; docs/lab.md)
 	@go run ./cmd/lab up $(COUNTS)
 
 .PHONY: lab-deploy
@@ -93,6 +93,14 @@ lab-destroy: ## `pulumi destroy` on them
 .PHONY: lab-status
 lab-status: ## What the six machines are doing
 	@go run ./cmd/lab status
+
+.PHONY: lab-cut
+lab-cut: ## Cut a zone off from the others (ZONE=2)
+	@go run ./cmd/lab cut $(ZONE)
+
+.PHONY: lab-join
+lab-join: ## End that (ZONE=2)
+	@go run ./cmd/lab join $(ZONE)
 
 .PHONY: lab-down
 lab-down: ## Take the six machines away, with everything on them

@@ -10,8 +10,9 @@ import (
 // Host is one machine of the lab.
 type Host struct {
 	Name    string // the node it becomes: manager, interlock, frontend01, worker01, store …
-	Address string // in 192.168.33.0/24, both private and public
+	Address string // in its zone's subnet, both private and public
 	Role    topology.Role
+	Zone    int    // 1, 2, 3 …
 	HostKey string // its SSH host key, "ssh-ed25519 AAAA…"; empty until the host is made; Recreate changes it
 
 	lab *Lab

@@ -48,7 +48,8 @@ const (
 	contentLabel = "swarm-scale.lab.built" // on images: the fingerprint of their content
 )
 
-// The lab's addresses: the walk-through's subnet, and one for the registry mirror that the address plan leaves free.
+// The lab's addresses: the walk-through's subnet, which is that of the first zone, and one for the registry mirror that the address plan
+// leaves free.
 var (
 	subnet        = netip.MustParsePrefix("192.168.33.0/24")
 	gateway       = netip.MustParseAddr("192.168.33.1")
@@ -76,6 +77,8 @@ type Options struct {
 	// Counts is the number of hosts of each role. A role without an entry has as many as last time or, in a new lab, as the
 	// settings' default.
 	Counts topology.Counts
+	// Zones is over how many zones the hosts are spread, 1 or 3. Default: the variable ZONES, or as last time or, in a new lab, 1.
+	Zones int
 	// Base is the image that hosts are built on. If it has what the script complete looks for, nothing is installed. Default: the
 	// variable LAB_BASE, or DefaultBase of the cluster.
 	Base string
@@ -89,6 +92,7 @@ type Lab struct {
 	cluster settings.Cluster
 	former  settings.Cluster // what the lab was for last; empty: there was none
 	counts  topology.Counts
+	zones   int
 	base    string
 	log     io.Writer
 	docker  docker
@@ -116,7 +120,7 @@ func New(options Options) *Lab {
 	if l.folder, l.fault = filepath.Abs(l.folder); l.fault != nil {
 		return l
 	}
-	last, err := l.readPlan()
+	last, formerZones, err := l.readPlan()
 	if err != nil {
 		l.fault = err
 		return l
@@ -127,6 +131,9 @@ func New(options Options) *Lab {
 		return l
 	}
 	l.base = cmp.Or(l.base, DefaultBase(l.cluster))
+	if l.zones, l.fault = chooseZones(options.Zones, formerZones); l.fault != nil {
+		return l
+	}
 	l.fault = l.plan(last, options.Counts)
 	return l
 }
@@ -143,7 +150,7 @@ func (l *Lab) engineKind() install.Kind {
 func (l *Lab) plan(last, counts topology.Counts) error {
 	all := maps.Clone(last)
 	maps.Copy(all, counts)
-	nodes, err := topology.New([]netip.Prefix{subnet}, all)
+	nodes, err := topology.New(topology.Subnets(subnet, l.zones), all)
 	if err != nil {
 		return err
 	}
@@ -152,7 +159,7 @@ func (l *Lab) plan(last, counts topology.Counts) error {
 	for _, node := range nodes {
 		host := l.Host(node.Name)
 		if host == nil {
-			host = &Host{Name: node.Name, Address: node.Address.String(), Role: node.Role, lab: l}
+			host = &Host{Name: node.Name, Address: node.Address.String(), Role: node.Role, Zone: node.Zone, lab: l}
 			if host.HostKey, err = l.readHostKey(node.Name); err != nil {
 				return err
 			}
@@ -180,11 +187,15 @@ func (l *Lab) Host(name string) *Host {
 }
 
 // Config returns the settings of a stack on this lab, by key without namespace: the machines with their host keys, how SSH logs in,
-// and the number of nodes of each role. None is secret. The host keys are known once the lab is up.
+// the number of nodes of each role, and the zones if there are several. None is secret. The host keys are known once the lab is up.
 func (l *Lab) Config() map[string]any {
 	hosts := []any{}
 	for _, host := range l.hosts {
-		hosts = append(hosts, map[string]any{"name": host.Name, "address": host.Address, "hostKey": host.HostKey})
+		fields := map[string]any{"name": host.Name, "address": host.Address, "hostKey": host.HostKey}
+		if l.zones > 1 {
+			fields["zone"] = host.Zone
+		}
+		hosts = append(hosts, fields)
 	}
 	config := map[string]any{
 		"platform":          "hosts",
@@ -196,45 +207,55 @@ func (l *Lab) Config() map[string]any {
 	for role, key := range settings.CountKeys() {
 		config[key] = l.counts.Of(role)
 	}
+	if l.zones > 1 {
+		config[zonesKey] = l.zones
+	}
 	return config
 }
 
-// clusterKey is the setting of the kind of cluster.
-const clusterKey = "cluster"
+// The settings of the kind of cluster and of the number of zones.
+const (
+	clusterKey = "cluster"
+	zonesKey   = "zones"
+)
 
 func (l *Lab) planFile() string { return filepath.Join(l.folder, "lab.json") }
 
-// readPlan returns the number of hosts of each role that the lab had last, and sets its former cluster. The file has the settings' keys.
-func (l *Lab) readPlan() (topology.Counts, error) {
-	last := topology.Counts{}
+// readPlan returns the number of hosts of each role that the lab had last, and that of its zones. It sets the lab's former cluster. The file
+// has the settings' keys.
+func (l *Lab) readPlan() (last topology.Counts, zones int, err error) {
+	last, zones = topology.Counts{}, 1
 	for role, key := range settings.CountKeys() {
 		last[role], _ = strconv.Atoi(settings.Default(key))
 	}
 	content, err := os.ReadFile(l.planFile())
 	if errors.Is(err, fs.ErrNotExist) {
-		return last, nil
+		return last, zones, nil
 	}
 	var kept map[string]any
 	if err == nil {
 		err = json.Unmarshal(content, &kept)
 	}
 	if err != nil {
-		return last, fmt.Errorf("reading the lab's size from %s: %w: remove the file, or run lab down", l.planFile(), err)
+		return last, zones, fmt.Errorf("reading the lab's size from %s: %w: remove the file, or run lab down", l.planFile(), err)
 	}
 	for role, key := range settings.CountKeys() {
 		if count, ok := kept[key].(float64); ok {
 			last[role] = int(count)
 		}
 	}
+	if count, ok := kept[zonesKey].(float64); ok {
+		zones = int(count)
+	}
 	l.former = settings.Standalone // an earlier version knew no other
 	if cluster, ok := kept[clusterKey].(string); ok {
 		l.former = settings.Cluster(cluster)
 	}
-	return last, nil
+	return last, zones, nil
 }
 
 func (l *Lab) writePlan() error {
-	kept := map[string]any{clusterKey: l.cluster}
+	kept := map[string]any{clusterKey: l.cluster, zonesKey: l.zones}
 	for role, key := range settings.CountKeys() {
 		kept[key] = l.counts.Of(role)
 	}

@@ -107,18 +107,24 @@ func freeMemory(file string) (int, error) {
 
 // missingNetwork has a line for everything that uses the lab's addresses already.
 func (l *Lab) missingNetwork(ctx context.Context) []string {
-	owner, err := l.docker.run(ctx, "network", "inspect", "--format", fmt.Sprintf("{{index .Labels %q}}", folderLabel), networkName)
+	wanted := l.network()
+	description, err := l.docker.run(ctx, "network", "inspect", "--format",
+		fmt.Sprintf("{{(index .IPAM.Config 0).Subnet}} {{index .Labels %q}}", folderLabel), networkName)
 	if err == nil {
+		present, owner, _ := strings.Cut(description, " ")
 		if owner != l.folder {
 			return []string{fmt.Sprintf("network: the lab of %s is up, and a machine has room for one: take it down there with make lab-down", owner)}
+		}
+		if present != wanted.String() {
+			return []string{fmt.Sprintf("network: the lab has %s, and with ZONES=%d it needs %s: take it down first (make lab-down)", present, l.zones, wanted)}
 		}
 		return nil
 	}
 	var missing []string
 	for _, taken := range append(interfaces(), routes("/proc/net/route")...) {
-		if taken.prefix.Overlaps(subnet) {
+		if taken.prefix.Overlaps(wanted) {
 			missing = append(missing, fmt.Sprintf("network: %s has %s, and the lab needs %s: remove it as long as the lab is up (ip address, docker network ls)",
-				taken.by, taken.prefix, subnet))
+				taken.by, taken.prefix, wanted))
 		}
 	}
 	return missing

@@ -32,7 +32,7 @@ func TestMissingNamesEveryPart(t *testing.T) {
 			[]string{"engine: Docker Desktop runs in a virtual machine"}},
 		{"rootless", `"info"*) echo '{"ServerVersion":"28","OSType":"linux","SecurityOptions":["name=seccomp","name=rootless"]}' ;;` + wellEngine,
 			[]string{"engine: a rootless engine"}},
-		{"another lab", `"network inspect"*) echo /labs/two ;;` + wellEngine,
+		{"another lab", `"network inspect"*) echo 192.168.33.0/24 /labs/two ;;` + wellEngine,
 			[]string{"network: the lab of /labs/two is up"}},
 		{"the base", `"image inspect"*base*) exit 1 ;; "image inspect"*swarm-scale-lab-host*) exit 1 ;;` + wellEngine,
 			[]string{"base the/base:1: neither this machine's engine nor its registry has the image"}},

@@ -181,7 +181,7 @@ func (l *Lab) makeNetwork(ctx context.Context) error {
 	if l.docker.exists(ctx, "network", networkName) {
 		return nil
 	}
-	_, err := l.docker.run(ctx, "network", "create", "--subnet", subnet.String(), "--gateway", gateway.String(),
+	_, err := l.docker.run(ctx, "network", "create", "--subnet", l.network().String(), "--gateway", gateway.String(),
 		"--opt", "com.docker.network.bridge.name="+networkName, "--label", folderLabel+"="+l.folder, networkName)
 	return err
 }

@@ -25,10 +25,12 @@ const usage = `Makes six machines on one that has Docker, and deploys the stack 
 
 Usage: go run ./cmd/lab COMMAND [flags]
 
-  up       make the machines; --frontends and --workers set how many
+  up       make the machines; --frontends and --workers set how many, the variable ZONES over how many zones
   status   list the machines
   deploy   run pulumi up; --frontends and --workers use fewer machines than there are
   destroy  run pulumi destroy
+  cut      cut a zone off from the others: cut 2
+  join     end that: join 2
   down     remove everything
   mirror   serve a folder of images to the machines (up starts it)
 `
@@ -72,7 +74,11 @@ func run(ctx context.Context, arguments []string, output io.Writer) error {
 		set.StringVar(&images, "images", "/images", "`folder` of the images, an OCI image layout")
 		set.StringVar(&listen, "listen", ":5000", "`address` and port to serve at")
 	}
-	if err := set.Parse(arguments[1:]); err != nil || set.NArg() > 0 {
+	operands := 0
+	if arguments[0] == "cut" || arguments[0] == "join" {
+		operands = 1
+	}
+	if err := set.Parse(arguments[1:]); err != nil || set.NArg() != operands {
 		return flag.ErrHelp
 	}
 	switch arguments[0] {
@@ -82,6 +88,15 @@ func run(ctx context.Context, arguments []string, output io.Writer) error {
 		return lab.New(lab.Options{Log: output}).Down(ctx)
 	case "status":
 		return lab.New(lab.Options{}).Status(ctx, output)
+	case "cut", "join":
+		zone, err := strconv.Atoi(set.Arg(0))
+		if err != nil {
+			return flag.ErrHelp
+		}
+		if arguments[0] == "cut" {
+			return lab.New(lab.Options{}).Cut(ctx, zone)
+		}
+		return lab.New(lab.Options{}).Join(ctx, zone)
 	case "deploy", "destroy":
 		stack, err := lab.NewStack(lab.New(lab.Options{Log: output}), output)
 		if err != nil {

@@ -18,7 +18,7 @@ import (
 )
 
 func TestWrongArgumentsGetHelp(t *testing.T) {
-	for _, arguments := range []string{"", "fly", "down now", "down --frontends 2", "up --frontends two"} {
+	for _, arguments := range []string{"", "fly", "down now", "down --frontends 2", "up --frontends two", "cut", "cut off", "join 1 2"} {
 		if err := run(t.Context(), strings.Fields(arguments), io.Discard); !errors.Is(err, flag.ErrHelp) {
 			t.Errorf("lab %s: %v, want the help", arguments, err)
 		}
