@@ -1,13 +1,16 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,25 +29,66 @@ import (
 // identityAnnotation has the ID of the image on the machine's engine. A changed image has another ID.
 const identityAnnotation = "swarm-scale.lab.id"
 
-// StockImages returns the images that the mirror serves: the defaults of a stack's settings.
+// postgresKey is the setting of the database's image, and postgresVariable the variable with it.
+const (
+	postgresKey      = "postgresImage"
+	postgresVariable = "POSTGRES_IMAGE"
+)
+
+// imageKeys returns the settings that name an image.
+func imageKeys() []string {
+	return slices.DeleteFunc(settings.Keys(), func(key string) bool { return !strings.HasSuffix(key, "Image") })
+}
+
+// StockImages returns the images that the settings name by default.
 func StockImages() []string {
 	var images []string
-	for _, key := range settings.Keys() {
-		if strings.HasSuffix(key, "Image") {
-			images = append(images, settings.Default(key))
-		}
+	for _, key := range imageKeys() {
+		images = append(images, settings.Default(key))
 	}
 	return images
 }
 
-// fetchImages puts the stock images into the mirror's folder, from the machine's engine if it has them, or else from their registry.
+// chooseImages returns the images in place of the settings' defaults: those that are asked for, that of the variable, and the former ones.
+// The mirror stands for Docker Hub, so they have names of that registry.
+func chooseImages(asked, former map[string]string) (map[string]string, error) {
+	images := maps.Clone(former)
+	if image := os.Getenv(postgresVariable); image != "" {
+		images[postgresKey] = image
+	}
+	maps.Copy(images, asked)
+	for _, key := range slices.Sorted(maps.Keys(images)) {
+		if !slices.Contains(imageKeys(), key) {
+			return nil, fmt.Errorf("images: %s is not the setting of an image: use %s", key, strings.Join(imageKeys(), ", "))
+		}
+		tag, err := name.NewTag(images[key])
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w: give it a name and a tag, such as %s", key, err, settings.Default(key))
+		}
+		if tag.RegistryStr() != name.DefaultRegistry {
+			return nil, fmt.Errorf("%s: the machines take %s from its own registry, and not from the lab's mirror: give it a name without a registry (docker tag)", key, images[key])
+		}
+	}
+	return images, nil
+}
+
+// allImages returns the images that the mirror serves: one for each setting of an image.
+func (l *Lab) allImages() []string {
+	var images []string
+	for _, key := range imageKeys() {
+		images = append(images, cmp.Or(l.images[key], settings.Default(key)))
+	}
+	return images
+}
+
+// fetchImages puts the images of the stack's settings into the mirror's folder, from the machine's engine if it has them, or else from their registry.
 // It reports whether the folder has changed.
 func (l *Lab) fetchImages(ctx context.Context) (changed bool, err error) {
 	folder, err := openLayout(l.imagesFolder())
 	if err != nil {
 		return false, err
 	}
-	for _, image := range StockImages() {
+	for _, image := range l.allImages() {
 		fetched, err := l.fetchImage(ctx, folder, image)
 		if err != nil {
 			return changed, fmt.Errorf("fetching the image %s: %w", image, err)
@@ -136,12 +180,12 @@ func platform() v1.Platform { return v1.Platform{OS: "linux", Architecture: runt
 // registryPatience is how long a registry or a package server may take to answer.
 const registryPatience = 10 * time.Second
 
-// missingImages has a line for every stock image that neither the machine nor its registry has.
+// missingImages has a line for every image of the stack's settings that neither the machine nor its registry has.
 func (l *Lab) missingImages(ctx context.Context) []string {
 	var missing []string
 	folder, err := layout.FromPath(l.imagesFolder())
 	have := err == nil
-	for _, image := range StockImages() {
+	for _, image := range l.allImages() {
 		tag, err := name.NewTag(image)
 		if err != nil {
 			missing = append(missing, fmt.Sprintf("image %s: %v", image, err))

@@ -136,6 +136,78 @@ func TestImageIsTakenFromTheEngineWhenItChanges(t *testing.T) {
 	}
 }
 
+// TestOtherImagesAreServed holds that an image in place of a default is kept, looked for, and in the stack's settings.
+func TestOtherImagesAreServed(t *testing.T) {
+	for _, test := range []struct {
+		name           string
+		asked          map[string]string
+		variable, file string
+		want           string // the database's image; empty: the default
+		fault          string
+	}{
+		{"a new lab", nil, "", "", "", ""},
+		{"the variable", nil, "patroni:1", "", "patroni:1", ""},
+		{"as last time", nil, "", `{"postgresImage": "patroni:1"}`, "patroni:1", ""},
+		{"the variable before last time", nil, "patroni:2", `{"postgresImage": "patroni:1"}`, "patroni:2", ""},
+		{"the option before both", map[string]string{"postgresImage": "mine/patroni:3"}, "patroni:2", `{"postgresImage": "patroni:1"}`, "mine/patroni:3", ""},
+		{"another setting", map[string]string{"optionA": "tea:1"}, "", "", "", "optionA is not the setting of an image: use consulImage, haproxyImage"},
+		{"no image", nil, "Patroni", "", "", "postgresImage: "},
+		{"another registry", nil, "ghcr.io/mine/patroni:1", "", "", "give it a name without a registry"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Setenv("POSTGRES_IMAGE", test.variable)
+			folder := t.TempDir()
+			if test.file != "" {
+				if err := os.WriteFile(filepath.Join(folder, "lab.json"), []byte(test.file), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			l := New(Options{Folder: folder, Images: test.asked})
+			if test.fault != "" {
+				if missing := l.Missing(t.Context()); len(missing) != 1 || !strings.Contains(missing[0], test.fault) {
+					t.Errorf("missing %q, want %q", missing, test.fault)
+				}
+				return
+			}
+			if l.fault != nil {
+				t.Fatal(l.fault)
+			}
+			if err := l.writePlan(); err != nil {
+				t.Fatal(err)
+			}
+			t.Setenv("POSTGRES_IMAGE", "")
+			for what, lab := range map[string]*Lab{"now": l, "when it is opened again": New(Options{Folder: folder})} {
+				images := lab.allImages()
+				value, set := lab.Config()["postgresImage"]
+				if set != (test.want != "") || set && value != test.want {
+					t.Errorf("%s the setting is %v, want %q", what, value, test.want)
+				}
+				want := StockImages()
+				if test.want != "" {
+					want[slices.Index(imageKeys(), "postgresImage")] = test.want
+				}
+				if !slices.Equal(images, want) {
+					t.Errorf("%s the mirror serves %q, want %q", what, images, want)
+				}
+			}
+			calls := fakeDocker(t, `"image inspect"*) echo sha256:one ;;`)
+			l.missingImages(t.Context())
+			if image := l.allImages()[slices.Index(imageKeys(), "postgresImage")]; !slices.Contains(calls(), "image inspect --format {{.Id}} "+image) {
+				t.Errorf("nobody looks for %s:\n%s", image, strings.Join(calls(), "\n"))
+			}
+		})
+	}
+}
+
+// TestMirrorTakesOtherImages holds that the mirror fetches the image that was asked for. The first one cannot be saved here.
+func TestMirrorTakesOtherImages(t *testing.T) {
+	fakeDocker(t, `"image inspect"*) echo sha256:one ;; save*) exit 1 ;;`)
+	l := New(Options{Folder: t.TempDir(), Images: map[string]string{imageKeys()[0]: "mine/first:1"}})
+	if _, err := l.fetchImages(t.Context()); err == nil || !strings.Contains(err.Error(), "fetching the image mine/first:1") {
+		t.Errorf("the mirror's images: %v, want mine/first:1 as the first", err)
+	}
+}
+
 func TestImagesThatNobodyHasAreMissing(t *testing.T) {
 	fakeDocker(t, `"image inspect"*redis*) echo sha256:one ;; *) exit 1 ;;`)
 	missing := New(Options{Folder: t.TempDir()}).missingImages(t.Context())

@@ -82,6 +82,10 @@ type Options struct {
 	// Base is the image that hosts are built on. If it has what the script complete looks for, nothing is installed. Default: the
 	// variable LAB_BASE, or DefaultBase of the cluster.
 	Base string
+	// Images are images in place of the settings' defaults, by the setting's key, such as "postgresImage". The mirror serves them, and
+	// the stack's settings name them. A key without an entry has the image of last time or, in a new lab, the settings' default; for
+	// postgresImage the variable POSTGRES_IMAGE comes before both.
+	Images map[string]string
 	// Log gets a line for each thing that the lab does. Default: none.
 	Log io.Writer
 }
@@ -94,6 +98,7 @@ type Lab struct {
 	counts  topology.Counts
 	zones   int
 	base    string
+	images  map[string]string // in place of the settings' defaults, by key
 	log     io.Writer
 	docker  docker
 	hosts   []*Host
@@ -120,7 +125,7 @@ func New(options Options) *Lab {
 	if l.folder, l.fault = filepath.Abs(l.folder); l.fault != nil {
 		return l
 	}
-	last, formerZones, err := l.readPlan()
+	last, formerZones, formerImages, err := l.readPlan()
 	if err != nil {
 		l.fault = err
 		return l
@@ -132,6 +137,9 @@ func New(options Options) *Lab {
 	}
 	l.base = cmp.Or(l.base, DefaultBase(l.cluster))
 	if l.zones, l.fault = chooseZones(options.Zones, formerZones); l.fault != nil {
+		return l
+	}
+	if l.images, l.fault = chooseImages(options.Images, formerImages); l.fault != nil {
 		return l
 	}
 	l.fault = l.plan(last, options.Counts)
@@ -187,7 +195,7 @@ func (l *Lab) Host(name string) *Host {
 }
 
 // Config returns the settings of a stack on this lab, by key without namespace: the machines with their host keys, how SSH logs in,
-// the number of nodes of each role, and the zones if there are several. None is secret. The host keys are known once the lab is up.
+// the number of nodes of each role, the zones if there are several, and the images that are not the settings' defaults. None is secret. The host keys are known once the lab is up.
 func (l *Lab) Config() map[string]any {
 	hosts := []any{}
 	for _, host := range l.hosts {
@@ -210,6 +218,9 @@ func (l *Lab) Config() map[string]any {
 	if l.zones > 1 {
 		config[zonesKey] = l.zones
 	}
+	for key, image := range l.images {
+		config[key] = image
+	}
 	return config
 }
 
@@ -221,23 +232,23 @@ const (
 
 func (l *Lab) planFile() string { return filepath.Join(l.folder, "lab.json") }
 
-// readPlan returns the number of hosts of each role that the lab had last, and that of its zones. It sets the lab's former cluster. The file
-// has the settings' keys.
-func (l *Lab) readPlan() (last topology.Counts, zones int, err error) {
-	last, zones = topology.Counts{}, 1
+// readPlan returns what the lab had last: the number of hosts of each role, the number of zones, and the images in place of the settings'
+// defaults. It sets the lab's former cluster. The file has the settings' keys.
+func (l *Lab) readPlan() (last topology.Counts, zones int, images map[string]string, err error) {
+	last, zones, images = topology.Counts{}, 1, map[string]string{}
 	for role, key := range settings.CountKeys() {
 		last[role], _ = strconv.Atoi(settings.Default(key))
 	}
 	content, err := os.ReadFile(l.planFile())
 	if errors.Is(err, fs.ErrNotExist) {
-		return last, zones, nil
+		return last, zones, images, nil
 	}
 	var kept map[string]any
 	if err == nil {
 		err = json.Unmarshal(content, &kept)
 	}
 	if err != nil {
-		return last, zones, fmt.Errorf("reading the lab's size from %s: %w: remove the file, or run lab down", l.planFile(), err)
+		return last, zones, images, fmt.Errorf("reading the lab's size from %s: %w: remove the file, or run lab down", l.planFile(), err)
 	}
 	for role, key := range settings.CountKeys() {
 		if count, ok := kept[key].(float64); ok {
@@ -247,17 +258,25 @@ func (l *Lab) readPlan() (last topology.Counts, zones int, err error) {
 	if count, ok := kept[zonesKey].(float64); ok {
 		zones = int(count)
 	}
+	for _, key := range imageKeys() {
+		if image, ok := kept[key].(string); ok {
+			images[key] = image
+		}
+	}
 	l.former = settings.Standalone // an earlier version knew no other
 	if cluster, ok := kept[clusterKey].(string); ok {
 		l.former = settings.Cluster(cluster)
 	}
-	return last, zones, nil
+	return last, zones, images, nil
 }
 
 func (l *Lab) writePlan() error {
 	kept := map[string]any{clusterKey: l.cluster, zonesKey: l.zones}
 	for role, key := range settings.CountKeys() {
 		kept[key] = l.counts.Of(role)
+	}
+	for key, image := range l.images {
+		kept[key] = image
 	}
 	content, err := json.Marshal(kept)
 	if err != nil {

@@ -15,7 +15,7 @@ func TestMain(m *testing.M) {
 	for _, name := range []string{"HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy"} {
 		_ = os.Setenv(name, "http://127.0.0.1:9")
 	}
-	for _, name := range []string{"LAB_BASE", "ZONES"} {
+	for _, name := range []string{"LAB_BASE", "ZONES", "POSTGRES_IMAGE"} {
 		_ = os.Unsetenv(name)
 	}
 	os.Exit(m.Run())
