@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,7 +21,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"swarm-scale/lab"
+	"swarm-scale/lab/names"
 	"swarm-scale/poll"
+	"swarm-scale/settings"
 	"swarm-scale/stack"
 	"swarm-scale/test/eventually"
 	"swarm-scale/test/harness"
@@ -55,6 +58,7 @@ type system struct {
 	lab      *lab.Lab
 	pulumi   *harness.Stack
 	voters   *voters.Crowd
+	names    *names.Server  // where the voters look up the vote page's name
 	balancer string         // haproxy or interlock
 	outputs  auto.OutputMap // of the last `pulumi up`
 	upTook   time.Duration  // of the first `pulumi up`, on a fresh lab
@@ -386,6 +390,25 @@ func (s *system) expected() map[string][]string {
 		all[host.Name] = names
 	}
 	return all
+}
+
+// balancers sets the addresses of the vote page's name: those of the load balancers on these hosts.
+func (s *system) balancers(t *testing.T, hosts ...string) {
+	t.Helper()
+	var addresses []netip.Addr
+	for _, host := range hosts {
+		address, err := netip.ParseAddr(s.lab.Host(host).Address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		addresses = append(addresses, address)
+	}
+	s.names.Set(settings.VoteHost, addresses...)
+	// For Go's resolvers, this machine's /etc/hosts comes first.
+	got, err := s.names.Resolver().LookupNetIP(t.Context(), "ip", settings.VoteHost)
+	if err != nil || !slices.Equal(got, addresses) {
+		t.Fatalf("%s is at %v (%v), want %v: if this machine's /etc/hosts has the name, remove it there", settings.VoteHost, got, err, addresses)
+	}
 }
 
 // named returns the names of the hosts whose roles are wanted.

@@ -2,11 +2,9 @@ package e2e
 
 import (
 	"math/rand/v2"
-	"net"
 	"time"
 
 	"swarm-scale/settings"
-	"swarm-scale/test/voters"
 	"swarm-scale/topology"
 )
 
@@ -36,15 +34,12 @@ func twoCopies(s *step) {
 	s.settle()
 	s.unchanged()
 
-	one := s.voters.Sites()
-	site := one[0]
-	site.Others = []string{net.JoinHostPort(s.lab.Host("interlock02").Address, "80")}
-	s.voters.SetSites([]voters.Site{site})
-	defer s.voters.SetSites(one)
+	s.balancers(s.T, "interlock", "interlock02")
+	defer s.balancers(s.T, "interlock")
 	for _, name := range []string{"frontend01", "frontend02", "frontend03", "worker01", "worker02", "interlock", "interlock02"} {
 		s.loseUnderLoad(name)
 	}
-	s.voters.SetSites(one)
+	s.balancers(s.T, "interlock")
 
 	s.must(s.pulumi.Set(map[string]any{"frontends": 2, "workers": 1, "loadBalancers": 1, "voteCopies": 1}))
 	s.up()

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"swarm-scale/lab"
+	"swarm-scale/lab/names"
 	"swarm-scale/settings"
 	"swarm-scale/test/voters"
 	"swarm-scale/topology"
@@ -109,9 +110,15 @@ func wholeSystem(t *testing.T, cluster settings.Cluster, document string) {
 		t.Fatal(err)
 	}
 	t.Logf("%d fresh hosts after %.0f s", len(s.lab.Hosts()), time.Since(begun).Seconds())
+	if s.names, err = names.Serve("127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.names.Close() })
+	s.balancers(t, "interlock")
 	s.voters = voters.NewCrowd(voters.Options{
-		Sites:     []voters.Site{{URL: "http://" + s.lab.Host("interlock").Address, Host: settings.VoteHost}},
+		Sites:     []voters.Site{{URL: "http://" + settings.VoteHost}},
 		Returning: 0.3,
+		Resolver:  s.names.Resolver(),
 	})
 	s.open(t)
 

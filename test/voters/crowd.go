@@ -1,11 +1,12 @@
 package voters
 
 import (
+	"cmp"
 	"context"
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"net/url"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -26,6 +27,8 @@ type Options struct {
 	ShortestPatience, LongestPatience time.Duration
 	// Seed makes the choices repeatable; 0 stands for another one each time.
 	Seed uint64
+	// Resolver looks up the names of the sites. Nil stands for the system's.
+	Resolver *net.Resolver
 }
 
 // Crowd is all voters of a poll, who come by themselves. Its methods can be called concurrently.
@@ -47,6 +50,7 @@ func NewCrowd(options Options) *Crowd {
 	if options.ShortestPatience == 0 {
 		options.ShortestPatience = Patience
 	}
+	options.Resolver = cmp.Or(options.Resolver, net.DefaultResolver)
 	options.LongestPatience = max(options.LongestPatience, options.ShortestPatience)
 	if options.Seed == 0 {
 		options.Seed = rand.Uint64()
@@ -59,37 +63,31 @@ func NewCrowd(options Options) *Crowd {
 // connectTime is how long a browser waits for a connection before it tries the next address of a name.
 const connectTime = time.Second
 
-// dial connects to one of the addresses of a site.
+// dial connects to a site, as browsers do: to the first address of its name that takes the connection. The last one may take all the time
+// that is left.
 func (c *Crowd) dial(ctx context.Context, network, address string) (connection net.Conn, err error) {
-	addresses := []string{address}
-	dialer := &net.Dialer{}
-	for _, site := range c.Sites() {
-		if parsed, parseErr := url.Parse(site.URL); parseErr == nil && len(site.Others) > 0 && (parsed.Host == address || parsed.Host+":80" == address) {
-			addresses = append(addresses, site.Others...)
-			dialer.Timeout = connectTime
-		}
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
 	}
-	rand.Shuffle(len(addresses), func(i, j int) { addresses[i], addresses[j] = addresses[j], addresses[i] })
-	for _, one := range addresses {
-		if connection, err = dialer.DialContext(ctx, network, one); err == nil {
+	dialer := &net.Dialer{}
+	if _, err := netip.ParseAddr(host); err == nil {
+		return dialer.DialContext(ctx, network, address)
+	}
+	addresses, err := c.options.Resolver.LookupNetIP(ctx, "ip", host)
+	if err != nil {
+		return nil, err
+	}
+	for i, one := range addresses {
+		dialer.Timeout = connectTime
+		if i == len(addresses)-1 {
+			dialer.Timeout = 0
+		}
+		if connection, err = dialer.DialContext(ctx, network, net.JoinHostPort(one.String(), port)); err == nil {
 			return connection, nil
 		}
 	}
 	return nil, err
-}
-
-// SetSites replaces the vote pages.
-func (c *Crowd) SetSites(sites []Site) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.options.Sites = sites
-}
-
-// Sites returns the vote pages.
-func (c *Crowd) Sites() []Site {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.options.Sites
 }
 
 // Books are the books of all voters.
@@ -224,8 +222,7 @@ func (c *Crowd) someone(random *rand.Rand) *Voter {
 }
 
 func (c *Crowd) site(random *rand.Rand) Site {
-	sites := c.Sites()
-	return sites[random.IntN(len(sites))]
+	return c.options.Sites[random.IntN(len(c.options.Sites))]
 }
 
 // newRandom is a source of chance for one goroutine.

@@ -4,14 +4,19 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
+	"swarm-scale/lab/names"
 	"swarm-scale/poll"
 	pollhttp "swarm-scale/poll/http"
 	"swarm-scale/test/eventually"
@@ -178,6 +183,104 @@ func TestBooksAreExactOnceSettled(t *testing.T) {
 	}
 	if c.Books().Compare(q.stored()) == nil {
 		t.Error("a lost vote is not seen among the voters")
+	}
+}
+
+// hanging has nothing take a connection at an address, nor refuse it: the queue of connections there is full.
+func hanging(t *testing.T, address string) {
+	t.Helper()
+	socket, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = syscall.Close(socket) })
+	at := netip.MustParseAddrPort(address)
+	if err := errors.Join(
+		syscall.Bind(socket, &syscall.SockaddrInet4{Port: int(at.Port()), Addr: at.Addr().As4()}), syscall.Listen(socket, 0),
+	); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		connection, err := net.DialTimeout("tcp", address, 200*time.Millisecond)
+		if err != nil {
+			return
+		}
+		t.Cleanup(func() { _ = connection.Close() })
+	}
+}
+
+// TestVotersTryEachAddressOfAName holds that a voter goes on from an address that is dead to the next one, and asks for the name again for
+// each connection.
+func TestVotersTryEachAddressOfAName(t *testing.T) {
+	_, site := startPoll(t)
+	address, err := netip.ParseAddrPort(strings.TrimPrefix(site.URL, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := strconv.Itoa(int(address.Port()))
+	hanging(t, "127.0.0.2:"+port)
+	server, err := names.Serve("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = server.Close() }()
+	const name = "votingapp.local.test"
+	alive, silent, refusing := netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("127.0.0.2"), netip.MustParseAddr("127.0.0.3")
+	for _, test := range []struct {
+		name      string
+		addresses []netip.Addr
+		least     time.Duration
+		failure   string
+	}{
+		{"the one", []netip.Addr{alive}, 0, ""},
+		{"a silent one first", []netip.Addr{silent, alive}, 900 * time.Millisecond, ""},
+		{"a refusing one first", []netip.Addr{refusing, alive}, 0, ""},
+		{"both", []netip.Addr{silent, refusing, alive}, 900 * time.Millisecond, ""},
+		{"no good one", []netip.Addr{silent, refusing}, 900 * time.Millisecond, "page: connection refused"},
+		{"no such name", nil, 0, "no such host"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c := NewCrowd(Options{Sites: []Site{{URL: "http://" + name + ":" + port, Host: site.Host}}, Resolver: server.Resolver()})
+			server.Set(name, test.addresses...)
+			begun := time.Now()
+			seen := c.Look(t.Context(), 1)
+			took := time.Since(begun)
+			if test.failure == "" && seen.Good != 1 || test.failure != "" && !strings.Contains(seen.String(), test.failure) {
+				t.Errorf("the page: %s, want %q", seen, test.failure)
+			}
+			if most := test.least + 3*time.Second; took < test.least || took > most {
+				t.Errorf("it took %s, want %s to %s", took, test.least, most)
+			}
+			// The results are read by the same way.
+			server.Set(name, test.addresses...)
+			if _, err := c.ReadResults(t.Context(), Site{URL: "http://" + name + ":" + port}); (err == nil) != (test.failure == "") {
+				t.Errorf("the results: %v, want %q", err, test.failure)
+			}
+		})
+	}
+}
+
+// TestResultsAreReadUnderTheirName holds that the page is asked for under the name of the site.
+func TestResultsAreReadUnderTheirName(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Host != "results.local" {
+			http.Error(w, r.Host, http.StatusMisdirectedRequest)
+			return
+		}
+		_, _ = w.Write([]byte(`{"live": true, "total": 1, "options": [{"id": "a", "votes": 1}, {"id": "b", "votes": 0}]}`))
+	}))
+	defer server.Close()
+	c := NewCrowd(Options{})
+	c.Count(poll.A)
+	if _, err := c.AwaitResults(t.Context(), Site{URL: server.URL, Host: "results.local"}, time.Second); err != nil {
+		t.Error(err)
+	}
+	if _, err := c.AwaitResults(t.Context(), Site{URL: server.URL}, 0); err == nil {
+		t.Error("the results came under another name")
+	}
+	c.Count(poll.B)
+	if _, err := c.AwaitResults(t.Context(), Site{URL: server.URL, Host: "results.local"}, 0); err == nil {
+		t.Error("a lost vote is not seen")
 	}
 }
 

@@ -22,13 +22,25 @@ type Results struct {
 
 // ReadResults reads /results.json of the results page at a base URL, such as "http://192.168.33.250".
 func ReadResults(ctx context.Context, baseURL string) (Results, error) {
+	return readResults(ctx, http.DefaultClient, Site{URL: baseURL})
+}
+
+// ReadResults reads the results page at a site. It finds and reaches the page as the crowd's voters do.
+func (c *Crowd) ReadResults(ctx context.Context, page Site) (Results, error) {
+	return readResults(ctx, &http.Client{Transport: c.transport}, page)
+}
+
+func readResults(ctx context.Context, client *http.Client, page Site) (Results, error) {
 	ctx, cancel := context.WithTimeout(ctx, Patience)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, baseURL+"/results.json", nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, page.URL+"/results.json", nil)
 	if err != nil {
 		return Results{}, err
 	}
-	response, err := http.DefaultClient.Do(request)
+	if page.Host != "" {
+		request.Host = page.Host
+	}
+	response, err := client.Do(request)
 	if err != nil {
 		return Results{}, err
 	}
@@ -36,7 +48,7 @@ func ReadResults(ctx context.Context, baseURL string) (Results, error) {
 	if response.StatusCode != http.StatusOK {
 		return Results{}, fmt.Errorf("the results page answered with %s", response.Status)
 	}
-	var page struct {
+	var shown struct {
 		Options []struct {
 			ID    string
 			Votes int64
@@ -44,21 +56,30 @@ func ReadResults(ctx context.Context, baseURL string) (Results, error) {
 		Total int64
 		Live  bool
 	}
-	if err := json.NewDecoder(response.Body).Decode(&page); err != nil {
+	if err := json.NewDecoder(response.Body).Decode(&shown); err != nil {
 		return Results{}, fmt.Errorf("read the results: %w", err)
 	}
-	if len(page.Options) != 2 || page.Options[0].ID != "a" || page.Options[1].ID != "b" ||
-		page.Total != page.Options[0].Votes+page.Options[1].Votes {
-		return Results{}, fmt.Errorf("the results are %+v, want the options a and b and their total", page)
+	if len(shown.Options) != 2 || shown.Options[0].ID != "a" || shown.Options[1].ID != "b" ||
+		shown.Total != shown.Options[0].Votes+shown.Options[1].Votes {
+		return Results{}, fmt.Errorf("the results are %+v, want the options a and b and their total", shown)
 	}
-	return Results{Tally: poll.Tally{A: page.Options[0].Votes, B: page.Options[1].Votes}, Live: page.Live}, nil
+	return Results{Tally: poll.Tally{A: shown.Options[0].Votes, B: shown.Options[1].Votes}, Live: shown.Live}, nil
 }
 
 // AwaitResults waits until the results page at a base URL is live and shows a tally that the books allow. It returns how
 // long that took. The error says what the page shows.
 func (b *Books) AwaitResults(ctx context.Context, baseURL string, within time.Duration) (took time.Duration, err error) {
+	return b.awaitResults(ctx, within, func() (Results, error) { return ReadResults(ctx, baseURL) })
+}
+
+// AwaitResults is that of the books, for a results page at a site. It finds and reaches the page as the crowd's voters do.
+func (c *Crowd) AwaitResults(ctx context.Context, page Site, within time.Duration) (took time.Duration, err error) {
+	return c.Books().awaitResults(ctx, within, func() (Results, error) { return c.ReadResults(ctx, page) })
+}
+
+func (b *Books) awaitResults(ctx context.Context, within time.Duration, read func() (Results, error)) (time.Duration, error) {
 	return eventually.Wait(ctx, within, func() error {
-		results, err := ReadResults(ctx, baseURL)
+		results, err := read()
 		if err != nil {
 			return err
 		}

@@ -32,13 +32,11 @@ const (
 
 // Site is where a vote page is.
 type Site struct {
-	// URL is the base URL of what answers, a frontend or a load balancer, such as "http://192.168.33.12:80".
+	// URL is the base URL of what answers, a frontend or a load balancer, such as "http://192.168.33.12:80" or "http://votingapp.local".
+	// A crowd tries the addresses of a name in their order. It goes on to the next one if one does not take the connection within a second.
 	URL string
 	// Host is the Host header, such as "votingapp.local". Empty stands for the host of URL.
 	Host string
-	// Others are host:port of more of what answers, under the same name. A voter connects to any, and to the next one if it does not take the
-	// connection within a second, as browsers do with several addresses of a name.
-	Others []string
 }
 
 // Voter is one browser. It keeps its cookie from site to site if their hosts are the same. Its methods can be called
