@@ -49,7 +49,7 @@ func byHand(s *step) {
 	}
 	// Votes may stay uncounted there, because no service repairs the network as on the stack's nodes.
 	s.must(s.voters.Settle(s.ctx))
-	if _, err := s.voters.Books().AwaitResults(s.ctx, s.resultsURL(), countTime); err != nil {
+	if _, err := s.voters.AwaitResults(s.ctx, s.results(), countTime); err != nil {
 		s.checked("made by hand, the poll takes votes and does not count them all: %v", err)
 	} else {
 		s.checked("made by hand, the poll takes votes and counts them")

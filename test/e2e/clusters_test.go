@@ -147,15 +147,12 @@ func (k swarmMode) members() []string {
 	return k.named(func(role topology.Role) bool { return role != topology.LoadBalancer })
 }
 
-// managers are the hosts that manage the swarm.
-func (k swarmMode) managers() []string { return []string{"manager", "store", "worker01"} }
-
 // swarm calls docker on a manager that works.
 func (k swarmMode) swarm(ctx context.Context, arguments ...string) (string, error) {
 	var output string
 	var err error
-	for _, name := range k.managers() {
-		if output, err = k.lab.Host(name).Docker(ctx, arguments...); err == nil {
+	for _, node := range k.managers() {
+		if output, err = k.lab.Host(node.Name).Docker(ctx, arguments...); err == nil {
 			return output, nil
 		}
 	}

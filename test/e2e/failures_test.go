@@ -12,7 +12,6 @@ import (
 
 	"swarm-scale/lab"
 	"swarm-scale/test/eventually"
-	"swarm-scale/test/voters"
 	"swarm-scale/topology"
 )
 
@@ -129,10 +128,10 @@ func (s *step) outage(host *lab.Host, powerCut bool) {
 	off := time.Now()
 	time.Sleep(2 * time.Second) // the load balancer has noticed by now
 	noticed := time.Now()
-	before, resultsBefore := voters.ReadResults(s.ctx, s.resultsURL())
+	before, resultsBefore := s.voters.ReadResults(s.ctx, s.results())
 	time.Sleep(3 * time.Second)
 	seen := campaign.Now().Since(noticed)
-	after, resultsAfter := voters.ReadResults(s.ctx, s.resultsURL())
+	after, resultsAfter := s.voters.ReadResults(s.ctx, s.results())
 	managerErr := s.ordered()
 
 	fail := func(format string, arguments ...any) {

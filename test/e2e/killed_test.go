@@ -83,8 +83,11 @@ func firstDeploymentKilled(s *step) {
 }
 
 // patiently gives a step more time than others have: twenty deployments take longer. It returns what ends that.
-func (s *step) patiently() (end func()) {
-	s.ctx, end = context.WithTimeout(s.Context(), 40*time.Minute)
+func (s *step) patiently() (end func()) { return s.longer(40 * time.Minute) }
+
+// longer gives a step that much time. It returns what ends that.
+func (s *step) longer(limit time.Duration) (end func()) {
+	s.ctx, end = context.WithTimeout(s.Context(), limit)
 	return end
 }
 

@@ -58,7 +58,9 @@ type system struct {
 	lab      *lab.Lab
 	pulumi   *harness.Stack
 	voters   *voters.Crowd
-	names    *names.Server  // where the voters look up the vote page's name
+	names    *names.Server  // where voters and viewers look up the names of the pages
+	zones    int            // of the lab
+	single   bool           // one node manages the cluster, whatever there is of the rest
 	balancer string         // haproxy or interlock
 	outputs  auto.OutputMap // of the last `pulumi up`
 	upTook   time.Duration  // of the first `pulumi up`, on a fresh lab
@@ -268,7 +270,7 @@ func (s *step) ready() {
 func (s *step) settle() {
 	s.Helper()
 	s.must(s.voters.Settle(s.ctx))
-	took, err := s.voters.Books().AwaitResults(s.ctx, s.resultsURL(), countTime)
+	took, err := s.voters.AwaitResults(s.ctx, s.results(), countTime)
 	if err != nil {
 		s.Error(err)
 		return
@@ -288,8 +290,13 @@ func (s *step) tally() poll.Tally {
 	return tally
 }
 
-// resultsURL returns the URL of the results page.
-func (s *step) resultsURL() string { return "http://" + s.lab.Host("store").Address }
+// results returns where the results page is: on the store, or of several behind the load balancers.
+func (s *system) results() voters.Site {
+	if s.stores() > 1 {
+		return voters.Site{URL: "http://" + settings.ResultsHost}
+	}
+	return voters.Site{URL: "http://" + s.lab.Host("store").Address}
+}
 
 // unchanged checks that another `pulumi up` changes nothing.
 func (s *step) unchanged() {
@@ -384,15 +391,21 @@ func (s *system) expected() map[string][]string {
 		case topology.Worker:
 			names = append(names, host.Name)
 		case topology.Store:
-			names = append(names, "pg", "results-app")
+			number := strings.TrimPrefix(host.Name, string(topology.Store))
+			names = append(names, "pg"+number, "results-app"+number)
 		case topology.Manager:
 		}
 		all[host.Name] = names
 	}
+	if s.stores() > 1 {
+		for i, node := range s.managers() {
+			all[node.Name] = append(all[node.Name], "etcd"+topology.Suffix(i+1))
+		}
+	}
 	return all
 }
 
-// balancers sets the addresses of the vote page's name: those of the load balancers on these hosts.
+// balancers sets the addresses of the pages' names: those of the load balancers on these hosts.
 func (s *system) balancers(t *testing.T, hosts ...string) {
 	t.Helper()
 	var addresses []netip.Addr
@@ -403,12 +416,33 @@ func (s *system) balancers(t *testing.T, hosts ...string) {
 		}
 		addresses = append(addresses, address)
 	}
-	s.names.Set(settings.VoteHost, addresses...)
-	// For Go's resolvers, this machine's /etc/hosts comes first.
-	got, err := s.names.Resolver().LookupNetIP(t.Context(), "ip", settings.VoteHost)
-	if err != nil || !slices.Equal(got, addresses) {
-		t.Fatalf("%s is at %v (%v), want %v: if this machine's /etc/hosts has the name, remove it there", settings.VoteHost, got, err, addresses)
+	for _, name := range []string{settings.VoteHost, settings.ResultsHost} {
+		s.names.Set(name, addresses...)
+		// For Go's resolvers, this machine's /etc/hosts comes first.
+		got, err := s.names.Resolver().LookupNetIP(t.Context(), "ip", name)
+		if err != nil || !slices.Equal(got, addresses) {
+			t.Fatalf("%s is at %v (%v), want %v: if this machine's /etc/hosts has the name, remove it there", name, got, err, addresses)
+		}
 	}
+}
+
+// stores is how many stores there are.
+func (s *system) stores() int {
+	return len(s.named(func(role topology.Role) bool { return role == topology.Store }))
+}
+
+// managers are the nodes that manage the cluster, in swarm mode.
+func (s *system) managers() []topology.Node {
+	var nodes []topology.Node
+	numbers := map[topology.Role]int{}
+	for _, host := range s.lab.Hosts() {
+		numbers[host.Role]++
+		nodes = append(nodes, topology.Node{Name: host.Name, Role: host.Role, Number: numbers[host.Role], Zone: host.Zone})
+	}
+	if s.single {
+		return topology.Managers(nodes, 1, 1)
+	}
+	return topology.Managers(nodes, 3, s.zones)
 }
 
 // named returns the names of the hosts whose roles are wanted.
@@ -432,7 +466,7 @@ func (s *system) frontends() []string {
 //
 // It asks the voters' side first, which costs little. Calls of docker on six hosts keep a small machine from what is awaited.
 func (s *step) well() error {
-	results, err := voters.ReadResults(s.ctx, s.resultsURL())
+	results, err := s.voters.ReadResults(s.ctx, s.results())
 	if err != nil {
 		return err
 	}
@@ -442,6 +476,9 @@ func (s *step) well() error {
 	seen := s.voters.Look(s.ctx, 4*len(s.frontends()))
 	if answering := slices.Sorted(maps.Keys(seen.Containers)); seen.Bad > 0 || !slices.Equal(answering, s.frontends()) {
 		return fmt.Errorf("through the load balancer %v answer, want %v: %s", answering, s.frontends(), seen)
+	}
+	if err := s.inStep(s.ctx); err != nil {
+		return err
 	}
 	ready, err := s.kind.ready(s.ctx)
 	want := s.kind.members()

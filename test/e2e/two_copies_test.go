@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"errors"
 	"math/rand/v2"
 	"time"
 
@@ -8,12 +9,8 @@ import (
 	"swarm-scale/topology"
 )
 
-const (
-	// lostFor is how long a lost machine is watched before somebody puts an empty one in its place.
-	lostFor = 20 * time.Second
-	// resultsAway is how long the results may be away after a loss.
-	resultsAway = time.Minute
-)
+// lostFor is how long a lost machine is watched at least before somebody puts an empty one in its place.
+const lostFor = 20 * time.Second
 
 // twoCopies gives the running poll a third frontend, a second worker, a second load balancer and a second copy of each vote. Then it loses each
 // of these machines under load, at a random moment, with its disk. No acknowledged vote may be lost, and nobody has to do anything. `up` makes
@@ -37,7 +34,7 @@ func twoCopies(s *step) {
 	s.balancers(s.T, "interlock", "interlock02")
 	defer s.balancers(s.T, "interlock")
 	for _, name := range []string{"frontend01", "frontend02", "frontend03", "worker01", "worker02", "interlock", "interlock02"} {
-		s.loseUnderLoad(name)
+		s.loseUnderLoad(name, name)
 	}
 	s.balancers(s.T, "interlock")
 
@@ -50,32 +47,45 @@ func twoCopies(s *step) {
 	s.unchanged()
 }
 
-// loseUnderLoad loses a machine with its disk while voters vote. Every vote that was acknowledged has to be counted before anybody does
-// something about it.
-func (s *step) loseUnderLoad(name string) {
+// loseUnderLoad loses machines at the same instant with their disks, while voters vote. Every vote that was acknowledged has to be counted
+// before anybody does something about it. Then `up` makes the machines anew.
+func (s *step) loseUnderLoad(what string, names ...string) {
 	s.Helper()
-	host := s.lab.Host(name)
-	campaign := s.crowd()
+	watch := s.watch()
 	time.Sleep(time.Second + rand.N(2*time.Second))
-	s.must(host.Kill(s.ctx))
+	s.must(each(names, func(name string) error { return s.lab.Host(name).Kill(s.ctx) }))
 	lost := time.Now()
 	time.Sleep(lostFor)
-	seen := campaign.Stop().Since(lost)
-	s.must(s.voters.Settle(s.ctx))
-	took, err := s.voters.Books().AwaitResults(s.ctx, s.resultsURL(), resultsAway)
+	_, err := s.wait(resultsPatience-lostFor, func() error { // the results may take longer than the voting
+		results, err := s.voters.ReadResults(s.ctx, s.results())
+		if err == nil && !results.Live {
+			err = errors.New("the results are not live")
+		}
+		return err
+	})
+	cost := watch.cost(lost)
+	watch.stop()
 	if err != nil {
-		s.Errorf("%s lost with its disk, and the results are not the voters' books: %v", name, err)
+		s.Errorf("%s lost: %v", what, err)
 	}
-	s.must(host.Recreate(s.ctx))
+	s.must(s.voters.Settle(s.ctx))
+	took, err := s.voters.AwaitResults(s.ctx, s.results(), resultsPatience)
+	if err != nil {
+		s.Errorf("%s lost with its disk, and the results are not the voters' books: %v", what, err)
+	}
+	s.kept(what, cost)
+	for _, name := range names {
+		s.must(s.lab.Host(name).Recreate(s.ctx))
+	}
 	s.must(s.pulumi.Set(map[string]any{"hosts": s.lab.Config()["hosts"]}))
 	begun := time.Now()
 	if _, err := s.pulumi.Up(s.ctx); err != nil {
-		s.Fatalf("%s lost, and `up` does not bring it back: %v", name, err)
+		s.Fatalf("%s lost, and `up` does not bring it back: %v", what, err)
 	}
 	up := time.Since(begun)
-	s.await(name+" to be well again", wellTime, s.well)
-	s.checked("%s lost with its disk: %.0f %% of the requests of the next %.0f s failed, longest time without a good answer %.2f s; every acknowledged vote is in the results, %.1f s after voters were sure; `up` makes it anew in %.0f s",
-		name, 100*float64(seen.Bad)/float64(max(1, seen.Good+seen.Bad)), lostFor.Seconds(), seen.Silence.Seconds(), took.Seconds(), up.Seconds())
+	s.await(what+" to be well again", wellTime, s.well)
+	s.checked("%s lost with its disk: %s; every acknowledged vote is in the results, %.1f s after voters were sure; `up` makes it anew in %.0f s",
+		what, cost, took.Seconds(), up.Seconds())
 	s.unchanged()
 }
 

@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -37,7 +38,7 @@ func (s *step) vote(voters int) {
 	if tally.A == 0 || tally.B == 0 {
 		s.Errorf("the voters chose %d to %d, which proves nothing about one option", tally.A, tally.B)
 	}
-	page, err := s.page(s.resultsURL()+"/", "", nil)
+	page, err := s.page(s.results().URL+"/", "", nil)
 	s.must(err)
 	page = strings.ReplaceAll(page, ",", "") // of thousands
 	for _, count := range []int64{tally.A, tally.B} {
@@ -83,7 +84,8 @@ func (s *step) page(address, site string, login *url.Userinfo) (string, error) {
 		password, _ := login.Password()
 		request.SetBasicAuth(login.Username(), password)
 	}
-	client := &http.Client{Timeout: 10 * time.Second}
+	dialer := &net.Dialer{Resolver: s.names.Resolver()}
+	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DialContext: dialer.DialContext, DisableKeepAlives: true}}
 	response, err := client.Do(request)
 	if err != nil {
 		return "", err

@@ -15,42 +15,83 @@ import (
 	"swarm-scale/topology"
 )
 
-// steps are the whole run, from a fresh lab to an empty one, in this order.
-var steps = []struct {
-	name string
-	run  func(*step)
-	only settings.Cluster // the kind of cluster that it is for; empty: both
-}{
-	{"1 up from nothing", upFromNothing, ""},
-	{"2 voting through haproxy", voting, ""},
-	{"3 nothing changes", nothingChanges, ""},
-	{"4 a changed program", changedProgram, ""},
-	{"4 two deployments at once", twoDeployments, ""},
-	{"5 containers killed", containersKilled, ""},
-	{"5 engines restarted", enginesRestarted, ""},
-	{"5 hosts stopped", hostsStopped, ""},
-	{"5 store cut off", storeCutOff, ""},
-	{"5 frontend cut off", frontendCutOff, ""},
-	{"5 certificates expired", certificatesExpired, settings.SwarmMode},
-	{"6 hosts lost", hostsLost, ""},
-	{"6 Consul's data lost", consulLost, settings.Standalone},
-	{"6 manager lost", managerLost, ""},
-	{"6 two managers lost", majorityLost, settings.SwarmMode},
-	{"5 all hosts at once", allHostsAtOnce, ""},
-	{"7 more and fewer", moreAndFewer, ""},
-	{"10 SSH under load", sshUnderLoad, ""},
-	{"2 voting through interlock", interlock, settings.Standalone},
-	{"8 destroy, one host dead", destroyWithDeadHost, ""},
-	{"9 mistakes", mistakes, ""},
-	{"8 destroy", destroy, ""},
-	{"11 first deployment killed", firstDeploymentKilled, ""},
-	{"11 deployments killed", deploymentsKilled, ""},
-	{"12 queues side by side", queuesSideBySide, ""},
-	{"13 two copies, machines lost under load", twoCopies, ""},
-	{"by hand", byHand, ""},
+// stage is a whole run on a lab of its own, from a fresh lab to an empty one.
+type stage struct {
+	name    string // CLUSTER of make e2e
+	cluster settings.Cluster
+	zones   int
+	images  map[string]string // in place of the settings' defaults
+	steps   []named
 }
 
-// TestWholeSystem is the whole run for each kind of cluster. `make e2e` starts it. go test's -run chooses kinds and steps:
+// named is a step with its name.
+type named struct {
+	name string
+	run  func(*step)
+}
+
+// stages are the runs: one for each kind of cluster, and one for the production stack.
+func stages() []stage {
+	standalone, swarmMode := settings.Standalone, settings.SwarmMode
+	var all []stage
+	for _, cluster := range settings.Clusters() {
+		one := stage{name: string(cluster), cluster: cluster, zones: 1}
+		for _, candidate := range []struct {
+			named
+			only settings.Cluster // the kind of cluster that it is for; empty: both
+		}{
+			{named{"1 up from nothing", upFromNothing}, ""},
+			{named{"2 voting through haproxy", voting}, ""},
+			{named{"3 nothing changes", nothingChanges}, ""},
+			{named{"4 a changed program", changedProgram}, ""},
+			{named{"4 two deployments at once", twoDeployments}, ""},
+			{named{"5 containers killed", containersKilled}, ""},
+			{named{"5 engines restarted", enginesRestarted}, ""},
+			{named{"5 hosts stopped", hostsStopped}, ""},
+			{named{"5 store cut off", storeCutOff}, ""},
+			{named{"5 frontend cut off", frontendCutOff}, ""},
+			{named{"5 certificates expired", certificatesExpired}, swarmMode},
+			{named{"6 hosts lost", hostsLost}, ""},
+			{named{"6 Consul's data lost", consulLost}, standalone},
+			{named{"6 manager lost", managerLost}, ""},
+			{named{"6 two managers lost", majorityLost}, swarmMode},
+			{named{"5 all hosts at once", allHostsAtOnce}, ""},
+			{named{"7 more and fewer", moreAndFewer}, ""},
+			{named{"10 SSH under load", sshUnderLoad}, ""},
+			{named{"2 voting through interlock", interlock}, standalone},
+			{named{"8 destroy, one host dead", destroyWithDeadHost}, ""},
+			{named{"9 mistakes", mistakes}, ""},
+			{named{"8 destroy", destroy}, ""},
+			{named{"11 first deployment killed", firstDeploymentKilled}, ""},
+			{named{"11 deployments killed", deploymentsKilled}, ""},
+			{named{"12 queues side by side", queuesSideBySide}, ""},
+			{named{"13 two copies, machines lost under load", twoCopies}, ""},
+			{named{"by hand", byHand}, ""},
+		} {
+			if candidate.only == "" || candidate.only == cluster {
+				one.steps = append(one.steps, candidate.named)
+			}
+		}
+		all = append(all, one)
+	}
+	return append(all, stage{
+		name: "production", cluster: swarmMode, zones: 3, images: map[string]string{"postgresImage": databaseBase()},
+		steps: []named{
+			{"1 up, one of each", oneOfEach},
+			{"2 grows on the running poll", growsToProduction},
+			{"3 nothing changes", nothingChanges},
+			{"4 each machine lost", eachMachineLost},
+			{"5 each zone lost", eachZoneLost},
+			{"6 each zone cut off", eachZoneCutOff},
+			{"7 each process hung", eachProcessHung},
+			{"8 a loss while another is made good", twoLosses},
+			{"9 each machine replaced", eachMachineReplaced},
+			{"10 destroy", destroy},
+		},
+	})
+}
+
+// TestWholeSystem is each of the stages. `make e2e` starts it. go test's -run chooses stages and steps:
 // -run 'TestWholeSystem/swarm-mode/(^1_|^4_)'. Most steps need the first one.
 //
 // E2E_REPORT is a document to write the summaries into. E2E_KEEP leaves the lab up. E2E_LAB is the folder of a lab to run on, in place of
@@ -66,13 +107,13 @@ func TestWholeSystem(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, cluster := range settings.Clusters() {
-		t.Run(string(cluster), func(t *testing.T) { wholeSystem(t, cluster, document) })
+	for _, one := range stages() {
+		t.Run(one.name, func(t *testing.T) { wholeSystem(t, one, document) })
 	}
 }
 
-// wholeSystem is the run for one kind of cluster.
-func wholeSystem(t *testing.T, cluster settings.Cluster, document string) {
+// wholeSystem is one stage.
+func wholeSystem(t *testing.T, stage stage, document string) {
 	log, err := os.CreateTemp("", "e2e-*.log")
 	if err != nil {
 		t.Fatal(err)
@@ -85,10 +126,12 @@ func wholeSystem(t *testing.T, cluster settings.Cluster, document string) {
 		}
 		keep = os.Getenv("E2E_KEEP") != ""
 	}
-	s := &system{balancer: "haproxy", log: log}
-	s.kind = kindOf(s, cluster)
-	s.lab = lab.New(lab.Options{Folder: folder, Cluster: cluster, Counts: topology.Counts{topology.Frontend: 2, topology.Worker: 1}, Log: log})
-	if lines := lacking(t.Context(), s.lab); len(lines) > 0 {
+	s := &system{balancer: "haproxy", zones: stage.zones, log: log}
+	s.kind = kindOf(s, stage.cluster)
+	s.lab = lab.New(lab.Options{
+		Folder: folder, Cluster: stage.cluster, Counts: topology.Counts{topology.Frontend: 2, topology.Worker: 1}, Zones: stage.zones, Images: stage.images, Log: log,
+	})
+	if lines := append(lacking(t.Context(), s.lab), lackingPatroni(t.Context(), stage.images["postgresImage"])...); len(lines) > 0 {
 		for _, line := range lines {
 			t.Log("missing: " + line)
 		}
@@ -122,10 +165,8 @@ func wholeSystem(t *testing.T, cluster settings.Cluster, document string) {
 	})
 	s.open(t)
 
-	for _, one := range steps {
-		if one.only == "" || one.only == cluster {
-			s.step(t, one.name, one.run)
-		}
+	for _, one := range stage.steps {
+		s.step(t, one.name, one.run)
 	}
 
 	summary := s.report.Markdown() + fmt.Sprintf("\nThe whole run took %.0f minutes.\n", time.Since(begun).Minutes())
@@ -141,7 +182,7 @@ func wholeSystem(t *testing.T, cluster settings.Cluster, document string) {
 	}
 	t.Log("\n" + summary)
 	if document != "" {
-		if err := WriteInto(document, string(cluster), summary); err != nil {
+		if err := WriteInto(document, stage.name, summary); err != nil {
 			t.Error(err)
 		}
 	}

@@ -75,6 +75,11 @@ func (o Observation) Since(from time.Time) Observation {
 	return observe(slices.DeleteFunc(slices.Clone(o.answers), func(a Answer) bool { return !a.End.After(from) }), from, o.end)
 }
 
+// Begun is the part of the observation about requests that were begun in a time.
+func (o Observation) Begun(from, to time.Time) Observation {
+	return observe(slices.DeleteFunc(slices.Clone(o.answers), func(a Answer) bool { return a.Begun.Before(from) || !a.Begun.Before(to) }), from, o.end)
+}
+
 // Votes is the part of the observation about votes, without looks at the page.
 func (o Observation) Votes() Observation {
 	return observe(slices.DeleteFunc(slices.Clone(o.answers), func(a Answer) bool { return a.Request != "vote" }), o.begun, o.end)
