@@ -22,8 +22,8 @@ type kept struct {
 	tag      string // of the VPC
 	variable string // of the script
 	refusal  string // why another value is refused; has a %s for the value that stands
-	// becomes reports whether a stack with that value may get this one. nil: it may not.
-	becomes func(former string) bool
+	// becomes reports whether a stack with that value may get this one. The inputs have what else it keeps. nil: it may not.
+	becomes func(former string, inputs property.Map) bool
 }
 
 // keptKind is the kind of cluster. Another one would have other engines, names and networks, and the votes in its queues would have to move.
@@ -44,7 +44,8 @@ func keptZones(s settings.Settings) kept {
 	}
 	if s.Platform == settings.Hosts {
 		zones.refusal = "the stack has zones %s, and with several stores it keeps them: two members of etcd would move at once"
-		zones.becomes = func(string) bool { return s.Stores() == 1 }
+		// Without several stores there is no etcd yet.
+		zones.becomes = func(_ string, inputs property.Map) bool { return keptStores(s).in(inputs) == "1" }
 	}
 	return zones
 }
@@ -54,7 +55,7 @@ func keptStores(s settings.Settings) kept {
 	return kept{
 		key: "stores", value: strconv.Itoa(s.Stores()), earlier: "1", tag: "Stores", variable: "STORES",
 		refusal: "the stack has %s stores, and a stack that has several keeps at least 2",
-		becomes: func(former string) bool { return former == "1" || s.Stores() > 1 },
+		becomes: func(former string, _ property.Map) bool { return former == "1" || s.Stores() > 1 },
 	}
 }
 
@@ -66,8 +67,9 @@ func keep(ctx *pulumi.Context, name string, all []kept) (*pulumi.ResourceHookBin
 	hook, err := ctx.RegisterResourceHook("keep-"+name, func(arguments *pulumi.ResourceHookArgs) error {
 		var refusals []error
 		for _, setting := range all {
-			former := setting.in(resource.FromResourcePropertyMap(arguments.OldInputs))
-			if former != setting.value && (setting.becomes == nil || !setting.becomes(former)) {
+			inputs := resource.FromResourcePropertyMap(arguments.OldInputs)
+			former := setting.in(inputs)
+			if former != setting.value && (setting.becomes == nil || !setting.becomes(former, inputs)) {
 				refusals = append(refusals, fmt.Errorf(setting.refusal+": set it back (pulumi config set %s %s), or run pulumi destroy with that setting before",
 					former, setting.key, former))
 			}

@@ -2,6 +2,7 @@ package stack_test
 
 import (
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -211,4 +212,44 @@ func TestMachinesThatExistMayGetZones(t *testing.T) {
 		t.Errorf("the managers are %s", got)
 	}
 	unchanged(t, e)
+}
+
+// TestMachinesThatExistGrowAtOnce holds that zones, managers and stores may come in one deployment, since there is no etcd yet whose members would
+// move. From then on there is.
+func TestMachinesThatExistGrowAtOnce(t *testing.T) {
+	t.Parallel()
+	names := []string{"manager", "interlock", "frontend01", "frontend02", "frontend03", "worker01", "store"}
+	var hosts []map[string]any
+	for i, name := range names {
+		hosts = append(hosts, map[string]any{"name": name, "address": fmt.Sprintf("10.0.0.%d", i+1), "hostKey": publicKey(t)})
+	}
+	e := simulated(t, map[string]any{"platform": "hosts", "cluster": "swarm-mode", "loadBalancer": "haproxy", "managers": "1", "frontends": 3, "hosts": hosts})
+	up(t, e)
+	for i := range hosts {
+		hosts[i]["zone"] = i%3 + 1
+	}
+	hosts = append(hosts, map[string]any{"name": "store02", "address": "10.0.0.8", "hostKey": publicKey(t), "zone": 2})
+	if err := e.Set(map[string]any{"zones": 3, "managers": "3", "stores": 2, "voteCopies": 2, "hosts": hosts}); err != nil {
+		t.Fatal(err)
+	}
+	result := steps(up(t, e))
+	if replaced := result["replace"]; len(replaced) > 0 {
+		t.Errorf("it replaces %v", replaced)
+	}
+	if !slices.Contains(result["create"], "etcd-founding") {
+		t.Errorf("etcd does not begin: %v", result["create"])
+	}
+	unchanged(t, e)
+	testSettingsAreRefused(t, e, map[string]any{"zones": 1, "hosts": withoutZones(hosts)}, map[string]any{"zones": 3, "hosts": hosts}, "pulumi config set zones 3")
+}
+
+// withoutZones returns the machines without what says in which zone they are.
+func withoutZones(hosts []map[string]any) []map[string]any {
+	var all []map[string]any
+	for _, host := range hosts {
+		host = maps.Clone(host)
+		delete(host, "zone")
+		all = append(all, host)
+	}
+	return all
 }
