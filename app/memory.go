@@ -25,9 +25,9 @@ func Memory(s settings.Settings) map[topology.Role]int {
 		topology.Store:        databaseMemory + resultsMemory,
 	}
 	if s.Stores() > 1 {
-		// A role may have several of the managers. Each is on another node.
+		// A role may have several of the nodes.
 		roles := map[topology.Role]bool{}
-		for _, node := range s.Managers {
+		for _, node := range s.EtcdNodes() {
 			roles[node.Role] = true
 		}
 		for role := range roles {

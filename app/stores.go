@@ -40,7 +40,7 @@ func (a *App) servers() []cluster.Variable {
 	return []cluster.Variable{{Name: "POSTGRES_HOST", Value: strings.Join(a.serverNames(), " ")}}
 }
 
-// newStores runs a server on each store, and a member of etcd on each machine that manages the swarm. One server takes writes. Whichever
+// newStores runs a server on each store, and a member of etcd on each of the first three machines that manage the swarm. One server takes writes. Whichever
 // machine is lost, with its disk, two members are left that say which one that is, and a store with all votes.
 //
 // The first server begins the database, with the data that the only one had, if there are any. It is told so in etcd, which begins once. No
@@ -50,7 +50,7 @@ func (a *App) newStores(ctx *pulumi.Context, machines *infra.Machines) (*storage
 		Stores: a.serverNames(), Data: postgresData, Roles: []string{workerRole, resultsRole}, Name: databaseName,
 	}
 	var managing []*infra.Node
-	for i, node := range a.settings.Managers {
+	for i, node := range a.settings.EtcdNodes() {
 		managing = append(managing, machines.Named(node.Name))
 		plan.Etcd = append(plan.Etcd, "etcd"+topology.Suffix(i+1))
 	}

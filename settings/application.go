@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -19,7 +18,6 @@ const (
 	minPasswordLength = 12 // characters
 	maxPasswordLength = 128
 	minVoterKeyBytes  = 32 // once decoded: the length of an HMAC-SHA256
-	mostManagers      = 3
 	walkThroughSecret = "pg8675309"
 )
 
@@ -31,24 +29,6 @@ func (r *reader) loadBalancer() LoadBalancer {
 			"set it to haproxy, or say that you mean it: pulumi config set allowInterlock true")
 	}
 	return kind
-}
-
-// managers reads how many nodes manage the cluster.
-func (r *reader) managers(cluster Cluster) int {
-	value := r.text(keyManagers)
-	switch {
-	case value == "" && cluster == Standalone:
-		return 1
-	case value == "":
-		return mostManagers
-	case value != "1" && value != strconv.Itoa(mostManagers):
-		r.fault(keyManagers, value, OutOfRange, "is not 1 or 3", "set it to 3, of which one may be lost, or to 1")
-	case value != "1" && cluster == Standalone:
-		r.fault(keyManagers, value, Conflict, "is for swarm mode: the walk-through's cluster has one manager", "leave it out, or set cluster to %s", SwarmMode)
-	case value == "1":
-		return 1
-	}
-	return mostManagers
 }
 
 // copyFrontends is how many frontends two copies of each vote need. With two, the loss of one would leave no second queue, and nobody could vote.
@@ -73,9 +53,9 @@ func (r *reader) fitsStores(s Settings) {
 	case s.Cluster == Standalone:
 		r.fault(keyStores, value, Conflict, "is for swarm mode: on the walk-through's cluster a store that was away does not come back by itself",
 			"leave it out, or set %s to %s", keyCluster, SwarmMode)
-	case len(s.Nodes) > 0 && len(s.Managers) != mostManagers:
-		r.fault(keyStores, value, Conflict, fmt.Sprintf("needs %d managers: on each of their machines is a part of etcd, and most of these parts decide which store takes writes", mostManagers),
-			"leave %s out, or set it to %d", keyManagers, mostManagers)
+	case len(s.Nodes) > 0 && len(s.EtcdNodes()) < etcdMembers:
+		r.fault(keyStores, value, Conflict, fmt.Sprintf("needs %d managers: on each of their machines is a part of etcd, and most of these parts decide which store takes writes", etcdMembers),
+			"leave %s out, or set it to %d", keyManagers, etcdMembers)
 	case strings.Contains(s.Images.Postgres, "alpine"):
 		r.fault(keyPostgresImage, s.Images.Postgres, Conflict, "is of Alpine, and with several stores an image is built on it with Debian's packages of Patroni and etcd",
 			"take one of Debian 13, such as postgres:17-trixie")

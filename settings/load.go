@@ -65,7 +65,7 @@ func Load(source Source) (Settings, error) {
 	if s.LoadBalancer == Interlock {
 		r.fitsInterlock(s)
 	}
-	s.Managers = topology.Managers(s.Nodes, r.managers(s.Cluster), s.Zones)
+	s.Managers = r.managers(s)
 	r.spread(s)
 	r.namesDiffer(s)
 	s.VoteCopies = r.voteCopies(s.Nodes)

@@ -248,6 +248,8 @@ func TestClusters(t *testing.T) {
 		{map[string]string{"cluster": "swarm-mode"}, "swarm-mode 3 10.77.4.0/22"},
 		{map[string]string{"cluster": "swarm-mode", "managers": "1", "swarmCidr": "172.16.0.0/16"}, "swarm-mode 1 172.16.0.0/16"},
 		{map[string]string{"cluster": "swarm-mode", "managers": " 3 "}, "swarm-mode 3 10.77.4.0/22"},
+		{map[string]string{"managers": "5"}, "swarm-mode 5 10.77.4.0/22"},
+		{map[string]string{"managers": "5", "stores": "2"}, "swarm-mode 5 10.77.4.0/22"},
 		{map[string]string{"cluster": "swarm-mode", "overlayCidr": "10.0.0.0/8"}, "swarm-mode 3 100.77.4.0/22"},
 		{map[string]string{"cluster": "swarm-mode", "vpcCidr": "100.77.0.0/16", "subnetCidr": "100.77.4.0/24", "overlayCidr": "10.77.4.0/22"}, "swarm-mode 3 198.18.4.0/22"},
 		{map[string]string{"cluster": "standalone", "overlayCidr": "10.77.4.0/22"}, "standalone 1 invalid Prefix"},
@@ -280,6 +282,12 @@ func TestZones(t *testing.T) {
 			"availabilityZone": "us-west-2d us-west-2b, us-west-2a"},
 			"[us-west-2d us-west-2b us-west-2a] [10.0.1.0/24 10.0.2.0/24 10.0.3.0/24] manager, frontend02, frontend03: manager 1 10.0.1.11, interlock 1 10.0.1.12, " +
 				"frontend01 1 10.0.1.20, frontend02 2 10.0.2.21, frontend03 3 10.0.3.22, worker01 1 10.0.1.200, store 1 10.0.1.250"},
+		"three with five managers": {onAWS, map[string]string{"zones": "3", "frontends": "5", "managers": "5"},
+			"[] [192.168.33.0/24 192.168.34.0/24 192.168.35.0/24] manager, frontend02, frontend03, worker01, frontend05: " +
+				"manager 1 192.168.33.11, interlock 1 192.168.33.12, frontend01 1 192.168.33.20, frontend02 2 192.168.34.21, frontend03 3 192.168.35.22, " +
+				"frontend04 1 192.168.33.23, frontend05 2 192.168.34.24, worker01 1 192.168.33.200, store 1 192.168.33.250"},
+		"machines with five managers": {machines, map[string]string{"managers": "5"}, "[] [] manager, worker01, store, frontend01, frontend02: manager 2 10.0.0.1, " +
+			"interlock 1 10.0.0.2, interlock02 2 10.0.0.3, frontend01 1 10.0.0.4, frontend02 2 10.0.0.5, frontend03 3 10.0.0.6, worker01 1 10.0.0.7, worker02 2 10.0.0.8, store 3 10.0.0.9"},
 		"machines": {machines, nil, "[] [] manager, worker01, store: manager 2 10.0.0.1, interlock 1 10.0.0.2, interlock02 2 10.0.0.3, " +
 			"frontend01 1 10.0.0.4, frontend02 2 10.0.0.5, frontend03 3 10.0.0.6, worker01 1 10.0.0.7, worker02 2 10.0.0.8, store 3 10.0.0.9"},
 	} {
@@ -450,6 +458,9 @@ func TestMistakesAreReported(t *testing.T) {
 		"zones of the walk-through's cluster":         {onAWS, map[string]string{"zones": "3", "frontends": "3", "cluster": "standalone"}, nil, "zones", settings.Conflict},
 		"a zone without a frontend":                   {onAWS, map[string]string{"zones": "3"}, nil, "zones", settings.Conflict},
 		"zones with one manager":                      {onAWS, map[string]string{"zones": "3", "frontends": "3", "managers": "1"}, nil, "managers", settings.Conflict},
+		"five managers of four nodes":                 {onAWS, map[string]string{"frontends": "1", "workers": "9", "managers": "5"}, nil, "managers", settings.Conflict},
+		"five managers and a zone with one node":      {onAWS, map[string]string{"zones": "3", "frontends": "4", "managers": "5"}, nil, "managers", settings.Conflict},
+		"five managers and machines in one zone":      {inZones(t, 3, map[string]int{}), map[string]string{"managers": "5"}, nil, "managers", settings.Conflict},
 		"names of two zones of three":                 {onAWS, map[string]string{"zones": "3", "frontends": "3", "availabilityZone": "us-west-1a us-west-1b"}, nil, "availabilityZone", settings.Conflict},
 		"names of three zones for one":                {onAWS, map[string]string{"availabilityZone": "us-west-1a us-west-1b us-west-1c"}, nil, "availabilityZone", settings.Conflict},
 		"no room for the third zone":                  {onAWS, map[string]string{"zones": "3", "frontends": "3", "subnetCidr": "192.168.254.0/24"}, nil, "subnetCidr", settings.Conflict},
@@ -759,6 +770,15 @@ func TestMessagesNameKeyValueAndRemedy(t *testing.T) {
 		{onAWS, map[string]string{"postgresPassword": "hunter2"}, `swarm-scale:postgresPassword is "[secret]", which has 7 characters: use 12 to 128: pulumi config set --secret postgresPassword`},
 		{onAWS, map[string]string{"zones": "2"}, `swarm-scale:zones is "2", which is not 1 or 3: set it to 3, of which one may be lost, or to 1. Of two, one has most of the swarm's managers, which stops without it`},
 		{onAWS, map[string]string{"zones": "3"}, `swarm-scale:zones is "3", which needs a frontend in each zone, and there is one in 2 of them: set frontends to 3 or more, with platform hosts one in each zone, or leave zones out`},
+		{onAWS, map[string]string{"managers": "4"}, `swarm-scale:managers is "4", which is not 1, 3 or 5: set it to 3, of which one may be lost, to 5, of which two may be, or to 1`},
+		{onAWS, map[string]string{"managers": "5", "frontends": "1"},
+			`swarm-scale:managers is "5", which needs 5 nodes to choose from, and there are 4: manager, worker01, store and each frontend: set frontends to 2 or more, or managers to 3`},
+		{onAWS, map[string]string{"managers": "5", "zones": "3", "frontends": "3"},
+			`swarm-scale:managers is "5", which needs 5 nodes to choose from, at most 2 in a zone, so that most are left when it is lost, and there are 4: manager, worker01, store and each frontend: ` +
+				`set frontends to 5 or more, or managers to 3`},
+		{inZones(t, 3, nil), map[string]string{"managers": "5"},
+			`swarm-scale:managers is "5", which needs 5 nodes to choose from, at most 2 in a zone, so that most are left when it is lost, and there are 4: manager, worker01, store and each frontend: ` +
+				`have two of these machines in each of two zones, and one in the third, or set managers to 3`},
 		{inZones(t, 3, map[string]int{"interlock02": 1}), nil, `swarm-scale:hosts has interlock, interlock02 in one zone, where they are lost together: set the zone of one of them to another`},
 		{onHosts, map[string]string{"frontends": "2"}, `swarm-scale:hosts has no machine named frontend02: add one, or ask for fewer frontends or workers`},
 	} {

@@ -68,7 +68,7 @@ type Settings struct {
 
 	Cluster      Cluster
 	Zones        int             // the nodes are spread over as many: 1 or 3
-	Managers     []topology.Node // those of Nodes that manage the cluster: 1 or 3
+	Managers     []topology.Node // those of Nodes that manage the cluster: 1, 3 or 5
 	SwarmPool    netip.Prefix    // IPv4; the networks that a swarm makes for itself are in it. Only for SwarmMode
 	Overlay      Overlay
 	Architecture string // of the machines' processors, as Go names it: amd64 or arm64

@@ -3,6 +3,7 @@ package topology
 import (
 	"encoding/binary"
 	"net/netip"
+	"slices"
 )
 
 // Subnets returns the subnets of that many zones: the first one, and those of its size that follow it. One past the end of IPv4 is
@@ -30,9 +31,12 @@ func following(subnet netip.Prefix) netip.Prefix {
 	return netip.PrefixFrom(netip.AddrFrom4(bytes), subnet.Bits())
 }
 
-// Managers chooses the nodes that manage the cluster, count of them, from nodes in that many zones. Each zone has as few as possible: of
-// three managers in three zones each is in another one. Where there is a choice, it is the first manager, worker or store, which every
-// cluster has, and then a frontend with a low number. So another number of frontends changes the choice only if a chosen one goes.
+// Managers chooses the nodes that manage the cluster, count of them, from nodes in that many zones: the first manager, worker and store, which
+// every cluster has, and frontends with low numbers. Each next one is in a zone that has as few as any. So of three in three zones each is in
+// another one, and of five no zone has more than two. Most of them are left when one zone is lost.
+//
+// The choice of three begins the choice of five. Another number of frontends changes it only if a chosen one goes. There are fewer than count
+// if the nodes do not suffice.
 func Managers(nodes []Node, count, zones int) []Node {
 	var candidates, chosen []Node
 	for _, role := range []Role{Manager, Worker, Store, Frontend} {
@@ -43,11 +47,20 @@ func Managers(nodes []Node, count, zones int) []Node {
 		}
 	}
 	share, inZone := (count+zones-1)/zones, map[int]int{}
-	for _, node := range candidates {
-		if len(chosen) < count && inZone[node.Zone] < share {
-			chosen = append(chosen, node)
-			inZone[node.Zone]++
+	for len(chosen) < count && len(candidates) > 0 {
+		next := 0
+		for i, node := range candidates {
+			if inZone[node.Zone] < inZone[candidates[next].Zone] {
+				next = i
+			}
 		}
+		node := candidates[next]
+		if inZone[node.Zone] == share {
+			break
+		}
+		chosen = append(chosen, node)
+		inZone[node.Zone]++
+		candidates = slices.Delete(candidates, next, next+1)
 	}
 	return chosen
 }

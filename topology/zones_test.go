@@ -81,7 +81,15 @@ func TestManagersAreInDifferentZones(t *testing.T) {
 		"a late frontend": {
 			counts: counts(4, 1), moved: map[string]int{"frontend03": 2, "frontend04": 3}, count: 3, zones: 3, want: "manager frontend02 frontend04",
 		},
-		"two zones": {counts: counts(2, 1), count: 3, zones: 2, want: "manager worker01 frontend02"},
+		"two zones":                       {counts: counts(2, 1), count: 3, zones: 2, want: "manager frontend02 worker01"},
+		"five in one zone":                {counts: counts(2, 1), count: 5, zones: 1, want: "manager worker01 store frontend01 frontend02"},
+		"five of four":                    {counts: counts(1, 9), count: 5, zones: 1, want: "manager worker01 store frontend01"},
+		"five in three zones":             {counts: counts(5, 1), count: 5, zones: 3, want: "manager frontend02 frontend03 worker01 frontend05"},
+		"five of many":                    {counts: counts(20, 9), count: 5, zones: 3, want: "manager frontend02 frontend03 worker01 frontend05"},
+		"a zone would have three of five": {counts: counts(3, 1), count: 5, zones: 3, want: "manager frontend02 frontend03 worker01"},
+		"five of machines that exist": {
+			counts: counts(3, 1), moved: map[string]int{"worker01": 2, "frontend03": 2, "store": 3}, count: 5, zones: 3, want: "manager worker01 store frontend01 frontend02",
+		},
 	} {
 		nodes := topology.Names(test.counts, test.zones)
 		for i, node := range nodes {
@@ -95,6 +103,37 @@ func TestManagersAreInDifferentZones(t *testing.T) {
 		}
 		if strings.Join(got, " ") != test.want {
 			t.Errorf("%s: %v, want %s", name, got, test.want)
+		}
+	}
+}
+
+// TestMoreManagersKeepTheFormer holds that three managers are the first of five, wherever the nodes are, and that most of either are left when
+// any zone is lost. On the first three are the members of etcd.
+func TestMoreManagersKeepTheFormer(t *testing.T) {
+	for place := range 243 { // five nodes, each in one of three zones
+		nodes := topology.Names(counts(5, 1), 3)
+		for i, name := range []string{"manager", "worker01", "store", "frontend01", "frontend02"} {
+			at := slices.IndexFunc(nodes, func(node topology.Node) bool { return node.Name == name })
+			nodes[at].Zone = 1 + place/[]int{1, 3, 9, 27, 81}[i]%3
+		}
+		for _, zones := range []int{1, 3} {
+			before := topology.Managers(nodes, 1, zones)
+			for _, count := range []int{3, 5} {
+				chosen := topology.Managers(nodes, count, zones)
+				if len(chosen) < count {
+					break // the settings refuse it
+				}
+				if !slices.Equal(chosen[:len(before)], before) {
+					t.Fatalf("of %v %d managers are %v, and %d are %v", nodes, len(before), before, count, chosen)
+				}
+				inZone := map[int]int{}
+				for _, node := range chosen {
+					if inZone[node.Zone]++; zones == 3 && inZone[node.Zone] > count/2 {
+						t.Fatalf("of %v zone %d has most of the managers %v", nodes, node.Zone, chosen)
+					}
+				}
+				before = chosen
+			}
 		}
 	}
 }
