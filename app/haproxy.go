@@ -50,6 +50,7 @@ func (a *App) haproxyConfiguration(nodes, stores []*infra.Node, password string)
 	s := a.settings
 	options := wayin.Options{
 		Listen:       fmt.Sprintf(":%d", httpPort),
+		ReadyPath:    readyPath,
 		Statistics:   &wayin.Statistics{Path: statisticsPath, User: statisticsUser, Password: password},
 		Names:        append([]string{settings.VoteHost}, s.VoteNames...),
 		Proxies:      s.TrustedProxies,

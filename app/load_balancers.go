@@ -17,6 +17,9 @@ const (
 	interlockPassword = "interlock"
 )
 
+// readyPath is where HAProxy answers with 200 while it has a frontend that takes votes, and else with 503.
+const readyPath = "/load-balancer/ready"
+
 // newLoadBalancers runs a load balancer on each of the nodes, for all frontends and for the results pages on the stores.
 func (a *App) newLoadBalancers(ctx *pulumi.Context, nodes []*infra.Node, fronts []front, stores []*infra.Node) ([]*cluster.Running, error) {
 	describe, password := a.haproxy, derive("haproxy statistics", a.settings.VoterKey).Reveal()

@@ -1,13 +1,16 @@
 package wayin_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"swarm-scale/app/wayin"
 	pollhttp "swarm-scale/poll/http"
+	"swarm-scale/test/eventually"
 )
 
 // requests are for pages of the frontend, and for what HAProxy answers by itself.
@@ -142,5 +145,42 @@ func TestLogHasNoAddresses(t *testing.T) {
 		if strings.Contains(log, "192.0.2.66") || strings.Contains(log, "voter=") {
 			t.Errorf("the log has what a stranger claims, or a cookie:\n%s", log)
 		}
+	}
+}
+
+// TestReadyWhileAFrontendIs holds what a load balancer or a DNS service in front is told, under any name, and that it counts for nothing.
+func TestReadyWhileAFrontendIs(t *testing.T) {
+	t.Parallel()
+	const path = "/load-balancer/ready"
+	s := newSite(t, wayin.Options{Names: []string{"votingapp.local"}, ReadyPath: path, LogAddresses: true,
+		Limits: wayin.Limits{ConnectionsPerAddress: 100, VotesPerAddress: 1, NewVotersPerAddress: 1}})
+	ready := func() int {
+		return s.ask(t, "127.0.0.88", http.MethodGet, func(r *http.Request) { r.URL.Path, r.Host = path, "10.0.0.1:80" }).StatusCode
+	}
+	for range 5 {
+		if got := ready(); got != http.StatusOK {
+			t.Errorf("while a frontend is ready it is answered with %d", got)
+		}
+	}
+	if s.seen.Load() != nil {
+		t.Error("a frontend was asked")
+	}
+	if got := s.ask(t, "127.0.0.88", http.MethodGet).StatusCode; got != http.StatusOK {
+		t.Errorf("the first voter of the same address is answered with %d", got)
+	}
+	s.frontend.Close()
+	eventually.Succeeds(t, 20*time.Second, "it says that no frontend is ready", func() error {
+		if got := ready(); got != http.StatusServiceUnavailable {
+			return fmt.Errorf("it is answered with %d", got)
+		}
+		return nil
+	})
+	s.Kill()
+	if log := s.Log.String(); strings.Contains(log, path) {
+		t.Errorf("it is in the log:\n%s", log)
+	}
+	without := newSite(t, wayin.Options{Limits: standard})
+	if response := without.ask(t, "127.0.0.88", http.MethodGet, func(r *http.Request) { r.URL.Path = path }); without.seen.Load() == nil {
+		t.Errorf("where nobody asks, it is not the frontends' own page: %s", response.Status)
 	}
 }

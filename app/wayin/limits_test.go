@@ -25,6 +25,7 @@ import (
 // site is a HAProxy before one frontend that counts.
 type site struct {
 	*haproxytest.Balancer
+	frontend         *httptest.Server
 	votes, newVoters atomic.Int64
 	seen             atomic.Pointer[http.Header] // of the latest request
 }
@@ -53,6 +54,7 @@ func newSite(t *testing.T, options wayin.Options) *site {
 		}
 	}))
 	t.Cleanup(server.Close)
+	s.frontend = server
 	options.Frontends = []wayin.Frontend{haproxytest.Frontend("frontend01", server.URL)}
 	s.Balancer = haproxytest.Start(t, options)
 	s.AwaitFrontends(t, 1)

@@ -20,6 +20,7 @@ type Options struct {
 	Listen     string // where voters come in: ":80", "127.0.0.1:8080"
 	Frontends  []Frontend
 	Discovery  *Discovery     // finds more frontends; nil: none
+	ReadyPath  string         // answers 200 while a frontend is ready, else 503, for what stands in front; empty: there is no such page
 	Statistics *Statistics    // nil: no statistics page
 	Names      []string       // host names of the poll; empty: any name. Addresses are always accepted
 	Results    *Results       // nil: the results page is not behind this way in

@@ -34,12 +34,14 @@ func TestHAProxyAcceptsEveryConfiguration(t *testing.T) {
 	}
 	one := full
 	one.Frontends = full.Frontends[:1]
+	ready := one
+	ready.ReadyPath = "/load-balancer/ready"
 	full.LogAddresses = true
 	for i := range 100 {
 		full.Names = append(full.Names, fmt.Sprintf("vote%d.example.org", i))
 		full.Proxies = append(full.Proxies, netip.MustParsePrefix(fmt.Sprintf("10.%d.0.0/16", i)), netip.MustParsePrefix(fmt.Sprintf("2001:db8:%d::/48", i)))
 	}
-	for name, options := range map[string]wayin.Options{"one frontend": one, "all frontends": full, "compose": compose} {
+	for name, options := range map[string]wayin.Options{"one frontend": one, "asked from in front": ready, "all frontends": full, "compose": compose} {
 		text := haproxytest.Configuration(t, options)
 		if got := strings.Count(text, "\n\tserver frontend"); got != len(options.Frontends) {
 			t.Errorf("%s: %d servers for %d frontends", name, got, len(options.Frontends))
