@@ -40,6 +40,7 @@ func AWS() *Package {
 			securityGroup(), groupRule("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"),
 			groupRule("aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule"), instance(),
 			defaultSecurityGroup(), volume(), volumeAttachment(), logGroup(), role(), rolePolicy(), flowLog(),
+			networkLoadBalancer(), targetGroup(), targetGroupAttachment(), listener(),
 		},
 		Functions: map[string]Function{
 			"aws:ec2/getAmi:getAmi":                                     getAMI,

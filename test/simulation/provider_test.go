@@ -75,6 +75,9 @@ const (
 	remoteToken    = "command:remote:Command"
 	localToken     = "command:local:Command"
 	imageToken     = "docker:index/image:Image"
+	balancerToken  = "aws:lb/loadBalancer:LoadBalancer"
+	targetsToken   = "aws:lb/targetGroup:TargetGroup"
+	targetToken    = "aws:lb/targetGroupAttachment:TargetGroupAttachment"
 	remoteImgToken = "docker:index/remoteImage:RemoteImage"
 )
 
@@ -97,6 +100,12 @@ func TestDiff(t *testing.T) {
 			map[string]any{"rootBlockDevice": map[string]any{"volumeSize": 16}}, update},
 		{"encryption of a disk", instanceToken, map[string]any{"rootBlockDevice": map[string]any{"encrypted": false}},
 			map[string]any{"rootBlockDevice": map[string]any{"encrypted": true}}, replace},
+		{"protection of a load balancer", balancerToken, map[string]any{"enableDeletionProtection": true}, map[string]any{"enableDeletionProtection": false}, update},
+		{"a further subnet of a load balancer", balancerToken, map[string]any{"subnets": []any{"a"}}, map[string]any{"subnets": []any{"b", "a"}}, update},
+		{"a subnet less of a load balancer", balancerToken, map[string]any{"subnets": []any{"a", "b"}}, map[string]any{"subnets": []any{"b"}}, replace},
+		{"health check of a target group", targetsToken, map[string]any{"healthCheck": map[string]any{"interval": 10}}, map[string]any{"healthCheck": map[string]any{"interval": 30}}, update},
+		{"port of a target group", targetsToken, map[string]any{"port": 80}, map[string]any{"port": 443}, replace},
+		{"another machine in a target group", targetToken, map[string]any{"targetId": "i-1"}, map[string]any{"targetId": "i-2"}, replace},
 		{"container with its name given", containerToken, map[string]any{"name": "redis", "image": "a"}, map[string]any{"name": "redis", "image": "b"}, deleteFirst},
 		{"container with a new name", containerToken, map[string]any{"name": "redis", "image": "a"}, map[string]any{"name": "redis2", "image": "a"}, replace},
 		{"one variable of a container", containerToken, map[string]any{"envs": []any{"A=1"}, "image": "a"}, map[string]any{"envs": []any{"A=2"}, "image": "a"}, replace},
@@ -484,5 +493,53 @@ func TestMaxParallel(t *testing.T) {
 	}
 	if most := MaxParallel(records); most != 2 {
 		t.Errorf("got %d, want 2", most)
+	}
+}
+
+// TestLoadBalancing holds what AWS refuses to make and to delete of a network load balancer.
+func TestLoadBalancing(t *testing.T) {
+	w := NewWorld(0)
+	b := newBench(t, w, AWS(), nil)
+	vpc := b.must(vpcToken, "vpc", map[string]any{"cidrBlock": "192.168.0.0/16"})
+	subnet := b.must(subnetToken, "subnet", map[string]any{"vpcId": string(vpc.ID), "availabilityZone": "us-west-1a"})
+	protected := map[string]any{"subnets": []any{string(subnet.ID)}, "enableDeletionProtection": true}
+	balancer := b.must(balancerToken, "balancer", protected)
+	if name, arn := text(balancer.Properties, "dnsName"), text(balancer.Properties, "arn"); !strings.HasPrefix(name, "balancer-") || arn != string(balancer.ID) {
+		t.Errorf("it is called %q, and is %q and %q", name, arn, balancer.ID)
+	}
+	targets := b.must(targetsToken, "targets", map[string]any{"vpcId": string(vpc.ID), "port": 80})
+	listening := map[string]any{
+		"loadBalancerArn": string(balancer.ID), "port": 80, "defaultActions": []any{map[string]any{"type": "forward", "targetGroupArn": string(targets.ID)}},
+	}
+	listening80 := b.must(listenerToken, "listener", listening)
+
+	if _, failures := b.check(balancerToken, "a-name-that-is-too-long-for-aws", nil); len(failures) != 1 || failures[0].Property != "name" {
+		t.Errorf("a name of more than 32 characters: %v", failures)
+	}
+	if _, err := b.create(listenerToken, "another", listening); err == nil || !strings.Contains(err.Error(), "DuplicateListener") {
+		t.Errorf("two listeners at one port: %v", err)
+	}
+	if _, err := b.create(targetToken, "gone", map[string]any{"targetGroupArn": string(targets.ID), "targetId": "i-0"}); err == nil || !strings.Contains(err.Error(), "does not exist") {
+		t.Errorf("a target that is not there: %v", err)
+	}
+	remove := func(token, name string, id resource.ID, inputs map[string]any) error {
+		_, err := b.Delete(t.Context(), plugin.DeleteRequest{URN: urn(token, name), ID: id, Inputs: properties(inputs), Outputs: properties(inputs)})
+		return err
+	}
+	for _, test := range []struct {
+		name, token string
+		id          resource.ID
+		inputs      map[string]any
+		want        string
+	}{
+		{"a protected load balancer", balancerToken, balancer.ID, protected, "OperationNotPermitted"},
+		{"targets that a listener has", targetsToken, targets.ID, nil, "ResourceInUse"},
+		{"the subnet of a load balancer", subnetToken, subnet.ID, nil, "DependencyViolation"},
+		{"the listener", listenerToken, listening80.ID, listening, ""},
+		{"targets that nothing has", targetsToken, targets.ID, nil, ""},
+	} {
+		if err := remove(test.token, test.name, test.id, test.inputs); (test.want == "") != (err == nil) || err != nil && !strings.Contains(err.Error(), test.want) {
+			t.Errorf("deleting %s: %v, want %q", test.name, err, test.want)
+		}
 	}
 }
