@@ -18,7 +18,7 @@ func Traffic() []infra.Rule {
 	frontends := infra.Group{Name: "frontends", Description: "Web containers, from the load balancer", Roles: []topology.Role{topology.Frontend}}
 	stores := infra.Group{Name: "results-page", Description: "Results page, from anywhere", Roles: []topology.Role{topology.Store}}
 	return []infra.Rule{
-		{Name: "vote-page", To: balancers, Protocol: infra.TCP, Port: httpPort, Why: "vote page"},
+		{Name: "vote-page", To: balancers, Protocol: infra.TCP, Port: httpPort, ReadyPath: readyPath, Why: "vote page"},
 		{Name: "web-containers", To: frontends, From: &balancers, Containers: &balancers, Protocol: infra.TCP, Port: frontendPort, Why: "web containers, from the load balancer"},
 		{Name: "results-page", To: stores, Protocol: infra.TCP, Port: httpPort, Why: "results page"},
 	}

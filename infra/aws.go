@@ -24,31 +24,36 @@ type cloud struct {
 	kept      []kept            // the settings that stand in the VPC
 }
 
-// newAWS makes the network, its flow logs, the security groups and the machines.
-func newAWS(ctx *pulumi.Context, s settings.Settings, demands Demands, commands *command.Provider, parent pulumi.ResourceOption) ([]*Node, error) {
+// newAWS makes the network, its flow logs, the security groups, the machines and what is in front of them, if anything is.
+func newAWS(ctx *pulumi.Context, s settings.Settings, demands Demands, commands *command.Provider, parent pulumi.ResourceOption) ([]*Node, *NetworkLoadBalancer, error) {
 	provider, err := aws.NewProvider(ctx, "aws", &aws.ProviderArgs{Region: pulumi.String(s.AWS.Region)}, parent)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	c := &cloud{
 		settings: s, provider: provider, commands: commands, parent: parent, keepsData: demands.KeepsData, kept: allKept(s),
 		labels: map[string]string{"Project": ctx.Project(), "Stack": ctx.Stack(), "ManagedBy": "pulumi"},
 	}
 	if err := c.checkMachines(ctx, demands.Memory); err != nil {
-		return nil, fmt.Errorf("the machines cannot run the programs; nothing was changed:\n%w", err)
+		return nil, nil, fmt.Errorf("the machines cannot run the programs; nothing was changed:\n%w", err)
 	}
 	network, err := c.network(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := c.newFlowLogs(ctx, network); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	groups, err := c.newSecurityGroups(ctx, network, demands.Traffic)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return c.instances(ctx, network, groups)
+	machines, err := c.instances(ctx, network, groups)
+	if err != nil {
+		return nil, nil, err
+	}
+	balancer, err := c.newNetworkLoadBalancer(ctx, network, machines, demands.Traffic)
+	return machines, balancer, err
 }
 
 // own returns the options of an AWS resource: provider, parent, and the given ones.

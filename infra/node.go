@@ -58,6 +58,8 @@ type Machines struct {
 	pulumi.ResourceState
 
 	Nodes []*Node // in the address plan's order
+	// NetworkLoadBalancer is in front of the load balancers' machines; nil: nothing is.
+	NetworkLoadBalancer *NetworkLoadBalancer
 }
 
 // Demands is what the layers above need of the machines.
@@ -91,7 +93,7 @@ func New(ctx *pulumi.Context, s settings.Settings, demands Demands) (*Machines, 
 		return nil, err
 	}
 	if s.Platform == settings.AWS {
-		machines.Nodes, err = newAWS(ctx, s, demands, commands, inside)
+		machines.Nodes, machines.NetworkLoadBalancer, err = newAWS(ctx, s, demands, commands, inside)
 	} else {
 		machines.Nodes, err = newHosts(ctx, s, demands.GiveBack, commands, inside)
 	}

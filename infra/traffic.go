@@ -43,5 +43,7 @@ type Rule struct {
 	Containers *Group
 	Protocol   Protocol
 	Port       int
-	Why        string // the rule's description on AWS
+	// ReadyPath is where the workload answers a GET by HTTP with 200 while it serves well. Empty: it has no such page.
+	ReadyPath string
+	Why       string // the rule's description on AWS
 }

@@ -68,6 +68,8 @@ func (r *reader) fitsInterlock(s Settings) {
 	case s.Cluster == SwarmMode && r.boolean(keyAllowInterlock):
 		r.fault(keyLoadBalancer, string(Interlock), Conflict, "does not work in swarm mode: it finds the frontends by their containers' domain names, which services do not have",
 			"set it to haproxy, or cluster to %s", Standalone)
+	case s.AWS.NetworkLoadBalancer:
+		r.fault(keyNetworkLoadBalancer, "true", Conflict, "needs haproxy, which says whether it has a frontend; Interlock does not", "leave it out, or set %s to %s", keyLoadBalancer, HAProxy)
 	case s.Architecture == arm64:
 		r.fault(keyLoadBalancer, string(Interlock), Conflict, "is not published for arm64", "set it to haproxy, or take machines with %s", amd64)
 	}

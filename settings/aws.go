@@ -56,6 +56,7 @@ func (r *reader) aws(zones int) AWSSettings {
 		FlowLogs:      FlowLogs(r.oneOf(keyFlowLogs, string(RejectsOnly), string(AllFlows), string(NoFlowLogs))),
 
 		TerminationProtection: r.boolean(keyTermination),
+		NetworkLoadBalancer:   r.boolean(keyNetworkLoadBalancer),
 	}
 	if a.KeyPair == "" {
 		r.fault(keyKeyPair, "", Missing, "is not set", "name an EC2 key pair of %s: pulumi config set keyPair NAME (aws ec2 describe-key-pairs lists them)", a.Region)

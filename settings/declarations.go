@@ -31,6 +31,7 @@ const (
 	keyDataDiskSize         = "dataDiskSize"
 	keyFlowLogs             = "flowLogs"
 	keyTermination          = "terminationProtection"
+	keyNetworkLoadBalancer  = "networkLoadBalancer"
 	keyHosts                = "hosts"
 	keyAllowPublicHosts     = "allowPublicHosts"
 	keySSHUser              = "sshUser"
@@ -114,6 +115,7 @@ var defaults = map[string]string{
 	keyDataDiskSize:         "16",
 	keyFlowLogs:             string(RejectsOnly),
 	keyTermination:          "false",
+	keyNetworkLoadBalancer:  "false",
 	keyHosts:                "[]",
 	keyAllowPublicHosts:     "false",
 	keySSHUser:              "ubuntu",

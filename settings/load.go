@@ -61,6 +61,7 @@ func Load(source Source) (Settings, error) {
 	case Hosts:
 		s.Hosts, s.Nodes = r.hosts(topology.Names(counts, s.Zones), s.Zones, s.SSH.User)
 		s.Architecture = r.architectureOfHosts()
+		r.noNetworkLoadBalancer()
 	}
 	if s.LoadBalancer == Interlock {
 		r.fitsInterlock(s)

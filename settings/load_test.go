@@ -577,6 +577,9 @@ func TestMistakesAreReported(t *testing.T) {
 		"a Consul that is too old":                    {onAWS, map[string]string{"consulImage": "consul:1.9.1"}, nil, "consulImage", settings.Conflict},
 		"a Consul of any release":                     {onAWS, map[string]string{"consulImage": "hashicorp/consul:1"}, nil, "consulImage", settings.Conflict},
 		"a Consul of the last major version":          {onAWS, map[string]string{"consulImage": "consul:v0.9-alpine"}, nil, "consulImage", settings.Conflict},
+		"a network load balancer before Interlock":    {onAWS, map[string]string{"cluster": "standalone", "loadBalancer": "interlock", "allowInterlock": "true", "networkLoadBalancer": "true"}, nil, "networkLoadBalancer", settings.Conflict},
+		"a network load balancer elsewhere":           {onHosts, map[string]string{"networkLoadBalancer": "true"}, nil, "networkLoadBalancer", settings.Conflict},
+		"a network load balancer, perhaps":            {onAWS, map[string]string{"networkLoadBalancer": "yes"}, nil, "networkLoadBalancer", settings.Unknown},
 		"an Interlock that is too new":                {onAWS, map[string]string{"interlockImage": "ehazlett/interlock:1.3.2"}, nil, "interlockImage", settings.Conflict},
 		"an Interlock of a major version":             {onAWS, map[string]string{"interlockImage": "ehazlett/interlock:1"}, nil, "interlockImage", settings.Conflict},
 		"hosts that are no list":                      {onHosts, map[string]string{"hosts": `{"manager":"10.0.0.1"}`}, nil, "hosts", settings.Malformed},
@@ -779,6 +782,11 @@ func TestMessagesNameKeyValueAndRemedy(t *testing.T) {
 		{inZones(t, 3, nil), map[string]string{"managers": "5"},
 			`swarm-scale:managers is "5", which needs 5 nodes to choose from, at most 2 in a zone, so that most are left when it is lost, and there are 4: manager, worker01, store and each frontend: ` +
 				`have two of these machines in each of two zones, and one in the third, or set managers to 3`},
+		{onHosts, map[string]string{"networkLoadBalancer": "true"},
+			`swarm-scale:networkLoadBalancer is "true", which is a load balancer of AWS, and the platform is hosts: leave it out, ` +
+				`and enter the addresses of the output voteAddresses in DNS, or have your machines share an address (docs/hosts.md)`},
+		{onAWS, map[string]string{"networkLoadBalancer": "true", "cluster": "standalone", "loadBalancer": "interlock", "allowInterlock": "true"},
+			`swarm-scale:networkLoadBalancer is "true", which needs haproxy, which says whether it has a frontend; Interlock does not: leave it out, or set loadBalancer to haproxy`},
 		{inZones(t, 3, map[string]int{"interlock02": 1}), nil, `swarm-scale:hosts has interlock, interlock02 in one zone, where they are lost together: set the zone of one of them to another`},
 		{onHosts, map[string]string{"frontends": "2"}, `swarm-scale:hosts has no machine named frontend02: add one, or ask for fewer frontends or workers`},
 	} {

@@ -67,7 +67,7 @@ func TestStacksOfTheRepository(t *testing.T) {
 	for name, differing := range map[string]map[string]string{
 		"dev": {"cluster": "standalone", "loadBalancer": "interlock", "allowInterlock": "true"},
 		"production": {
-			"region": "us-west-2", "zones": "3", "loadBalancers": "2", "frontends": "3", "workers": "2", "voteCopies": "2", "stores": "2", "terminationProtection": "true",
+			"region": "us-west-2", "zones": "3", "loadBalancers": "2", "frontends": "3", "workers": "2", "voteCopies": "2", "stores": "2", "terminationProtection": "true", "networkLoadBalancer": "true",
 			"postgresImage":       "postgres:16.15-trixie",
 			"managerInstanceType": "t3.small", "loadBalancerInstanceType": "m5.large", "frontendInstanceType": "m5.large", "workerInstanceType": "t3.medium", "storeInstanceType": "m5.large",
 		},

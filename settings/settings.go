@@ -123,6 +123,8 @@ type AWSSettings struct {
 	FlowLogs          FlowLogs
 	// TerminationProtection keeps Pulumi and AWS from deleting machines and data disks.
 	TerminationProtection bool
+	// NetworkLoadBalancer says that one of AWS is in front of the load balancers' machines.
+	NetworkLoadBalancer bool
 }
 
 // Host is an existing machine.

@@ -76,6 +76,14 @@ func (r *reader) namesDiffer(s Settings) {
 	}
 }
 
+// noNetworkLoadBalancer reports the network load balancer of machines that are not on AWS.
+func (r *reader) noNetworkLoadBalancer() {
+	if r.boolean(keyNetworkLoadBalancer) {
+		r.fault(keyNetworkLoadBalancer, "true", Conflict, "is a load balancer of AWS, and the platform is "+string(Hosts),
+			"leave it out, and enter the addresses of the output voteAddresses in DNS, or have your machines share an address (docs/hosts.md)")
+	}
+}
+
 // trustedProxies reads the ranges of the proxies. They are few: who is trusted can pretend to come from any address.
 func (r *reader) trustedProxies() []netip.Prefix {
 	var proxies []netip.Prefix

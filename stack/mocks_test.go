@@ -54,6 +54,8 @@ func (m *mocks) NewResource(arguments pulumi.MockResourceArgs) (string, resource
 		outputs["ownerId"] = resource.NewProperty("123456789012")
 	case "aws:cloudwatch/logGroup:LogGroup", "aws:iam/role:Role":
 		outputs["arn"] = resource.NewProperty("arn:aws:of:" + arguments.Name)
+	case "aws:lb/loadBalancer:LoadBalancer", "aws:lb/targetGroup:TargetGroup":
+		outputs["arn"], outputs["dnsName"] = resource.NewProperty("arn:aws:of:"+arguments.Name), resource.NewProperty(arguments.Name+".elb.amazonaws.com")
 	case "aws:ec2/instance:Instance":
 		outputs["publicIp"] = resource.NewProperty("203.0.113." + fmt.Sprint(len(m.resources)))
 	case "command:local:Command":

@@ -14,12 +14,16 @@ func export(ctx *pulumi.Context, machines *infra.Machines, poll *app.App) {
 	ctx.Export("voteUrl", pulumi.String("http://"+settings.VoteHost))
 	ctx.Export("resultsUrl", machines.Of(topology.Store)[0].HTTP())
 	ctx.Export("statisticsUrl", poll.StatisticsURL)
-	// For the name server: an address of voteUrl for each load balancer.
-	addresses := pulumi.StringArray{}
-	for _, node := range machines.Of(topology.LoadBalancer) {
-		addresses = append(addresses, node.NumericAddress(ctx.Context()))
+	// For the name server: what the name of voteUrl leads to.
+	if balancer := machines.NetworkLoadBalancer; balancer != nil {
+		ctx.Export("voteAlias", balancer.DNSName)
+	} else {
+		addresses := pulumi.StringArray{}
+		for _, node := range machines.Of(topology.LoadBalancer) {
+			addresses = append(addresses, node.NumericAddress(ctx.Context()))
+		}
+		ctx.Export("voteAddresses", addresses)
 	}
-	ctx.Export("voteAddresses", addresses)
 	hosts := settings.VoteHost
 	if poll.ShowsResults {
 		hosts += " " + settings.ResultsHost

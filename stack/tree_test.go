@@ -389,7 +389,7 @@ func TestMachinesAreTheWalkThroughs(t *testing.T) {
 	}
 	for _, r := range resources {
 		if taggable := strings.HasPrefix(r.token, "aws:") && !strings.Contains(r.token, "/route:") && !strings.Contains(r.token, "/routeTableAssociation:") &&
-			!strings.Contains(r.token, "/volumeAttachment:") && !strings.Contains(r.token, "/rolePolicy:"); taggable && !r.inputs.HasValue("tags") {
+			!strings.Contains(r.token, "ttachment:") && !strings.Contains(r.token, "/rolePolicy:"); taggable && !r.inputs.HasValue("tags") {
 			t.Errorf("%s %s has no tags", r.token, r.name)
 		}
 	}

@@ -159,6 +159,19 @@ func testLostZoneIsReplaced(t *testing.T, e *harness.Stack, nodes []string) {
 			t.Errorf("the disk %s is another one", disk.URN.Name())
 		}
 	}
+	// Voters are led to the machines that there are.
+	machines := map[string]string{}
+	for _, machine := range e.World.Objects(instanceType) {
+		machines[string(machine.ID)] = machine.URN.Name()
+	}
+	var balancers []string
+	for _, attachment := range e.World.Objects(attachmentType) {
+		balancers = append(balancers, machines[attachment.Inputs["targetId"].StringValue()])
+	}
+	slices.Sort(balancers)
+	if !slices.Equal(balancers, []string{"interlock", "interlock02"}) {
+		t.Errorf("the network load balancer has the machines %q", balancers)
+	}
 	unchanged(t, e)
 	destroyed(t, e)
 }
