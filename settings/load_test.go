@@ -784,7 +784,7 @@ func TestMessagesNameKeyValueAndRemedy(t *testing.T) {
 				`have two of these machines in each of two zones, and one in the third, or set managers to 3`},
 		{onHosts, map[string]string{"networkLoadBalancer": "true"},
 			`swarm-scale:networkLoadBalancer is "true", which is a load balancer of AWS, and the platform is hosts: leave it out, ` +
-				`and enter the addresses of the output voteAddresses in DNS, or have your machines share an address (docs/hosts.md)`},
+				`and enter the addresses of the output voteAddresses in DNS, or have your machines share one (docs/hosts.md)`},
 		{onAWS, map[string]string{"networkLoadBalancer": "true", "cluster": "standalone", "loadBalancer": "interlock", "allowInterlock": "true"},
 			`swarm-scale:networkLoadBalancer is "true", which needs haproxy, which says whether it has a frontend; Interlock does not: leave it out, or set loadBalancer to haproxy`},
 		{inZones(t, 3, map[string]int{"interlock02": 1}), nil, `swarm-scale:hosts has interlock, interlock02 in one zone, where they are lost together: set the zone of one of them to another`},

@@ -80,7 +80,7 @@ func (r *reader) namesDiffer(s Settings) {
 func (r *reader) noNetworkLoadBalancer() {
 	if r.boolean(keyNetworkLoadBalancer) {
 		r.fault(keyNetworkLoadBalancer, "true", Conflict, "is a load balancer of AWS, and the platform is "+string(Hosts),
-			"leave it out, and enter the addresses of the output voteAddresses in DNS, or have your machines share an address (docs/hosts.md)")
+			"leave it out, and enter the addresses of the output voteAddresses in DNS, or have your machines share one (docs/hosts.md)")
 	}
 }
 
