@@ -68,3 +68,37 @@ func TestManagersComeAndGo(t *testing.T) {
 	managers(3, "manager worker01 store", nil)
 	destroyed(t, e)
 }
+
+// TestFiveManagersInThreeZones holds who joins the swarm as a manager and may be asked as one, and that etcd has its three members in three zones.
+func TestFiveManagersInThreeZones(t *testing.T) {
+	values := onSwarmMode(awsSettings())
+	values["zones"], values["frontends"], values["managers"], values["stores"] = "3", "5", "5", "2"
+	values["region"], values["availabilityZone"] = "us-west-2", "us-west-2a us-west-2b us-west-2c"
+	resources, err := deploy(t, values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, manages := range map[string]bool{
+		"manager": true, "frontend01": false, "frontend02": true, "frontend03": true, "frontend04": false, "frontend05": true, "worker01": true, "store": false, "store02": false,
+	} {
+		if got := strings.Contains(text(t, find(t, resources, "command:remote:Command", name+"-join").inputs["stdin"]), tokenPrefix+"manager"); got != manages {
+			t.Errorf("%s joins as a manager: %v, want %v", name, got, manages)
+		}
+		groups := text(t, find(t, resources, instanceType, name).inputs["vpcSecurityGroupIds"])
+		if manages && !strings.Contains(groups, `"manager-id"`) {
+			t.Errorf("%s, which manages the swarm, is in the groups %s", name, groups)
+		}
+	}
+	var members []string
+	for _, r := range resources {
+		if r.token == serviceType && strings.HasPrefix(r.name, "etcd") {
+			task := plain(r.inputs["taskSpec"]).ObjectValue()
+			members = append(members, r.name+" "+text(t, task["placement"].ObjectValue()["constraints"]))
+		}
+	}
+	slices.Sort(members)
+	want := []string{`etcd01 ["node.hostname==manager"]`, `etcd02 ["node.hostname==frontend02"]`, `etcd03 ["node.hostname==frontend03"]`}
+	if !slices.Equal(members, want) {
+		t.Errorf("etcd has the members %v, want %v", members, want)
+	}
+}
