@@ -152,13 +152,19 @@ func TestStackComesAndGoes(t *testing.T) {
 // machineURN returns the URN of a node's instance in the state.
 func machineURN(t testing.TB, e *harness.Stack, name string) string {
 	t.Helper()
+	return urn(t, e, instanceType, name)
+}
+
+// urn returns the URN of a resource in the state.
+func urn(t testing.TB, e *harness.Stack, token, name string) string {
+	t.Helper()
 	state, err := e.State()
 	if err != nil {
 		t.Fatal(err)
 	}
-	at := slices.IndexFunc(state.Resources, func(r apitype.ResourceV3) bool { return string(r.Type) == instanceType && r.URN.Name() == name })
+	at := slices.IndexFunc(state.Resources, func(r apitype.ResourceV3) bool { return string(r.Type) == token && r.URN.Name() == name })
 	if at < 0 {
-		t.Fatalf("the state has no instance named %s", name)
+		t.Fatalf("the state has no %s named %s", token, name)
 	}
 	return string(state.Resources[at].URN)
 }

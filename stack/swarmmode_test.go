@@ -58,6 +58,7 @@ func TestSwarmModeDeployed(t *testing.T) {
 		"ScaleUpAndDown": testScaleUpAndDown, "PreviewAndDestroyNeedNoMachine": testPreviewNeedsNoMachine,
 		"ServiceThatDoesNotWorkSpeaks": testServiceThatDoesNotWorkSpeaks, "LostManagerIsReplaced": testLostManagerIsReplaced, "LostFrontendIsReplaced": testLostFrontendIsReplaced, "DeadManager": testUpWorksWhileAManagerIsDead,
 		"EngineThatHasGivenUpJoinsAnew": testEngineThatHasGivenUpJoinsAnew, "KindIsKept": testKindIsKept,
+		"SwarmWithoutLeaderIsAskedAgain": testSwarmWithoutLeaderIsAskedAgain,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -97,6 +98,21 @@ func testLostManagerIsReplaced(t *testing.T, e *harness.Stack) {
 	}
 	unchanged(t, e)
 	destroyed(t, e)
+}
+
+// testSwarmWithoutLeaderIsAskedAgain holds that a deployment goes on when the swarm's leader is gone for a moment.
+func testSwarmWithoutLeaderIsAskedAgain(t *testing.T, e *harness.Stack) {
+	if err := e.Set(map[string]any{"optionA": "Kittens"}); err != nil {
+		t.Fatal(err)
+	}
+	e.World.FailNext("frontend01", simulation.Update, errors.New("Error response from daemon: rpc error: code = Unavailable desc = error reading from server: EOF"))
+	e.World.FailNext("frontend02", simulation.Update, errors.New("Error response from daemon: rpc error: code = Unknown desc = The swarm does not have a leader."))
+	up(t, e)
+	e.World.FailNext("frontend02", simulation.Delete, errors.New("Error deleting service with ID 'x': Error response from daemon: rpc error: code = Unavailable desc = error reading from server: EOF"))
+	if _, err := e.Up(t.Context(), optup.Replace([]string{urn(t, e, networkType, "mynet")})); err != nil {
+		t.Fatal(err)
+	}
+	unchanged(t, e)
 }
 
 // testKindIsKept holds that another kind of cluster is refused, and so are zones, with all that they need, where there is one.

@@ -46,20 +46,26 @@ const constraint = "constraint:node=="
 // Constraint returns the variable with which a container asks the Swarm manager for a node.
 func Constraint(node *infra.Node) string { return constraint + node.Name }
 
-// lostThread matches what an engine says that has made a call to Consul from a wrong network namespace. When an overlay network of an engine
-// is deleted, one of its threads stays in the namespace of that network (libnetwork, watchMiss), and later calls may be made from there. The
-// next call is made from another thread as a rule. An engine that cannot read a network in Consul says that there is none. If it could not
-// write all of a container's endpoint, it says the next time that there is one; leftovers.sh removes it.
-var lostThread = regexp.MustCompile(`connect: network is unreachable|network \S+ not found|endpoint with name \S+ already exists in network`)
+// passing matches what is over in a moment.
+//
+// An engine may make a call to Consul from a wrong network namespace. When an overlay network of an engine is deleted, one of its threads stays
+// in the namespace of that network (libnetwork, watchMiss), and later calls may be made from there. The next call is made from another thread
+// as a rule. An engine that cannot read a network in Consul says that there is none. If it could not write all of a container's endpoint, it
+// says the next time that there is one; leftovers.sh removes it.
+//
+// A swarm has no leader for a moment when the one that it had is replaced, or crashes. Engine 26.1.5 has crashed when a service was deleted
+// while one of its tasks was just forgotten with a lost node (swarmkit, SetServiceTasksRemove).
+var passing = regexp.MustCompile(`connect: network is unreachable|network \S+ not found|endpoint with name \S+ already exists in network` +
+	`|rpc error: code = (Unavailable|DeadlineExceeded)|The swarm does not have a leader`)
 
 const (
-	lostThreadTries = 5
-	lostThreadPause = 2 * time.Second
+	passingTries = 8
+	passingPause = 3 * time.Second
 )
 
 // NewHooks returns the hooks of containers and networks at a docker endpoint, an engine or Swarm manager that is called on the node.
 // They let a deployment go on where an earlier one was killed. Pulumi does not know what it was just making, and does not notice
-// what it has just deleted. And they repeat what an engine fails to do for a lostThread.
+// what it has just deleted. And they repeat what an engine fails to do for a cause that is passing.
 //
 // No hook runs before a deletion, because `pulumi destroy` would then need the program.
 func NewHooks(ctx *pulumi.Context, name string, node *infra.Node, endpoint string) (*pulumi.ResourceHookBinding, error) {
@@ -81,11 +87,11 @@ func NewHooks(ctx *pulumi.Context, name string, node *infra.Node, endpoint strin
 	if err != nil {
 		return nil, err
 	}
-	lost, err := ctx.RegisterErrorHook("lost-"+name, func(arguments *pulumi.ErrorHookArgs) (bool, error) {
-		if !lostThread.MatchString(arguments.Errors[0]) || len(arguments.Errors) >= lostThreadTries {
+	again, err := ctx.RegisterErrorHook("again-"+name, func(arguments *pulumi.ErrorHookArgs) (bool, error) {
+		if !passing.MatchString(arguments.Errors[0]) || len(arguments.Errors) >= passingTries {
 			return false, nil
 		}
-		time.Sleep(lostThreadPause)
+		time.Sleep(passingPause)
 		if arguments.FailedOperation == "create" {
 			return makeWay(arguments.Type, arguments.NewInputs) == nil, nil
 		}
@@ -95,7 +101,7 @@ func NewHooks(ctx *pulumi.Context, name string, node *infra.Node, endpoint strin
 		return nil, err
 	}
 	gone, err := ctx.RegisterErrorHook("gone-"+name, func(arguments *pulumi.ErrorHookArgs) (bool, error) {
-		others := slices.DeleteFunc(slices.Clone(arguments.Errors), lostThread.MatchString)
+		others := slices.DeleteFunc(slices.Clone(arguments.Errors), passing.MatchString)
 		// Only the first failure: a second one has another cause.
 		if arguments.FailedOperation != "delete" || word(arguments.Type) == network || len(others) != 1 {
 			return false, nil
@@ -114,7 +120,7 @@ func NewHooks(ctx *pulumi.Context, name string, node *infra.Node, endpoint strin
 	if err != nil {
 		return nil, err
 	}
-	return &pulumi.ResourceHookBinding{BeforeCreate: []*pulumi.ResourceHook{leftovers}, OnError: []*pulumi.ErrorHook{lost, gone}}, nil
+	return &pulumi.ResourceHookBinding{BeforeCreate: []*pulumi.ResourceHook{leftovers}, OnError: []*pulumi.ErrorHook{again, gone}}, nil
 }
 
 // saysRetry reports whether a script's last line is "retry". Before it may be what the login shell says.

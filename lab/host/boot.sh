@@ -29,6 +29,10 @@ if [ -e "$filter" ]; then nft -f "$filter"; fi
 
 # The engine starts with the machine, as with Docker's package, configured or not.
 service docker start
+# In place of systemd: start it again when it has crashed. One that was stopped in good order leaves no file with its process ID.
+while sleep 2; do
+	if [ -e /run/docker.pid ] && ! kill -0 "$(cat /run/docker.pid)" 2>/dev/null; then service docker start; fi
+done >>/var/log/docker.log 2>&1 &
 # In place of systemd: run the stack's own service, and restart it when it ends.
 service=/usr/local/lib/swarm-scale/tend-containers
 while :; do
