@@ -14,7 +14,7 @@ const (
 
 // settings are the program's environment variables.
 type settings struct {
-	database environment.Database // POSTGRES_HOST, _PORT, _USER, _DATABASE, _PASSWORD
+	database environment.Database // POSTGRES_URL and _CA, or POSTGRES_HOST, _PORT, _USER, _DATABASE, _PASSWORD
 	copies   int                  // VOTE_COPIES: in how many queues each vote is, 1 or 2; 1 if not set
 	ballot   poll.Ballot          // OPTION_A, OPTION_B: the labels; Cats and Dogs if not set
 	listen   string               // LISTEN_ADDRESS: where viewers are answered; :80 if not set

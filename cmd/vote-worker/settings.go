@@ -17,7 +17,7 @@ type settings struct {
 	queues   []string                 // REDIS_ADDRESSES: host:port of each queue's Redis
 	password string                   // REDIS_PASSWORD: the password of every queue's Redis; none if not set
 	list     func() ([]string, error) // how to read REDIS_ADDRESSES again if it comes from a file; nil if not
-	database environment.Database     // POSTGRES_HOST, _PORT, _USER, _DATABASE, _PASSWORD
+	database environment.Database     // POSTGRES_URL and _CA, or POSTGRES_HOST, _PORT, _USER, _DATABASE, _PASSWORD
 	metrics  string                   // METRICS_ADDRESS: where Prometheus and the health pages are answered; :9090 if not set
 }
 

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"swarm-scale/poll/environment"
+	"swarm-scale/test/certificatetest"
 )
 
 func reader(variables map[string]string) *environment.Reader {
@@ -51,6 +52,50 @@ func TestValuesAndStandards(t *testing.T) {
 	}
 	if err := r.Err(); err != nil {
 		t.Errorf("good values are faults: %v", err)
+	}
+}
+
+// The URL of a database that somebody else keeps, and what goes with it, comes from files like any secret.
+func TestDatabaseByURL(t *testing.T) {
+	folder := t.TempDir()
+	authority := certificatetest.NewAuthority(t).PEM
+	url, ca := filepath.Join(folder, "url"), filepath.Join(folder, "ca")
+	write(t, url, "postgresql://poll:hu%20sh@a.example.org,b.example.org:6432/votes?sslmode=verify-full\n")
+	write(t, ca, authority)
+	r := reader(map[string]string{"POSTGRES_URL_FILE": url, "POSTGRES_CA_FILE": ca})
+	want := environment.Database{Servers: []string{"a.example.org:5432", "b.example.org:6432"}, User: "poll", Database: "votes", Password: "hu sh",
+		TLS: true, Authorities: strings.TrimSpace(authority)}
+	if got := environment.ReadDatabase(r, environment.ResultsRole); r.Err() != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("the database is %+v (%v), want %+v", got, r.Err(), want)
+	}
+	const good = "postgres://u:hush@db/votes"
+	for name, test := range map[string]struct {
+		variables map[string]string
+		want      []string
+	}{
+		"by the system's authorities": {map[string]string{"POSTGRES_URL": good}, nil},
+		"a wrong URL":                 {map[string]string{"POSTGRES_URL": "postgres://u:hush@db?sslmode=require"}, []string{"POSTGRES_URL (not shown) names no database: write it as", "POSTGRES_URL (not shown) has sslmode=require"}},
+		"a wrong authority":           {map[string]string{"POSTGRES_URL": good, "POSTGRES_CA": "hush"}, []string{"POSTGRES_CA (not shown) has no certificate in it: give the PEM"}},
+		"an authority alone":          {map[string]string{"POSTGRES_PASSWORD": "hush", "POSTGRES_CA": "hush"}, []string{"POSTGRES_CA is set without POSTGRES_URL: leave it out"}},
+		"both ways": {map[string]string{"POSTGRES_URL": good, "POSTGRES_PASSWORD": "hush", "POSTGRES_HOST": "pg"},
+			[]string{"POSTGRES_URL and POSTGRES_HOST are both set: leave POSTGRES_HOST out", "POSTGRES_URL and POSTGRES_PASSWORD are both set"}},
+		"no such file": {map[string]string{"POSTGRES_URL_FILE": filepath.Join(folder, "none")}, []string{"POSTGRES_URL_FILE is"}},
+	} {
+		r := reader(test.variables)
+		environment.ReadDatabase(r, environment.WorkerRole)
+		var lines []string
+		if err := r.Err(); err != nil {
+			lines = strings.Split(err.Error(), "\n")
+		}
+		if len(lines) != len(test.want) {
+			t.Errorf("%s: the faults are %q, want %d", name, lines, len(test.want))
+			continue
+		}
+		for i, line := range lines {
+			if !strings.HasPrefix(line, test.want[i]) || strings.Contains(line, "hush") {
+				t.Errorf("%s: the fault is %q, want %q", name, line, test.want[i])
+			}
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"swarm-scale/poll"
+	"swarm-scale/poll/databaseurl"
 )
 
 // Ballot reads OPTION_A and OPTION_B, the labels of the two options: Cats and Dogs if not set.
@@ -33,6 +34,10 @@ type Database struct {
 	User     string // POSTGRES_USER: the program's own role if not set
 	Database string // POSTGRES_DATABASE: postgres if not set
 	Password string // POSTGRES_PASSWORD: required, the user's
+	// TLS is true if POSTGRES_URL says all of it: the URL of a database that somebody else keeps. It is then called by TLS, and its
+	// certificate is verified.
+	TLS         bool
+	Authorities string // POSTGRES_CA: who signs the certificate of the database of POSTGRES_URL, in PEM; the system's authorities if not set
 }
 
 // Roles of the database.
@@ -41,8 +46,20 @@ const (
 	ResultsRole = "results_app" // reads the tally
 )
 
+// The variables of a database that somebody else keeps.
+const (
+	urlKey = "POSTGRES_URL"
+	caKey  = "POSTGRES_CA"
+)
+
 // ReadDatabase reads the POSTGRES_ variables of a program that has this role.
 func ReadDatabase(r *Reader, role string) Database {
+	if r.Set(urlKey) {
+		return readURL(r)
+	}
+	if r.Set(caKey) {
+		r.faultf("%s is set without %s: leave it out, because a database without a URL is not called by TLS", caKey, urlKey)
+	}
 	user := r.Text("POSTGRES_USER", role)
 	port := strconv.Itoa(r.Number("POSTGRES_PORT", 5432, 1, 65535))
 	var servers []string
@@ -54,6 +71,34 @@ func ReadDatabase(r *Reader, role string) Database {
 		User:     user,
 		Database: r.Text("POSTGRES_DATABASE", "postgres"),
 		Password: r.Secret("POSTGRES_PASSWORD", "the password of the database's user "+user),
+	}
+}
+
+// readURL reads POSTGRES_URL and POSTGRES_CA. Their faults do not show them.
+func readURL(r *Reader) Database {
+	for _, key := range []string{"POSTGRES_HOST", "POSTGRES_PORT", "POSTGRES_USER", "POSTGRES_DATABASE", "POSTGRES_PASSWORD"} {
+		if r.Set(key) {
+			r.faultf("%s and %s are both set: leave %s out, because the URL says it", urlKey, key, key)
+		}
+	}
+	read := Database{TLS: true, Authorities: r.Text(caKey, "")}
+	if read.Authorities != "" {
+		_, err := databaseurl.Authorities(read.Authorities)
+		r.faultsOf(caKey, err)
+	}
+	if url := r.Text(urlKey, ""); url != "" { // otherwise it cannot be read, which is reported
+		database, err := databaseurl.Parse(url)
+		r.faultsOf(urlKey, err)
+		read.Servers, read.User, read.Database, read.Password = database.Servers, database.User, database.Name, database.Password
+	}
+	return read
+}
+
+// faultsOf adds what is wrong with a variable that is not shown.
+func (r *Reader) faultsOf(key string, err error) {
+	faults, _ := errors.AsType[databaseurl.Faults](err)
+	for _, fault := range faults {
+		r.faultf("%s (not shown) %s: %s", key, fault.Problem, fault.Remedy)
 	}
 }
 

@@ -26,6 +26,11 @@ type Address struct {
 	Servers        []string
 	User, Database string
 	Password       string
+	// TLS has connections encrypted, and a server accepted only with a certificate for the host by which it is called. False: neither. Such
+	// connections stay on the cluster's network, where the server's stock image has no certificate.
+	TLS bool
+	// Authorities are the certificates of those who sign the servers' ones, in PEM. Empty: the authorities of the system.
+	Authorities string
 }
 
 // use says how a program uses the database.
@@ -43,15 +48,14 @@ func (a Address) String() string {
 // open makes a pool that connects when it is used, and again when a connection is lost, so that the database need not be up
 // yet.
 func open(address Address, use use) (*pgxpool.Pool, error) {
-	// The variables PGHOST, PGSSLMODE and so on have no effect: all that they could set is set here and below. There is no TLS:
-	// the connection stays on the cluster's network, and the server's stock image has no certificate.
+	// The variables PGHOST, PGSSLMODE and so on have no effect: all that they could set is set here and below.
 	config, err := pgxpool.ParseConfig("host=localhost port=5432 user=postgres password=none dbname=postgres " +
 		"sslmode=disable target_session_attrs=any connect_timeout=3")
 	if err != nil {
 		return nil, fmt.Errorf("postgres at %s: %w", address, err)
 	}
 	connection := config.ConnConfig
-	if err := setServers(&connection.Config, address.Servers); err != nil {
+	if err := setServers(&connection.Config, address); err != nil {
 		return nil, fmt.Errorf("postgres at %s: %w", address, err)
 	}
 	connection.User = address.User

@@ -1,6 +1,8 @@
 package postgres
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -25,12 +27,16 @@ func dialer() *net.Dialer {
 }
 
 // setServers has the connection try each of the servers, in their order. Of several it takes the one that takes writes.
-func setServers(config *pgconn.Config, servers []string) error {
-	if len(servers) == 0 {
+func setServers(config *pgconn.Config, address Address) error {
+	if len(address.Servers) == 0 {
 		return errors.New("there is no server: name one, for instance pg:5432")
 	}
-	config.Fallbacks = nil
-	for i, server := range servers {
+	authorities, err := address.authorities()
+	if err != nil {
+		return err
+	}
+	config.TLSConfig, config.Fallbacks = nil, nil
+	for i, server := range address.Servers {
 		host, port, err := net.SplitHostPort(server)
 		if err != nil {
 			return fmt.Errorf("server %q: %w: write it as host:port, for instance pg:5432", server, err)
@@ -39,16 +45,33 @@ func setServers(config *pgconn.Config, servers []string) error {
 		if err != nil {
 			return fmt.Errorf("server %q: write the port as a number, for instance pg:5432", server)
 		}
+		var encryption *tls.Config
+		if address.TLS {
+			// None of the tries is without it, so nobody can make the program do without.
+			encryption = &tls.Config{ServerName: host, RootCAs: authorities, MinVersion: tls.VersionTLS12}
+		}
 		if i == 0 {
-			config.Host, config.Port = host, uint16(number)
+			config.Host, config.Port, config.TLSConfig = host, uint16(number), encryption
 			continue
 		}
-		config.Fallbacks = append(config.Fallbacks, &pgconn.FallbackConfig{Host: host, Port: uint16(number)})
+		config.Fallbacks = append(config.Fallbacks, &pgconn.FallbackConfig{Host: host, Port: uint16(number), TLSConfig: encryption})
 	}
-	if len(servers) > 1 {
+	if len(address.Servers) > 1 {
 		config.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
 	}
 	return nil
+}
+
+// authorities returns those that may sign the servers' certificates; nil: the system's.
+func (a Address) authorities() (*x509.CertPool, error) {
+	if a.Authorities == "" {
+		return nil, nil
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM([]byte(a.Authorities)) {
+		return nil, errors.New("there is no certificate in the text of the authorities: give their PEM")
+	}
+	return pool, nil
 }
 
 // isReadOnly reports whether the server takes no writes: it has become a standby.

@@ -227,6 +227,10 @@ func TestWrongSettings(t *testing.T) {
 			"TO_REDIS_HOST=2"}, []string{`FROM_REDIS_HOST is "1"`, `TO_REDIS_HOST is "2"`, "REDIS_ADDRESSES"}},
 		{"worker, a password that is not there", "vote-worker", nil, []string{"WORKER_NUMBER=01", "REDIS_ADDRESSES=redis01:6379",
 			"POSTGRES_PASSWORD_FILE=/run/secrets/none"}, []string{`POSTGRES_PASSWORD_FILE is "/run/secrets/none"`, "or set POSTGRES_PASSWORD"}},
+		{"worker, a database elsewhere that proves nothing", "vote-worker", nil, []string{"WORKER_NUMBER=01", "REDIS_ADDRESSES=redis01:6379",
+			"POSTGRES_URL=postgres://u:hush-hush@db/?sslmode=require", "POSTGRES_CA=hush-hush", "POSTGRES_HOST=pg"}, []string{
+			"POSTGRES_URL and POSTGRES_HOST are both set", "POSTGRES_URL (not shown) names no database", "POSTGRES_URL (not shown) has sslmode=require",
+			"POSTGRES_CA (not shown) has no certificate in it"}},
 		{"worker, unknown command", "vote-worker", []string{"dance"}, nil, []string{`does not know ["dance"]`}},
 		{"drain, no queue", "vote-worker", []string{"drain"}, []string{"WORKER_NUMBER=01", "POSTGRES_PASSWORD=x"},
 			[]string{"drain has no address", "`drain redis03:6379`"}},

@@ -27,7 +27,7 @@ var floors = map[string][]string{
 	"cluster":            {"infra", "settings"},
 	"infra":              {"infra/packages", "settings", "topology"},
 	"infra/packages":     {},
-	"settings":           {"topology", "poll"},
+	"settings":           {"topology", "poll", "poll/databaseurl"},
 	"topology":           {},
 
 	// The poll's domain, an adapter for each technology, and three programs that wire them. They know nothing of the deployment,
@@ -36,7 +36,8 @@ var floors = map[string][]string{
 	"poll/clients":     {},
 	"poll/lists":       {},
 	"poll/worker":      {"poll", "poll/lists"},
-	"poll/environment": {"poll"},
+	"poll/databaseurl": {},
+	"poll/environment": {"poll", "poll/databaseurl"},
 	"poll/http":        {"poll", "poll/clients"},
 	"poll/monitoring":  {},
 	"poll/postgres":    {"poll"},

@@ -151,6 +151,28 @@ func (s *Server) connect(ctx context.Context, database string) (*pgx.Conn, error
 		s.Port, Password, database))
 }
 
+// Encrypt has the server offer TLS with this certificate and key, both in PEM.
+func (s *Server) Encrypt(t testing.TB, certificate, key string) {
+	t.Helper()
+	for name, content := range map[string]string{"server.crt": certificate, "server.key": key} {
+		path := filepath.Join(s.data(), name)
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if s.credential != nil {
+			if err := os.Chown(path, int(s.credential.Uid), int(s.credential.Gid)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	connection := s.Connect(t, "postgres")
+	for _, statement := range []string{"ALTER SYSTEM SET ssl = on", "SELECT pg_reload_conf()"} {
+		if _, err := connection.Exec(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // Run runs one of PostgreSQL's client programs as the user postgres of the server, for instance pg_dump, and fails the test if the
 // program fails.
 func (s *Server) Run(t testing.TB, program string, arguments ...string) {
