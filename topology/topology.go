@@ -30,8 +30,8 @@ type Spec struct {
 	// First and Next are offsets from the subnet's first address. The role's first node is at First, the second at Next. The
 	// others follow one by one.
 	First, Next int
-	// Most is the largest number of nodes of the role. The smallest is 1.
-	Most int
+	// Least and Most are the smallest and the largest number of nodes of the role.
+	Least, Most int
 	// Numbered says that the first node has a number, too: frontend01, frontend02. Without it the names are store, store02.
 	// Names never change, because they are part of the resources' URNs.
 	Numbered bool
@@ -40,11 +40,11 @@ type Spec struct {
 // Roles returns the address plan, in the order in which nodes are listed. The first offsets are the walk-through's.
 func Roles() []Spec {
 	return []Spec{
-		{Role: Manager, First: 11, Next: 13, Most: 5},
-		{Role: LoadBalancer, First: 12, Next: 17, Most: 4},
-		{Role: Frontend, First: 20, Next: 21, Most: 180, Numbered: true},
-		{Role: Worker, First: 200, Next: 201, Most: 50, Numbered: true},
-		{Role: Store, First: 250, Next: 251, Most: 3},
+		{Role: Manager, First: 11, Next: 13, Least: 1, Most: 5},
+		{Role: LoadBalancer, First: 12, Next: 17, Least: 1, Most: 4},
+		{Role: Frontend, First: 20, Next: 21, Least: 1, Most: 180, Numbered: true},
+		{Role: Worker, First: 200, Next: 201, Least: 1, Most: 50, Numbered: true},
+		{Role: Store, First: 250, Next: 251, Least: 0, Most: 3}, // none: somebody else keeps the database
 	}
 }
 
@@ -129,8 +129,8 @@ func New(subnets []netip.Prefix, counts Counts) ([]Node, error) {
 	offsets := map[string]int{}
 	for _, spec := range Roles() {
 		count := counts.Of(spec.Role)
-		if count < 1 || count > spec.Most {
-			faults = append(faults, fmt.Errorf("%d nodes of the role %s do not fit the address plan: it has room for 1 to %d", count, spec.Role, spec.Most))
+		if count < spec.Least || count > spec.Most {
+			faults = append(faults, fmt.Errorf("%d nodes of the role %s do not fit the address plan: it has room for %d to %d", count, spec.Role, spec.Least, spec.Most))
 			continue
 		}
 		for number := 1; number <= count; number++ {

@@ -103,6 +103,19 @@ func TestFirstNodeKeepsNameAndAddress(t *testing.T) {
 	}
 }
 
+// TestOnlyStoresMayBeMissing holds which role a cluster can do without.
+func TestOnlyStoresMayBeMissing(t *testing.T) {
+	for _, spec := range topology.Roles() {
+		nodes, err := topology.New(walkThrough, without(spec.Role))
+		if ok := spec.Role == topology.Store; (err == nil) != ok {
+			t.Errorf("without %s: %v", spec.Role, err)
+		}
+		if err == nil && (len(nodes) != 6 || topology.Count(nodes, spec.Role) != 0) {
+			t.Errorf("without %s there are %v", spec.Role, nodes)
+		}
+	}
+}
+
 // TestRolesDoNotOverlap holds that the largest cluster fits a /24, with a name and an address for every node.
 func TestRolesDoNotOverlap(t *testing.T) {
 	most := topology.Counts{}

@@ -31,8 +31,8 @@ func following(subnet netip.Prefix) netip.Prefix {
 	return netip.PrefixFrom(netip.AddrFrom4(bytes), subnet.Bits())
 }
 
-// Managers chooses the nodes that manage the cluster, count of them, from nodes in that many zones: the first manager, worker and store, which
-// every cluster has, and frontends with low numbers. Each next one is in a zone that has as few as any. So of three in three zones each is in
+// Managers chooses the nodes that manage the cluster, count of them, from nodes in that many zones: the first manager, worker and store, as
+// far as there are, and frontends with low numbers. Each next one is in a zone that has as few as any. So of three in three zones each is in
 // another one, and of five no zone has more than two. Most of them are left when one zone is lost.
 //
 // The choice of three begins the choice of five. Another number of frontends changes it only if a chosen one goes. There are fewer than count

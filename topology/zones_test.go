@@ -66,6 +66,13 @@ func TestNodesAreSpreadOverTheZones(t *testing.T) {
 	checkFaults(t, err, []string{"interlock02: address (none: the address range ends before it) is outside the subnet invalid Prefix"})
 }
 
+// without returns the counts of a cluster with three frontends that has no node of the role.
+func without(role topology.Role) topology.Counts {
+	of := counts(3, 1)
+	of[role] = 0
+	return of
+}
+
 func TestManagersAreInDifferentZones(t *testing.T) {
 	for name, test := range map[string]struct {
 		counts       topology.Counts
@@ -74,6 +81,8 @@ func TestManagersAreInDifferentZones(t *testing.T) {
 		want         string
 	}{
 		"one zone":                    {counts: counts(2, 1), count: 3, zones: 1, want: "manager worker01 store"},
+		"no store":                    {counts: without(topology.Store), count: 3, zones: 1, want: "manager worker01 frontend01"},
+		"no store, three zones":       {counts: without(topology.Store), count: 3, zones: 3, want: "manager frontend02 frontend03"},
 		"one manager":                 {counts: counts(2, 1), count: 1, zones: 1, want: "manager"},
 		"three zones":                 {counts: counts(3, 1), count: 3, zones: 3, want: "manager frontend02 frontend03"},
 		"more of everything":          {counts: counts(9, 5), count: 3, zones: 3, want: "manager frontend02 frontend03"},
