@@ -23,6 +23,9 @@ type App struct {
 	// ShowsResults says whether the load balancers serve the results page, too.
 	ShowsResults bool
 
+	// ResultsNodes are the nodes that serve the results page.
+	ResultsNodes []*infra.Node
+
 	settings settings.Settings
 	cluster  cluster.Cluster
 	programs *programs.Contexts
@@ -39,7 +42,8 @@ func New(ctx *pulumi.Context, s settings.Settings, machines *infra.Machines, clu
 	if app.programs, err = programs.Build(ctx.Context(), s.Architecture); err != nil {
 		return nil, err
 	}
-	stores, frontends := machines.Of(topology.Store), machines.Of(topology.Frontend)
+	frontends := machines.Of(topology.Frontend)
+	app.ResultsNodes = machines.Of(roleOfResults(s))
 
 	votes, err := app.newStorage(ctx, machines)
 	if err != nil {
@@ -56,11 +60,11 @@ func New(ctx *pulumi.Context, s settings.Settings, machines *infra.Machines, clu
 	if err := app.newRetirements(ctx, fronts, workers, votes); err != nil {
 		return nil, err
 	}
-	results, err := app.newResults(ctx, stores, machines.Of(topology.LoadBalancer))
+	results, err := app.newResults(ctx, machines.Of(topology.LoadBalancer))
 	if err != nil {
 		return nil, err
 	}
-	balancers, err := app.newLoadBalancers(ctx, machines.Of(topology.LoadBalancer), fronts, stores)
+	balancers, err := app.newLoadBalancers(ctx, machines.Of(topology.LoadBalancer), fronts)
 	if err != nil {
 		return nil, err
 	}

@@ -22,7 +22,7 @@ var checkScript string
 
 // newCheck is the last step of a deployment. It succeeds once every member's workload is healthy and the vote page answers through
 // every load balancer. The provider does not report a container that starts and crashes again and again.
-func (a *App) newCheck(ctx *pulumi.Context, members, balancers []*cluster.Running, last pulumi.Resource) error {
+func (a *App) newCheck(ctx *pulumi.Context, members, balancers []*cluster.Running, last []pulumi.Resource) error {
 	var names, addresses []string
 	for _, member := range members {
 		names = append(names, member.Name)
@@ -47,6 +47,6 @@ func (a *App) newCheck(ctx *pulumi.Context, members, balancers []*cluster.Runnin
 			// The check runs again when a container was replaced.
 			"WORKLOAD_IDS": ids.ToStringArrayOutput().ApplyT(func(ids []string) string { return strings.Join(ids, " ") }).(pulumi.StringOutput),
 		},
-	}, a.inside(), pulumi.DependsOn(append(cluster.Containers(all), last)))
+	}, a.inside(), pulumi.DependsOn(append(cluster.Containers(all), last...)))
 	return err
 }

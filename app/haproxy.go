@@ -17,13 +17,13 @@ const haproxyUser = 99
 
 // haproxy describes the load balancer HAProxy. Its configuration lists the frontends. A changed one is reloaded without dropping a
 // connection.
-func (a *App) haproxy(fronts []front, stores []*infra.Node, password string) (cluster.Workload, error) {
+func (a *App) haproxy(fronts []front, password string) (cluster.Workload, error) {
 	var nodes []*infra.Node
 	for _, front := range fronts {
 		nodes = append(nodes, front.web.Node)
 	}
 	slices.SortFunc(nodes, func(a, b *infra.Node) int { return a.Number - b.Number })
-	configuration, err := a.haproxyConfiguration(nodes, stores, password)
+	configuration, err := a.haproxyConfiguration(nodes, password)
 	if err != nil {
 		return cluster.Workload{}, err
 	}
@@ -45,8 +45,8 @@ func (a *App) haproxy(fronts []front, stores []*infra.Node, password string) (cl
 	}, nil
 }
 
-// haproxyConfiguration returns haproxy.cfg for these frontends, and for the results pages of these stores.
-func (a *App) haproxyConfiguration(nodes, stores []*infra.Node, password string) (string, error) {
+// haproxyConfiguration returns haproxy.cfg for these frontends, and for the results pages.
+func (a *App) haproxyConfiguration(nodes []*infra.Node, password string) (string, error) {
 	s := a.settings
 	options := wayin.Options{
 		Listen:       fmt.Sprintf(":%d", httpPort),
@@ -58,8 +58,8 @@ func (a *App) haproxyConfiguration(nodes, stores []*infra.Node, password string)
 		LogAddresses: s.LogAddresses,
 		Results:      &wayin.Results{Names: append([]string{settings.ResultsHost}, s.ResultsNames...)},
 	}
-	for _, store := range stores {
-		options.Results.Pages = append(options.Results.Pages, wayin.Frontend{Name: store.Name, Address: fmt.Sprintf("%s:%d", store.Address, httpPort)})
+	for _, node := range a.ResultsNodes {
+		options.Results.Pages = append(options.Results.Pages, wayin.Frontend{Name: node.Name, Address: fmt.Sprintf("%s:%d", node.Address, httpPort)})
 	}
 	for _, node := range nodes {
 		options.Frontends = append(options.Frontends, wayin.Frontend{Name: node.Name, Address: fmt.Sprintf("%s:%d", node.Address, frontendPort)})

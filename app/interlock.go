@@ -1,13 +1,10 @@
 package app
 
-import (
-	"swarm-scale/cluster"
-	"swarm-scale/infra"
-)
+import "swarm-scale/cluster"
 
 // interlock describes the walk-through's load balancer. It watches the Swarm manager's events. Containers with the host and domain
 // name of the vote page are its backends. It exits if the manager does not answer, so it starts after the frontends.
-func (a *App) interlock(fronts []front, _ []*infra.Node, _ string) (cluster.Workload, error) {
+func (a *App) interlock(fronts []front, _ string) (cluster.Workload, error) {
 	var webs []*cluster.Running
 	for _, front := range fronts {
 		webs = append(webs, front.web)

@@ -20,15 +20,15 @@ const (
 // readyPath is where HAProxy answers with 200 while it has a frontend that takes votes, and else with 503.
 const readyPath = "/load-balancer/ready"
 
-// newLoadBalancers runs a load balancer on each of the nodes, for all frontends and for the results pages on the stores.
-func (a *App) newLoadBalancers(ctx *pulumi.Context, nodes []*infra.Node, fronts []front, stores []*infra.Node) ([]*cluster.Running, error) {
+// newLoadBalancers runs a load balancer on each of the nodes, for all frontends and for the results pages.
+func (a *App) newLoadBalancers(ctx *pulumi.Context, nodes []*infra.Node, fronts []front) ([]*cluster.Running, error) {
 	describe, password := a.haproxy, derive("haproxy statistics", a.settings.VoterKey).Reveal()
 	if a.settings.LoadBalancer == settings.Interlock {
 		describe, password = a.interlock, interlockPassword
 	}
 	var balancers []*cluster.Running
 	for _, node := range nodes {
-		workload, err := describe(fronts, stores, password)
+		workload, err := describe(fronts, password)
 		if err != nil {
 			return nil, fmt.Errorf("the load balancer on %s: %w", node.Name, err)
 		}

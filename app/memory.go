@@ -14,7 +14,17 @@ const (
 	databaseMemory = 1024
 	etcdMemory     = 256
 	resultsMemory  = 512
+	// besideWorker is the results page's on a worker's machine, which may be a t2.micro.
+	besideWorker = 384
 )
+
+// memoryOfResults returns how much memory the results page may use. A thousand viewers take 44 of it (docs/performance.md).
+func memoryOfResults(s settings.Settings) int {
+	if s.HasStores() {
+		return resultsMemory
+	}
+	return besideWorker
+}
 
 // Memory returns how much memory the workloads on a node of each role may use, in MiB.
 func Memory(s settings.Settings) map[topology.Role]int {
@@ -22,8 +32,9 @@ func Memory(s settings.Settings) map[topology.Role]int {
 		topology.LoadBalancer: balancerMemory,
 		topology.Frontend:     webMemory + queueMemory,
 		topology.Worker:       workerMemory,
-		topology.Store:        databaseMemory + resultsMemory,
+		topology.Store:        databaseMemory,
 	}
+	memory[roleOfResults(s)] += memoryOfResults(s)
 	if s.Stores() > 1 {
 		// A role may have several of the nodes.
 		roles := map[topology.Role]bool{}

@@ -36,16 +36,19 @@ var (
 	rolesSQL string
 )
 
-// storage is what keeps the votes that are stored.
+// storage is what keeps the votes that are stored. It is empty if somebody else does.
 type storage struct {
 	servers []*cluster.Running // PostgreSQL, on each store
 	etcd    []*cluster.Running // says which of several servers takes writes
-	roles   pulumi.Resource    // exists once the roles can log in
+	roles   []pulumi.Resource  // exist once the roles can log in
 }
 
-// newStorage runs the database: a server of the stock image on the only store, or one on each of several.
+// newStorage runs the database: a server of the stock image on the only store, or one on each of several, or none.
 func (a *App) newStorage(ctx *pulumi.Context, machines *infra.Machines) (*storage, error) {
-	if nodes := machines.Of(topology.Store); len(nodes) == 1 {
+	switch nodes := machines.Of(topology.Store); len(nodes) {
+	case 0:
+		return &storage{}, nil
+	case 1:
 		return a.newPostgres(ctx, nodes[0])
 	}
 	return a.newStores(ctx, machines)
@@ -71,7 +74,7 @@ func (a *App) newPostgres(ctx *pulumi.Context, node *infra.Node) (*storage, erro
 		return nil, err
 	}
 	roles, err := a.newRoles(ctx, running, running.ID, rolesSQL, nil)
-	return &storage{servers: []*cluster.Running{running}, roles: roles}, err
+	return &storage{servers: []*cluster.Running{running}, roles: []pulumi.Resource{roles}}, err
 }
 
 // postgresImage is the stock image.
@@ -102,9 +105,20 @@ func (a *App) serverPassword() cluster.Secret {
 	return secret
 }
 
-// clientPassword is the file with the password of the role that a program logs in as.
-func (a *App) clientPassword(role string) cluster.Secret {
-	return a.secret("postgres-password", "POSTGRES_PASSWORD_FILE", a.rolePassword(role))
+// withDatabase tells a program's workload where the database is and how to log in: by the role's password or, if somebody else keeps the
+// database, by a URL, which has a user of its own.
+func (a *App) withDatabase(role string, w cluster.Workload) cluster.Workload {
+	login := []cluster.Secret{a.secret("postgres-password", "POSTGRES_PASSWORD_FILE", a.rolePassword(role))}
+	if database := a.settings.Database; !a.settings.HasStores() {
+		login = []cluster.Secret{a.secret("postgres-url", "POSTGRES_URL_FILE", database.URL)}
+		if database.Authorities != "" {
+			login = append(login, a.secret("postgres-ca", "POSTGRES_CA_FILE", settings.Secret(database.Authorities)))
+		}
+		w.Authorities = database.Authorities == ""
+	}
+	w.Environment = append(w.Environment, a.servers()...)
+	w.Secrets = append(login, w.Secrets...)
+	return w
 }
 
 // rolePassword derives a role's password from both secrets of the settings. A web container knows one of them, a database's client

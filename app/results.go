@@ -9,32 +9,41 @@ import (
 	"swarm-scale/app/programs"
 	"swarm-scale/cluster"
 	"swarm-scale/infra"
+	"swarm-scale/settings"
+	"swarm-scale/topology"
 )
 
-// newResults runs the results page on each of the nodes.
-func (a *App) newResults(ctx *pulumi.Context, nodes, balancers []*infra.Node) ([]*cluster.Running, error) {
+// roleOfResults returns the role whose nodes serve the results page: beside the database, or without stores beside the workers.
+func roleOfResults(s settings.Settings) topology.Role {
+	if s.HasStores() {
+		return topology.Store
+	}
+	return topology.Worker
+}
+
+// newResults runs the results page on each of its nodes.
+func (a *App) newResults(ctx *pulumi.Context, balancers []*infra.Node) ([]*cluster.Running, error) {
 	var pages []*cluster.Running
-	for _, node := range nodes {
-		page, err := a.run(ctx, cluster.Workload{
+	for _, node := range a.ResultsNodes {
+		page, err := a.run(ctx, a.withDatabase(resultsRole, cluster.Workload{
 			Name:  numbered(programs.ResultsApp, node),
 			Node:  node,
 			Image: a.program(programs.ResultsApp),
-			Environment: append([]cluster.Variable{
+			Environment: []cluster.Variable{
 				{Name: "OPTION_A", Value: a.settings.Ballot.OptionA},
 				{Name: "OPTION_B", Value: a.settings.Ballot.OptionB},
 				{Name: "CONNECTIONS_PER_ADDRESS", Value: strconv.Itoa(a.settings.Limits.Connections)},
 				{Name: "VIEWERS_PER_ADDRESS", Value: strconv.Itoa(a.settings.Limits.Viewers)},
 				{Name: "VOTE_COPIES", Value: strconv.Itoa(a.settings.VoteCopies)},
 				{Name: "TRUSTED_PROXIES", Value: a.trustedProxies(balancers)},
-			}, a.servers()...),
-			Secrets:      []cluster.Secret{a.clientPassword(resultsRole)},
+			},
 			Ports:        []cluster.Port{{Inside: httpPort, Outside: httpPort, Public: true}},
 			User:         programs.User,
 			HealthCheck:  []string{"/" + programs.ResultsApp, "healthcheck"},
 			StartedCheck: []string{"/" + programs.ResultsApp, "healthcheck", programs.StartedPage},
 			ReadOnly:     true,
-			Limits:       cluster.Limits{Memory: resultsMemory, Files: 24_576},
-		})
+			Limits:       cluster.Limits{Memory: memoryOfResults(a.settings), Files: 24_576},
+		}))
 		if err != nil {
 			return nil, err
 		}

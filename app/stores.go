@@ -34,7 +34,7 @@ func (a *App) serverNames() []string {
 
 // servers returns the variable by which a program finds the one of several servers that takes writes. By itself it looks for the only one.
 func (a *App) servers() []cluster.Variable {
-	if a.settings.Stores() == 1 {
+	if a.settings.Stores() < 2 {
 		return nil
 	}
 	return []cluster.Variable{{Name: "POSTGRES_HOST", Value: strings.Join(a.serverNames(), " ")}}
@@ -88,12 +88,13 @@ func (a *App) newStores(ctx *pulumi.Context, machines *infra.Machines) (*storage
 	for _, server := range votes.servers {
 		ids = append(ids, server.ID)
 	}
-	votes.roles, err = a.newRoles(ctx, votes.servers[0],
+	roles, err := a.newRoles(ctx, votes.servers[0],
 		ids.ToStringArrayOutput().ApplyT(func(ids []string) string { return strings.Join(ids, " ") }).(pulumi.StringOutput),
 		storesSQL+rolesSQL, map[string]pulumi.StringInput{
 			"READY": pulumi.String(database.PrimaryProgram + " --command SELECT"),
 			"PSQL":  pulumi.String(database.PrimaryProgram),
 		})
+	votes.roles = []pulumi.Resource{roles}
 	return votes, err
 }
 

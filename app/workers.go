@@ -24,22 +24,22 @@ func (a *App) newWorkers(ctx *pulumi.Context, nodes, frontends []*infra.Node) ([
 	}
 	var workers []*cluster.Running
 	for _, node := range nodes {
-		worker, err := a.run(ctx, cluster.Workload{
+		worker, err := a.run(ctx, a.withDatabase(workerRole, cluster.Workload{
 			Name:  node.Name,
 			Node:  node,
 			Image: a.program(programs.VoteWorker),
-			Environment: append([]cluster.Variable{
+			Environment: []cluster.Variable{
 				{Name: "WORKER_NUMBER", Value: topology.Suffix(node.Number)},
 				{Name: "REDIS_ADDRESSES_FILE", Value: queuesFile},
-			}, a.servers()...),
-			Secrets:      []cluster.Secret{a.clientPassword(workerRole), a.redisClientPassword()},
+			},
+			Secrets:      []cluster.Secret{a.redisClientPassword()},
 			Config:       &cluster.Configuration{Path: queuesFile, Content: pulumi.String(strings.Join(queues, "\n") + "\n")},
 			User:         programs.User,
 			HealthCheck:  []string{"/" + programs.VoteWorker, "healthcheck"},
 			StartedCheck: []string{"/" + programs.VoteWorker, "healthcheck", programs.StartedPage},
 			ReadOnly:     true,
 			Limits:       cluster.Limits{Memory: workerMemory, Files: 4096},
-		})
+		}))
 		if err != nil {
 			return nil, err
 		}

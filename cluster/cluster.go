@@ -52,7 +52,9 @@ type Workload struct {
 	Host         HostName // empty: chosen by the engine
 	ReadOnly     bool     // its root file system is read-only
 	Scratch      []string // folders in memory that it may write to nevertheless
-	Limits       Limits
+	// Authorities lets it recognise servers by the authorities that the node trusts. Images of the programs have none.
+	Authorities bool
+	Limits      Limits
 	// Capabilities are the Linux capabilities that it may have, without "CAP_". It has no other one.
 	Capabilities []string
 	Update       Update
@@ -78,6 +80,10 @@ type Variable struct{ Name, Value string }
 
 // SecretsFolder is the folder of a workload's secrets, in the workload.
 const SecretsFolder = "/run/secrets"
+
+// AuthoritiesFolder is the folder with the authorities that a machine trusts, on a node and in a workload. Debian's package ca-certificates has
+// it, and programs in Go look there.
+const AuthoritiesFolder = "/etc/ssl/certs"
 
 // Secret is a file with a secret text. The workload's user alone can read it.
 type Secret struct {

@@ -23,7 +23,11 @@ func (c *cloud) checkMachines(ctx *pulumi.Context, memory map[topology.Role]int)
 	architecture := awsArchitectures[c.settings.Architecture]
 	types := map[string]*ec2.GetInstanceTypeResult{} // nil: AWS does not know it
 	for _, spec := range topology.Roles() {
-		kind, key := c.settings.AWS.InstanceTypes[spec.Role], settings.InstanceTypeKeys()[spec.Role]
+		kind, ok := c.settings.AWS.InstanceTypes[spec.Role]
+		if !ok {
+			continue // there are no such nodes
+		}
+		key := settings.InstanceTypeKeys()[spec.Role]
 		described, asked := types[kind]
 		if !asked {
 			var err error

@@ -16,21 +16,27 @@ import (
 // kept is a setting that a stack which runs keeps. Its value stands in a resource that everything else waits for, so that another one is
 // refused before anything changes: on AWS in a tag of the VPC, elsewhere in the script that keeps a node's packet filter.
 type kept struct {
-	key      string // of the setting
 	value    string
 	earlier  string // its value in a stack of a version that did not know the setting
 	tag      string // of the VPC
 	variable string // of the script
-	refusal  string // why another value is refused; has a %s for the value that stands
-	// becomes reports whether a stack with that value may get this one. The inputs have what else it keeps. nil: it may not.
-	becomes func(former string, inputs property.Map) bool
+	// refusal returns why a stack with that value does not get this one, and how to set it back. The inputs have what else it keeps. Empty: it
+	// gets it.
+	refusal func(former string, inputs property.Map) string
+}
+
+// setBack is how a setting gets its former value again.
+func setBack(key, former string) string {
+	return fmt.Sprintf("set it back (pulumi config set %s %s), or run pulumi destroy with that setting before", key, former)
 }
 
 // keptKind is the kind of cluster. Another one would have other engines, names and networks, and the votes in its queues would have to move.
 func keptKind(s settings.Settings) kept {
 	return kept{
-		key: "cluster", value: string(s.Cluster), earlier: string(settings.Standalone), tag: "Cluster", variable: "CLUSTER",
-		refusal: "the stack has a cluster of the kind %s, and a stack that runs keeps its kind",
+		value: string(s.Cluster), earlier: string(settings.Standalone), tag: "Cluster", variable: "CLUSTER",
+		refusal: func(former string, _ property.Map) string {
+			return "the stack has a cluster of the kind " + former + ", and a stack that runs keeps its kind: " + setBack("cluster", former)
+		},
 	}
 }
 
@@ -38,24 +44,42 @@ func keptKind(s settings.Settings) kept {
 // Machines that exist stay where they are. But others of them would manage the swarm, and with several stores two members of etcd would move
 // at once, and most of what they know be lost.
 func keptZones(s settings.Settings) kept {
-	zones := kept{
-		key: "zones", value: strconv.Itoa(s.Zones), earlier: "1", tag: "Zones", variable: "ZONES",
-		refusal: "the stack has zones %s, and a stack that runs keeps them: a node in another zone would be another machine, without its disk and the votes there",
+	return kept{
+		value: strconv.Itoa(s.Zones), earlier: "1", tag: "Zones", variable: "ZONES",
+		refusal: func(former string, inputs property.Map) string {
+			switch {
+			case s.Platform != settings.Hosts:
+				return "the stack has zones " + former + ", and a stack that runs keeps them: a node in another zone would be another machine, without its disk and the votes there: " + setBack("zones", former)
+			case severalStores(keptStores(s).in(inputs)): // otherwise there is no etcd yet
+				return "the stack has zones " + former + ", and with several stores it keeps them: two members of etcd would move at once: " + setBack("zones", former)
+			}
+			return ""
+		},
 	}
-	if s.Platform == settings.Hosts {
-		zones.refusal = "the stack has zones %s, and with several stores it keeps them: two members of etcd would move at once"
-		// Without several stores there is no etcd yet.
-		zones.becomes = func(_ string, inputs property.Map) bool { return keptStores(s).in(inputs) == "1" }
-	}
-	return zones
 }
 
-// keptStores is that there are several stores. Only Patroni knows which of them has all votes.
+// severalStores reports whether a stack with so many stores has several.
+func severalStores(kept string) bool { return kept != noStores && kept != "1" }
+
+// noStores is the number of stores of a stack whose database somebody else keeps.
+const noStores = "0"
+
+// keptStores is that there are several stores, or that there are any. Only Patroni knows which of several has all votes. And votes do not move
+// by themselves between the stack's stores and a database that somebody else keeps: those in the former one would be missing in the results.
 func keptStores(s settings.Settings) kept {
 	return kept{
-		key: "stores", value: strconv.Itoa(s.Stores()), earlier: "1", tag: "Stores", variable: "STORES",
-		refusal: "the stack has %s stores, and a stack that has several keeps at least 2",
-		becomes: func(former string, _ property.Map) bool { return former == "1" || s.Stores() > 1 },
+		value: strconv.Itoa(s.Stores()), earlier: "1", tag: "Stores", variable: "STORES",
+		refusal: func(former string, _ property.Map) string {
+			switch {
+			case former == noStores:
+				return "the stack's votes are in the database of postgresUrl, and would be missing in the results: set postgresUrl again, or move the votes (docs/operations.md)"
+			case !s.HasStores():
+				return "the stack's votes are on its own stores, and would be missing in the results: leave postgresUrl out (pulumi config rm postgresUrl), or move the votes (docs/operations.md)"
+			case severalStores(former) && s.Stores() == 1:
+				return "the stack has " + former + " stores, and a stack that has several keeps at least 2: " + setBack("stores", former)
+			}
+			return ""
+		},
 	}
 }
 
@@ -69,9 +93,11 @@ func keep(ctx *pulumi.Context, name string, all []kept) (*pulumi.ResourceHookBin
 		for _, setting := range all {
 			inputs := resource.FromResourcePropertyMap(arguments.OldInputs)
 			former := setting.in(inputs)
-			if former != setting.value && (setting.becomes == nil || !setting.becomes(former, inputs)) {
-				refusals = append(refusals, fmt.Errorf(setting.refusal+": set it back (pulumi config set %s %s), or run pulumi destroy with that setting before",
-					former, setting.key, former))
+			if former == setting.value {
+				continue
+			}
+			if refusal := setting.refusal(former, inputs); refusal != "" {
+				refusals = append(refusals, errors.New(refusal))
 			}
 		}
 		return errors.Join(refusals...)

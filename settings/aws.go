@@ -42,7 +42,8 @@ var (
 	gravitonPattern = regexp.MustCompile(`^(a1|[a-z]+[0-9]+[a-z]*g[a-z]*)\.`)
 )
 
-func (r *reader) aws(zones int) AWSSettings {
+// aws reads the settings of platform aws. Those of machines that are not there are not read.
+func (r *reader) aws(zones int, counts topology.Counts) AWSSettings {
 	a := AWSSettings{
 		Region:        r.matching(keyRegion, regionPattern, "is not a region", "set it to one such as us-west-1"),
 		VPC:           r.network(keyVPC),
@@ -78,6 +79,9 @@ func (r *reader) aws(zones int) AWSSettings {
 		r.fault(keyVPC, a.VPC.String(), Conflict, "has addresses of engines' own networks, 172.17.0.0/16 and 172.18.0.0/16, which other nodes do not reach", "choose another range, such as %s", defaults[keyVPC])
 	}
 	for _, spec := range topology.Roles() {
+		if counts.Of(spec.Role) == 0 {
+			continue
+		}
 		key := instanceTypeKeys[spec.Role]
 		kind := r.matching(key, instanceTypePattern, "is not an instance type", "set it to one such as "+defaults[key])
 		if len(kind) > maxInstanceTypeLen {
@@ -178,7 +182,7 @@ func (r *reader) architectureOf(types map[topology.Role]string) string {
 	first := types[topology.Roles()[0].Role]
 	architecture := of(first)
 	for _, spec := range topology.Roles() {
-		if kind := types[spec.Role]; of(kind) != architecture {
+		if kind, ok := types[spec.Role]; ok && of(kind) != architecture {
 			r.fault(instanceTypeKeys[spec.Role], kind, Conflict, "is "+of(kind)+" while "+first+" is "+architecture,
 				"choose instance types of one architecture: the programs are built for one")
 		}

@@ -52,6 +52,8 @@ const (
 	keyViewers              = "viewersPerAddress"
 	keyLogAddresses         = "logAddresses"
 	keyPostgresPassword     = "postgresPassword"
+	keyPostgresURL          = "postgresUrl"
+	keyPostgresCA           = "postgresCa"
 	keyVoterKey             = "voterKey"
 	keyRedisImage           = "redisImage"
 	keyPostgresImage        = "postgresImage"
@@ -136,6 +138,8 @@ var defaults = map[string]string{
 	keyViewers:              "500",
 	keyLogAddresses:         "false",
 	keyPostgresPassword:     "",
+	keyPostgresURL:          "",
+	keyPostgresCA:           "",
 	keyVoterKey:             "",
 	keyRedisImage:           "redis:7.2.16",
 	keyPostgresImage:        "postgres:16.15",

@@ -53,7 +53,8 @@ func isPublic(address netip.Addr) bool {
 
 // hosts returns the listed machines in the order of the nodes, and the nodes with their addresses. A machine without a node is a
 // spare. It is checked, and not used.
-func (r *reader) hosts(nodes []topology.Node, zones int, user string) ([]Host, []topology.Node) {
+func (r *reader) hosts(counts topology.Counts, zones int, user string) ([]Host, []topology.Node) {
+	nodes := topology.Names(counts, zones)
 	var listed []Host
 	decoder := json.NewDecoder(strings.NewReader(r.text(keyHosts)))
 	decoder.DisallowUnknownFields()
@@ -73,6 +74,9 @@ func (r *reader) hosts(nodes []topology.Node, zones int, user string) ([]Host, [
 		r.fault(keyHosts, "", Conflict, "has something twice", "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
 	r.oneMachineEach(listed, places)
+	if counts.Of(topology.Store) == 0 {
+		r.storesAmong(listed)
+	}
 	var chosen []Host
 	for i, node := range nodes {
 		at := slices.IndexFunc(listed, func(host Host) bool { return host.Name == node.Name })

@@ -47,19 +47,25 @@ func Load(source Source) (Settings, error) {
 			NewVoters:   r.number(keyNewVoters, 1, mostPerAddress),
 			Viewers:     r.number(keyViewers, 1, mostPerAddress),
 		},
-		LogAddresses:     r.boolean(keyLogAddresses),
-		PostgresPassword: r.postgresPassword(),
-		VoterKey:         r.voterKey(),
+		LogAddresses: r.boolean(keyLogAddresses),
+		Database:     r.database(),
+		VoterKey:     r.voterKey(),
 	}
 	counts := r.counts()
+	if s.HasStores() {
+		s.PostgresPassword = r.postgresPassword()
+	} else {
+		counts[topology.Store] = 0
+		r.withoutStores()
+	}
 	s.Zones = r.zones(s.Cluster)
 	switch s.Platform {
 	case AWS:
-		s.AWS = r.aws(s.Zones)
+		s.AWS = r.aws(s.Zones, counts)
 		s.Nodes = r.addresses(s.AWS.Subnets, counts)
 		s.Architecture = r.architectureOf(s.AWS.InstanceTypes)
 	case Hosts:
-		s.Hosts, s.Nodes = r.hosts(topology.Names(counts, s.Zones), s.Zones, s.SSH.User)
+		s.Hosts, s.Nodes = r.hosts(counts, s.Zones, s.SSH.User)
 		s.Architecture = r.architectureOfHosts()
 		r.noNetworkLoadBalancer()
 	}

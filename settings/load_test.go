@@ -160,7 +160,7 @@ func load(values map[string]string, plain ...string) (settings.Settings, error) 
 	return settings.Load(settings.Source{
 		Value: func(key string) (string, bool) { value, ok := values[key]; return value, ok },
 		IsSecret: func(key string) bool {
-			return (key == "postgresPassword" || key == "voterKey") && !slices.Contains(plain, key)
+			return slices.Contains([]string{"postgresPassword", "postgresUrl", "voterKey"}, key) && !slices.Contains(plain, key)
 		},
 		ReadFile: func(path string) ([]byte, error) {
 			switch path {

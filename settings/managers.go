@@ -25,7 +25,11 @@ func (r *reader) managers(s Settings) []topology.Node {
 	if s.Zones > 1 {
 		inZones = fmt.Sprintf(" at most %d in a zone, so that most are left when it is lost,", count/2)
 	}
-	problem := fmt.Sprintf("needs %d nodes to choose from,%s and there are %d: manager, worker01, store and each frontend", count, inZones, len(chosen))
+	store := ", store"
+	if !s.HasStores() {
+		store = ""
+	}
+	problem := fmt.Sprintf("needs %d nodes to choose from,%s and there are %d: manager, worker01%s and each frontend", count, inZones, len(chosen), store)
 	remedy := fmt.Sprintf("set %s to %d or more, or", keyFrontends, frontendsFor(s, count))
 	if s.Platform == Hosts && s.Zones > 1 {
 		remedy = "have two of these machines in each of two zones, and one in the third, or set"
@@ -57,7 +61,7 @@ func (r *reader) managerCount(cluster Cluster) int {
 // frontendsFor returns how many frontends give a swarm that many managers, if the address plan spreads them over the zones.
 func frontendsFor(s Settings, count int) int {
 	for frontends := topology.Count(s.Nodes, topology.Frontend); ; frontends++ {
-		if len(topology.Managers(topology.Names(topology.Counts{topology.Frontend: frontends}, s.Zones), count, s.Zones)) == count {
+		if len(topology.Managers(topology.Names(topology.Counts{topology.Frontend: frontends, topology.Store: s.Stores()}, s.Zones), count, s.Zones)) == count {
 			return frontends
 		}
 	}

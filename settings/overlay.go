@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	// containersPerNode is the most that one node has on the overlay network: a Redis and a web container, or PostgreSQL and the
-	// results page.
+	// containersPerNode is the most that one node has on the overlay network: a Redis and a web container, or the results page and
+	// PostgreSQL or, without stores, a worker.
 	containersPerNode = 2
 	// takenByNetwork is how many addresses of its range a network keeps: the first, the gateway's and the last.
 	takenByNetwork = 3

@@ -86,13 +86,24 @@ type Settings struct {
 	// TrustedProxies are believed when they say in X-Forwarded-For whom a request comes from.
 	TrustedProxies   []netip.Prefix
 	Limits           Limits
-	LogAddresses     bool // the load balancer's log has the voters' addresses
-	PostgresPassword Secret
+	LogAddresses     bool   // the load balancer's log has the voters' addresses
+	PostgresPassword Secret // empty with a Database of somebody else's
+	Database         Database
 	VoterKey         Secret // base64 of at least 32 random bytes; signs the voters' cookies
 }
 
 // Stores returns how many nodes keep the votes.
 func (s Settings) Stores() int { return topology.Count(s.Nodes, topology.Store) }
+
+// HasStores reports whether the stack keeps the votes itself. Otherwise they are in Database.
+func (s Settings) HasStores() bool { return s.Database.URL == "" }
+
+// Database is a PostgreSQL that somebody else keeps. Without a URL there is none, and the stack has stores.
+type Database struct {
+	URL Secret // has the password in it; package poll/databaseurl reads it
+	// Authorities are the certificates of those who sign the database's one, in PEM. Empty: the authorities that the nodes trust.
+	Authorities string
+}
 
 // Overlay is the address range of the network on which the members' containers are.
 type Overlay struct {
@@ -111,15 +122,15 @@ type Limits struct {
 // AWSSettings are the settings of platform aws.
 type AWSSettings struct {
 	Region            string
-	AvailabilityZones []string       // of the subnets; empty: the first ones that offer every instance type asked for
-	VPC               netip.Prefix   // IPv4, /16 to /28
-	Subnets           []netip.Prefix // of zones 1, 2, 3; IPv4, inside VPC
-	KeyPair           string         // name of an existing EC2 key pair of the region
-	OperatorCIDR      netip.Prefix   // SSH is open to it
-	AMI               string         // empty: Canonical's newest Ubuntu 22.04 when a machine is made
-	InstanceTypes     map[topology.Role]string
-	DiskSize          int // GiB of each machine's root disk
-	DataDiskSize      int // GiB of the disk of a node that keeps data
+	AvailabilityZones []string                 // of the subnets; empty: the first ones that offer every instance type asked for
+	VPC               netip.Prefix             // IPv4, /16 to /28
+	Subnets           []netip.Prefix           // of zones 1, 2, 3; IPv4, inside VPC
+	KeyPair           string                   // name of an existing EC2 key pair of the region
+	OperatorCIDR      netip.Prefix             // SSH is open to it
+	AMI               string                   // empty: Canonical's newest Ubuntu 22.04 when a machine is made
+	InstanceTypes     map[topology.Role]string // of the roles that have nodes
+	DiskSize          int                      // GiB of each machine's root disk
+	DataDiskSize      int                      // GiB of the disk of a node that keeps data
 	FlowLogs          FlowLogs
 	// TerminationProtection keeps Pulumi and AWS from deleting machines and data disks.
 	TerminationProtection bool

@@ -176,7 +176,7 @@ func deployWithMocks(t *testing.T, values map[string]string) (*mocks, error) {
 		for key, value := range values {
 			info.Config["swarm-scale:"+key] = value
 		}
-		info.ConfigSecretKeys = []string{"swarm-scale:postgresPassword", "swarm-scale:voterKey"}
+		info.ConfigSecretKeys = []string{"swarm-scale:postgresPassword", "swarm-scale:postgresUrl", "swarm-scale:voterKey"}
 	})
 	return m, err
 }

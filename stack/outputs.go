@@ -12,7 +12,7 @@ import (
 // export exports the outputs, which are what a person needs once the stack is up.
 func export(ctx *pulumi.Context, machines *infra.Machines, poll *app.App) {
 	ctx.Export("voteUrl", pulumi.String("http://"+settings.VoteHost))
-	ctx.Export("resultsUrl", machines.Of(topology.Store)[0].HTTP())
+	ctx.Export("resultsUrl", poll.ResultsNodes[0].HTTP())
 	ctx.Export("statisticsUrl", poll.StatisticsURL)
 	// For the name server: what the name of voteUrl leads to.
 	if balancer := machines.NetworkLoadBalancer; balancer != nil {

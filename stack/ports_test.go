@@ -22,9 +22,9 @@ var update = flag.Bool("update", false, "write the tables of ports in the docume
 // traffic returns the description that the stack makes security groups and packet filters of.
 func traffic(s settings.Settings) []infra.Rule {
 	if s.Cluster == settings.SwarmMode {
-		return slices.Concat(swarmmode.Traffic(s), app.Traffic())
+		return slices.Concat(swarmmode.Traffic(s), app.Traffic(s))
 	}
-	return slices.Concat(standalone.Traffic(s), app.Traffic())
+	return slices.Concat(standalone.Traffic(s), app.Traffic(s))
 }
 
 // TestPortsDocumentsAreUpToDate holds that the tables in the documents are the descriptions of traffic. That of the walk-through's cluster is with

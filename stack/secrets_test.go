@@ -17,13 +17,13 @@ func TestNoContainerHoldsASecret(t *testing.T) {
 	interlock, hosts := awsSettings(), hostsSettings(t)
 	haproxy := awsSettings()
 	haproxy["loadBalancer"] = "haproxy"
-	for name, values := range map[string]map[string]string{"interlock": interlock, "haproxy": haproxy, "hosts": hosts} {
+	for name, values := range map[string]map[string]string{"interlock": interlock, "haproxy": haproxy, "hosts": hosts, "database elsewhere": elsewhere(awsSettings())} {
 		t.Run(name, func(t *testing.T) {
 			resources, err := deploy(t, values)
 			if err != nil {
 				t.Fatal(err)
 			}
-			secrets := []string{password, voterKey}
+			secrets := []string{password, voterKey, elsewherePassword}
 			for _, r := range resources {
 				if r.token != "command:remote:Command" {
 					continue

@@ -49,7 +49,7 @@ func deploy(ctx *pulumi.Context, shell infra.Shell) error {
 	}
 	kind := clusters[s.Cluster]
 	machines, err := infra.New(ctx, s, infra.Demands{
-		Traffic:   slices.Concat(kind.traffic(s), app.Traffic()),
+		Traffic:   slices.Concat(kind.traffic(s), app.Traffic(s)),
 		KeepsData: app.KeepsData(),
 		Memory:    app.Memory(s),
 		GiveBack:  engine.GiveBack,

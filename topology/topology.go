@@ -20,7 +20,7 @@ const (
 	Manager      Role = "manager"   // schedules containers and keeps the cluster's state
 	LoadBalancer Role = "interlock" // the load balancer
 	Frontend     Role = "frontend"  // one web container and its Redis
-	Worker       Role = "worker"    // one worker container
+	Worker       Role = "worker"    // one worker container and, without a store, the results page
 	Store        Role = "store"     // PostgreSQL and the results page
 )
 

@@ -72,19 +72,8 @@ func Arguments(w cluster.Workload, needs Needs) *docker.ContainerArgs {
 	if w.Volume != nil {
 		volumes = append(volumes, docker.ContainerVolumeArgs{VolumeName: needs.Volume.Name, ContainerPath: pulumi.String(w.Volume.Path)})
 	}
-	if w.Config != nil {
-		volumes = append(volumes, docker.ContainerVolumeArgs{
-			HostPath:      pulumi.String(ConfigurationFolder(w)),
-			ContainerPath: pulumi.String(path.Dir(w.Config.Path)),
-			ReadOnly:      pulumi.Bool(true),
-		})
-	}
-	if len(w.Secrets) > 0 {
-		volumes = append(volumes, docker.ContainerVolumeArgs{
-			HostPath:      pulumi.String(SecretsFolder(w)),
-			ContainerPath: pulumi.String(cluster.SecretsFolder),
-			ReadOnly:      pulumi.Bool(true),
-		})
+	for _, folder := range Folders(w) {
+		volumes = append(volumes, docker.ContainerVolumeArgs{HostPath: pulumi.String(folder.Source), ContainerPath: pulumi.String(folder.Target), ReadOnly: pulumi.Bool(true)})
 	}
 	if len(volumes) > 0 {
 		arguments.Volumes = volumes
@@ -100,6 +89,25 @@ func Arguments(w cluster.Workload, needs Needs) *docker.ContainerArgs {
 		arguments.Healthcheck = HealthCheck(w.HealthCheck)
 	}
 	return arguments
+}
+
+// Folder is a folder on a node, Source, that a workload reads at Target.
+type Folder struct{ Source, Target string }
+
+// Folders returns the folders on its node that a workload reads.
+func Folders(w cluster.Workload) []Folder {
+	var folders []Folder
+	if w.Config != nil {
+		folders = append(folders, Folder{ConfigurationFolder(w), path.Dir(w.Config.Path)})
+	}
+	if len(w.Secrets) > 0 {
+		folders = append(folders, Folder{SecretsFolder(w), cluster.SecretsFolder})
+	}
+	if w.Authorities {
+		// The folder and not a file in it: the node replaces the file when it gets newer ones.
+		folders = append(folders, Folder{cluster.AuthoritiesFolder, cluster.AuthoritiesFolder})
+	}
+	return folders
 }
 
 // HealthCheck returns how a workload's health check, a command, is run. A check starts a process in the container, which costs the engine a fifth of a

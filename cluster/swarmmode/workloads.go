@@ -3,7 +3,6 @@ package swarmmode
 import (
 	_ "embed"
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 
@@ -186,16 +185,10 @@ func mounts(w cluster.Workload, needs engine.Needs) docker.ServiceTaskSpecContai
 			Type: pulumi.String("volume"), Source: needs.Volume.Name, Target: pulumi.String(w.Volume.Path),
 		})
 	}
-	readOnly := func(source, target string) {
+	for _, folder := range engine.Folders(w) {
 		mounts = append(mounts, docker.ServiceTaskSpecContainerSpecMountArgs{
-			Type: pulumi.String("bind"), Source: pulumi.String(source), Target: pulumi.String(target), ReadOnly: pulumi.Bool(true),
+			Type: pulumi.String("bind"), Source: pulumi.String(folder.Source), Target: pulumi.String(folder.Target), ReadOnly: pulumi.Bool(true),
 		})
-	}
-	if w.Config != nil {
-		readOnly(engine.ConfigurationFolder(w), path.Dir(w.Config.Path))
-	}
-	if len(w.Secrets) > 0 {
-		readOnly(engine.SecretsFolder(w), cluster.SecretsFolder)
 	}
 	for _, folder := range w.Scratch {
 		// The provider (4.10.0) panics if it has a size. It counts for the memory that the workload may use.

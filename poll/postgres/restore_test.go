@@ -126,6 +126,43 @@ func TestRestoreIntoTablesOfAWorkerBringsTheVotes(t *testing.T) {
 	}
 }
 
+// The votes move to a database that somebody else keeps, whose owner is no superuser (docs/operations.md).
+func TestVotesMoveToAnotherOwner(t *testing.T) {
+	t.Parallel()
+	server, source := newDatabase(t)
+	votes := newVotes(t, source)
+	save(t, votes, 824, votesOf(0, 824, poll.A)...)
+	if err := votes.Record(t.Context(), []poll.Progress{{Queue: "redis01", Known: true, At: time.Now()}}); err != nil {
+		t.Fatal(err)
+	}
+	dump := filepath.Join(t.TempDir(), "votes.sql")
+	server.Run(t, "pg_dump", "--dbname", source.Database, "--clean", "--if-exists", "--no-owner", "--no-privileges", "--file", dump)
+	for name, preparing := range map[string]bool{"an empty database": false, aWorkersDatabase: true} {
+		t.Run(name, func(t *testing.T) {
+			target := addressOf(server, server.NewDatabase(t))
+			owner := "owner_of_" + target.Database
+			hand := server.Connect(t, "postgres")
+			for _, statement := range []string{
+				fmt.Sprintf("CREATE ROLE %s LOGIN PASSWORD '%s'", owner, postgrestest.Password),
+				fmt.Sprintf("ALTER DATABASE %s OWNER TO %s", target.Database, owner),
+			} {
+				if _, err := hand.Exec(t.Context(), statement); err != nil {
+					t.Fatal(err)
+				}
+			}
+			target.User = owner
+			if preparing {
+				prepare(t, target)
+			}
+			server.Run(t, "psql", "--quiet", "--username", owner, "--dbname", target.Database, "--set", "ON_ERROR_STOP=1", "--file", dump)
+			prepare(t, target)
+			wantTally(t, server, target, poll.Tally{A: 824})
+			save(t, newVotes(t, target), 1, votesOf(900, 1, poll.B)...)
+			wantTally(t, server, target, poll.Tally{A: 824, B: 1})
+		})
+	}
+}
+
 // A restore that broke off before the keys, and the whole one after it, leave every row twice and no key. The voters' latest votes stay.
 func TestRestoreThatBrokeOffIsRepeated(t *testing.T) {
 	t.Parallel()
