@@ -52,11 +52,12 @@ const killsWhileMaking = 10
 // stepsBetweenKills is after how many steps it is killed.
 const stepsBetweenKills = 7
 
-// killedWhileReplacing are lines of an `up` that replaces the network and all that is on it. At each of them, another one is killed.
+// killedWhileReplacing are lines of an `up` that replaces the network and all that is on it. At each of them, another one is killed. Of a
+// container that was made at the second try, Pulumi says "creating failed".
 var killedWhileReplacing = []string{
 	"redis01 deleting original", "redis02 deleted original", "mynet deleting original", "mynet deleted original", "mynet creating replacement",
 	"redis01 creating replacement", "pg creating replacement", "worker01 creating replacement", "frontend02 creating replacement",
-	"results-app created replacement",
+	`results-app (created|\*\*creating)`,
 }
 
 // firstDeploymentKilled kills the first `pulumi up` ten times with SIGKILL, each time further. `pulumi cancel` and `up` have to repair each.
