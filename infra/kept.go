@@ -23,6 +23,8 @@ type kept struct {
 	// refusal returns why a stack with that value does not get this one, and how to set it back. The inputs have what else it keeps. Empty: it
 	// gets it.
 	refusal func(former string, inputs property.Map) string
+	// silent keeps the earlier value from being written, so that a stack that has it sees no change.
+	silent bool
 }
 
 // setBack is how a setting gets its former value again.
@@ -83,8 +85,32 @@ func keptStores(s settings.Settings) kept {
 	}
 }
 
+// keptManagers is that the walk-through's cluster has several managers. Each has a server of Consul. If two of three left at once, the last
+// one would have no majority, and take no orders.
+func keptManagers(s settings.Settings) kept {
+	managers := kept{
+		value: "1", earlier: "1", tag: "Managers", variable: "MANAGERS", silent: true,
+		refusal: func(former string, _ property.Map) string {
+			if former == "1" {
+				return ""
+			}
+			return "the stack has " + former + " managers, and in a cluster of the kind " + string(settings.Standalone) +
+				" it keeps them: Consul's servers are on them, and without most of these nothing can be changed: " + setBack("managers", former)
+		},
+	}
+	if s.Cluster == settings.Standalone {
+		managers.value = strconv.Itoa(len(s.Managers))
+	}
+	return managers
+}
+
 // allKept are the settings that a stack keeps.
-func allKept(s settings.Settings) []kept { return []kept{keptKind(s), keptZones(s), keptStores(s)} }
+func allKept(s settings.Settings) []kept {
+	return []kept{keptKind(s), keptZones(s), keptStores(s), keptManagers(s)}
+}
+
+// written reports whether the value stands in the resources.
+func (k kept) written() bool { return !k.silent || k.value != k.earlier }
 
 // keep returns a hook that refuses other values of the settings than stand in a resource. A preview says so, too.
 func keep(ctx *pulumi.Context, name string, all []kept) (*pulumi.ResourceHookBinding, error) {

@@ -60,7 +60,9 @@ func newPacketFilters(ctx *pulumi.Context, nodes []*Node, settings []kept, traff
 			"SILENCE":         pulumi.String(filterSilence),
 		}
 		for _, setting := range settings {
-			variables[setting.variable] = pulumi.String(setting.value)
+			if setting.written() {
+				variables[setting.variable] = pulumi.String(setting.value)
+			}
 		}
 		filter, err := node.Run(ctx, node.Name+"-packet-filter", Script{Text: packages.Functions + filterScript, Variables: variables}, parent, pulumi.ResourceHooks(keep))
 		if err != nil {

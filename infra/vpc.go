@@ -34,7 +34,9 @@ func (c *cloud) network(ctx *pulumi.Context) (*network, error) {
 	n := &network{}
 	tags := c.tags(vpcName)
 	for _, setting := range c.kept {
-		tags[setting.tag] = pulumi.String(setting.value)
+		if setting.written() {
+			tags[setting.tag] = pulumi.String(setting.value)
+		}
 	}
 	keep, err := keep(ctx, "vpc", c.kept)
 	if err != nil {
