@@ -70,6 +70,9 @@ func (r *reader) fitsInterlock(s Settings) {
 			"set it to haproxy, or cluster to %s", Standalone)
 	case s.AWS.NetworkLoadBalancer:
 		r.fault(keyNetworkLoadBalancer, "true", Conflict, "needs haproxy, which says whether it has a frontend; Interlock does not", "leave it out, or set %s to %s", keyLoadBalancer, HAProxy)
+	case s.Cluster == Standalone && topology.Count(s.Nodes, topology.Manager) > 1:
+		r.fault(keyLoadBalancer, string(Interlock), Conflict, "watches one Swarm manager, and learns of nothing while that one is away",
+			"set it to haproxy, or leave %s out", keyManagers)
 	case s.Architecture == arm64:
 		r.fault(keyLoadBalancer, string(Interlock), Conflict, "is not published for arm64", "set it to haproxy, or take machines with %s", amd64)
 	}

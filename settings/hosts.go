@@ -81,7 +81,7 @@ func (r *reader) hosts(counts topology.Counts, zones int, user string) ([]Host, 
 	for i, node := range nodes {
 		at := slices.IndexFunc(listed, func(host Host) bool { return host.Name == node.Name })
 		if at < 0 {
-			r.fault(keyHosts, "", Missing, "has no machine named "+node.Name, "add one, or ask for fewer frontends or workers")
+			r.fault(keyHosts, "", Missing, "has no machine named "+node.Name, "add one, or ask for fewer nodes of its role")
 			continue
 		}
 		chosen = append(chosen, listed[at])

@@ -51,7 +51,10 @@ func Load(source Source) (Settings, error) {
 		Database:     r.database(),
 		VoterKey:     r.voterKey(),
 	}
-	counts := r.counts()
+	counts, managers := r.counts(), r.managerCount(s.Cluster)
+	if s.Cluster == Standalone {
+		counts[topology.Manager] = managers
+	}
 	if s.HasStores() {
 		s.PostgresPassword = r.postgresPassword()
 	} else {
@@ -72,7 +75,7 @@ func Load(source Source) (Settings, error) {
 	if s.LoadBalancer == Interlock {
 		r.fitsInterlock(s)
 	}
-	s.Managers = r.managers(s)
+	s.Managers = r.managers(s, managers)
 	r.spread(s)
 	r.namesDiffer(s)
 	s.VoteCopies = r.voteCopies(s.Nodes)

@@ -254,6 +254,7 @@ func TestClusters(t *testing.T) {
 		{map[string]string{"cluster": "swarm-mode", "vpcCidr": "100.77.0.0/16", "subnetCidr": "100.77.4.0/24", "overlayCidr": "10.77.4.0/22"}, "swarm-mode 3 198.18.4.0/22"},
 		{map[string]string{"cluster": "standalone", "overlayCidr": "10.77.4.0/22"}, "standalone 1 invalid Prefix"},
 		{map[string]string{"cluster": "standalone", "managers": "1", "loadBalancer": "interlock", "allowInterlock": "true"}, "standalone 1 invalid Prefix"},
+		{map[string]string{"cluster": "standalone", "managers": "3"}, "standalone 3 invalid Prefix"},
 	} {
 		values := onAWS()
 		maps.Copy(values, test.set)
@@ -278,6 +279,9 @@ func TestZones(t *testing.T) {
 			"[] [192.168.33.0/24 192.168.34.0/24 192.168.35.0/24] manager, frontend02, frontend03: " +
 				"manager 1 192.168.33.11, interlock 1 192.168.33.12, interlock02 2 192.168.34.17, " +
 				"frontend01 1 192.168.33.20, frontend02 2 192.168.34.21, frontend03 3 192.168.35.22, worker01 1 192.168.33.200, worker02 2 192.168.34.201, store 1 192.168.33.250"},
+		"one with the walk-through's three managers": {onAWS, map[string]string{"cluster": "standalone", "managers": "3"},
+			"[] [192.168.33.0/24] manager, manager02, manager03: manager 1 192.168.33.11, manager02 1 192.168.33.13, manager03 1 192.168.33.14, interlock 1 192.168.33.12, " +
+				"frontend01 1 192.168.33.20, frontend02 1 192.168.33.21, worker01 1 192.168.33.200, store 1 192.168.33.250"},
 		"three by name, at the VPC's end": {onAWS, map[string]string{"zones": "3", "frontends": "3", "vpcCidr": "10.0.0.0/22", "subnetCidr": "10.0.1.0/24", "region": "us-west-2",
 			"availabilityZone": "us-west-2d us-west-2b, us-west-2a"},
 			"[us-west-2d us-west-2b us-west-2a] [10.0.1.0/24 10.0.2.0/24 10.0.3.0/24] manager, frontend02, frontend03: manager 1 10.0.1.11, interlock 1 10.0.1.12, " +
@@ -625,7 +629,10 @@ func TestMistakesAreReported(t *testing.T) {
 		"two managers":                                {onAWS, map[string]string{"cluster": "swarm-mode", "managers": "2"}, nil, "managers", settings.OutOfRange},
 		"no manager":                                  {onAWS, map[string]string{"cluster": "swarm-mode", "managers": "0"}, nil, "managers", settings.OutOfRange},
 		"managers of no number":                       {onAWS, map[string]string{"cluster": "swarm-mode", "managers": "three"}, nil, "managers", settings.OutOfRange},
-		"three managers of the walk-through":          {onAWS, map[string]string{"managers": "3", "cluster": "standalone"}, nil, "managers", settings.Conflict},
+		"five managers of the walk-through":           {onAWS, map[string]string{"managers": "5", "cluster": "standalone"}, nil, "managers", settings.Conflict},
+		"three managers that Interlock watches":       {onAWS, map[string]string{"managers": "3", "cluster": "standalone", "loadBalancer": "interlock", "allowInterlock": "true"}, nil, "loadBalancer", settings.Conflict},
+		"zones with three managers":                   {onAWS, map[string]string{"managers": "3", "cluster": "standalone", "zones": "3", "frontends": "3"}, nil, "zones", settings.Conflict},
+		"two stores with three managers":              {onAWS, map[string]string{"managers": "3", "cluster": "standalone", "stores": "2"}, nil, "stores", settings.Conflict},
 		"two managers of the walk-through":            {onAWS, map[string]string{"managers": "2", "cluster": "standalone"}, nil, "managers", settings.OutOfRange},
 		"interlock in swarm mode":                     {onAWS, map[string]string{"cluster": "swarm-mode", "loadBalancer": "interlock", "allowInterlock": "true"}, nil, "loadBalancer", settings.Conflict},
 		"swarm's networks that are no range":          {onAWS, map[string]string{"cluster": "swarm-mode", "swarmCidr": "10.88.0.1"}, nil, "swarmCidr", settings.Malformed},
@@ -788,7 +795,7 @@ func TestMessagesNameKeyValueAndRemedy(t *testing.T) {
 		{onAWS, map[string]string{"networkLoadBalancer": "true", "cluster": "standalone", "loadBalancer": "interlock", "allowInterlock": "true"},
 			`swarm-scale:networkLoadBalancer is "true", which needs haproxy, which says whether it has a frontend; Interlock does not: leave it out, or set loadBalancer to haproxy`},
 		{inZones(t, 3, map[string]int{"interlock02": 1}), nil, `swarm-scale:hosts has interlock, interlock02 in one zone, where they are lost together: set the zone of one of them to another`},
-		{onHosts, map[string]string{"frontends": "2"}, `swarm-scale:hosts has no machine named frontend02: add one, or ask for fewer frontends or workers`},
+		{onHosts, map[string]string{"frontends": "2"}, `swarm-scale:hosts has no machine named frontend02: add one, or ask for fewer nodes of its role`},
 	} {
 		if _, err := load(broken(test.base(), test.set)); err == nil || err.Error() != test.want {
 			t.Errorf("got\n%v\nwant\n%s", err, test.want)

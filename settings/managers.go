@@ -2,6 +2,7 @@ package settings
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	"swarm-scale/topology"
@@ -14,9 +15,11 @@ const (
 	etcdMembers = 3
 )
 
-// managers chooses the nodes that manage the cluster.
-func (r *reader) managers(s Settings) []topology.Node {
-	count := r.managerCount(s.Cluster)
+// managers chooses the nodes that manage the cluster, count of them. Those of the walk-through's cluster do nothing else.
+func (r *reader) managers(s Settings, count int) []topology.Node {
+	if s.Cluster == Standalone {
+		return slices.DeleteFunc(slices.Clone(s.Nodes), func(node topology.Node) bool { return node.Role != topology.Manager })
+	}
 	chosen := topology.Managers(s.Nodes, count, s.Zones)
 	if len(s.Nodes) == 0 || len(chosen) == count || count <= defaultManagers { // of so few, spread has the fault
 		return chosen
@@ -50,9 +53,9 @@ func (r *reader) managerCount(cluster Cluster) int {
 		r.fault(keyManagers, value, OutOfRange, "is not 1, 3 or 5",
 			"set it to 3, of which one may be lost, to 5, of which two may be, or to 1")
 		return defaultManagers
-	case value != "1" && cluster == Standalone:
-		r.fault(keyManagers, value, Conflict, "is for swarm mode: the walk-through's cluster has one manager", "leave it out, or set cluster to %s", SwarmMode)
-		return 1
+	case value == "5" && cluster == Standalone:
+		r.fault(keyManagers, value, Conflict, "is for swarm mode: the walk-through's cluster has one manager or three", "set it to 3 or 1, or set %s to %s", keyCluster, SwarmMode)
+		return defaultManagers
 	}
 	count, _ := strconv.Atoi(value)
 	return count

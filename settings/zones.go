@@ -20,7 +20,7 @@ func (r *reader) zones(cluster Cluster) int {
 	case value != strconv.Itoa(mostZones):
 		r.fault(keyZones, value, OutOfRange, "is not 1 or 3", "set it to 3, of which one may be lost, or to 1. Of two, one has most of the swarm's managers, which stops without it")
 	case cluster == Standalone:
-		r.fault(keyZones, value, Conflict, "is for swarm mode: the walk-through's cluster has one Consul and one manager, in one zone", "leave it out, or set %s to %s", keyCluster, SwarmMode)
+		r.fault(keyZones, value, Conflict, "is for swarm mode: what the loss of a zone does to the walk-through's cluster was never tried", "leave it out, or set %s to %s", keyCluster, SwarmMode)
 	default:
 		return mostZones
 	}

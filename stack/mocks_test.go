@@ -66,6 +66,8 @@ func (m *mocks) NewResource(arguments pulumi.MockResourceArgs) (string, resource
 		outputs["stdout"] = resource.NewProperty(string(pem.EncodeToMemory(block)))
 	case "command:remote:Command":
 		switch {
+		case arguments.Name == "consul" || arguments.Name == "consul-generation":
+			outputs["stdout"] = resource.NewProperty("generation: g1")
 		case arguments.Name == "swarm":
 			outputs["stdout"] = resource.NewProperty("swarm: swarm1")
 		case strings.HasSuffix(arguments.Name, "-way"):

@@ -17,6 +17,7 @@ import (
 	"swarm-scale/cluster/swarmmode"
 	"swarm-scale/infra"
 	"swarm-scale/settings"
+	"swarm-scale/topology"
 )
 
 // Deploy describes a stack: settings, machines, cluster, application, outputs. If settings, or variables of the environment, are
@@ -33,13 +34,14 @@ func Program(shell infra.Shell) pulumi.RunFunc {
 	return func(ctx *pulumi.Context) error { return deploy(ctx, shell) }
 }
 
-// clusters are the kinds of cluster: what traffic each needs, and what makes it.
+// clusters are the kinds of cluster: what traffic and memory each needs, and what makes it.
 var clusters = map[settings.Cluster]struct {
 	traffic func(settings.Settings) []infra.Rule
+	memory  func(settings.Settings) map[topology.Role]int // that its own programs may use on nodes with others; nil: none
 	start   func(*pulumi.Context, settings.Settings, *infra.Machines) (cluster.Cluster, error)
 }{
-	settings.SwarmMode:  {swarmmode.Traffic, swarmmode.New},
-	settings.Standalone: {standalone.Traffic, standalone.New},
+	settings.SwarmMode:  {swarmmode.Traffic, nil, swarmmode.New},
+	settings.Standalone: {standalone.Traffic, standalone.Memory, standalone.New},
 }
 
 func deploy(ctx *pulumi.Context, shell infra.Shell) error {
@@ -48,10 +50,16 @@ func deploy(ctx *pulumi.Context, shell infra.Shell) error {
 		return err
 	}
 	kind := clusters[s.Cluster]
+	memory := app.Memory(s)
+	if kind.memory != nil {
+		for role, own := range kind.memory(s) {
+			memory[role] += own
+		}
+	}
 	machines, err := infra.New(ctx, s, infra.Demands{
 		Traffic:   slices.Concat(kind.traffic(s), app.Traffic(s)),
 		KeepsData: app.KeepsData(),
-		Memory:    app.Memory(s),
+		Memory:    memory,
 		GiveBack:  engine.GiveBack,
 		Shell:     shell,
 	})

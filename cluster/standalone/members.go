@@ -16,6 +16,12 @@ import (
 // agentMemory is how much memory an agent may use, in MiB.
 const agentMemory = 48
 
+// onHostNetwork has a container ask its node's Consul, which serves the node alone.
+const onHostNetwork = "--network host"
+
+// replicationTTL is after which time a silent primary may be replaced. Measured: another one takes orders 16 s after a loss. At 5 s none ever is.
+const replicationTTL = "20s"
+
 // membersWait is how many seconds the members have to become healthy. The manager polls Consul every few seconds, and reports a
 // new engine once it answers. A slow machine needs a minute.
 const membersWait = 180
@@ -35,15 +41,27 @@ var (
 	placesScript string
 )
 
-// newMembers runs the Swarm manager and the members' agents. The resource that it returns exists once the manager reports every
+// newMembers runs the Swarm managers and the members' agents. The resource that it returns exists once the manager reports every
 // member healthy.
 func (c *swarm) newMembers(ctx *pulumi.Context) (pulumi.Resource, error) {
-	manager, err := c.newManager(ctx)
-	if err != nil {
-		return nil, err
+	var steps []pulumi.Resource
+	var names, engines []string
+	managers := []string{engine.OwnEndpoint}
+	if c.several() {
+		managers = nil
+	} else {
+		engines = []string{engineAddress(c.first())}
 	}
-	steps, names := []pulumi.Resource{manager}, []string{}
-	engines := []string{engineAddress(c.first())}
+	for _, node := range c.managers {
+		manager, err := c.newManager(ctx, node)
+		if err != nil {
+			return nil, err
+		}
+		steps = append(steps, manager)
+		if c.several() {
+			managers = append(managers, "tcp://"+engineAddress(node))
+		}
+	}
 	machines := pulumi.StringArray{pulumi.Sprintf("the key-value store: %s", c.generation)}
 	for _, node := range c.members() {
 		join, err := c.join(ctx, node)
@@ -54,31 +72,51 @@ func (c *swarm) newMembers(ctx *pulumi.Context) (pulumi.Resource, error) {
 		engines = append(engines, engineAddress(node))
 		machines = append(machines, pulumi.Sprintf("%s: %s", node.Name, node.Identity))
 	}
-	return c.first().Run(ctx, "swarm-members", infra.Script{
+	return c.manager.Run(ctx, "swarm-members", infra.Script{
 		Text: ports() + discoveryScript + membersScript + gossipScript + placesScript,
 		Variables: map[string]pulumi.StringInput{
-			// pulumi.Sprintf copies its arguments field by field, and makes "invalid IP" of an address.
-			"MANAGER": pulumi.String(fmt.Sprintf("%s:%d", c.first().Address, managerPort)),
-			"MEMBERS": pulumi.String(strings.Join(names, " ")),
-			"CONSUL":  pulumi.String(c.consul()),
-			"ENGINES": pulumi.String(strings.Join(engines, " ")),
-			"NETWORK": pulumi.String(engine.OverlayName),
-			"NOTES":   pulumi.String(engine.Notes),
-			"WAIT":    pulumi.String(strconv.Itoa(membersWait)),
+			"MANAGER":  pulumi.String(c.managerAddress()),
+			"MANAGERS": pulumi.String(strings.Join(managers, " ")),
+			"MEMBERS":  pulumi.String(strings.Join(names, " ")),
+			"CONSUL":   pulumi.String(c.consul()),
+			"ENGINES":  pulumi.String(strings.Join(engines, " ")),
+			"NETWORK":  pulumi.String(engine.OverlayName),
+			"NOTES":    pulumi.String(engine.Notes),
+			"WAIT":     pulumi.String(strconv.Itoa(membersWait)),
 			// The script runs again when a member becomes another machine.
-			"MACHINES": machines.ToStringArrayOutput().ApplyT(func(lines []string) string { return strings.Join(lines, "\n") }).(pulumi.StringOutput),
+			"MACHINES": joinLines(machines),
 		},
 	}, c.inside, pulumi.DependsOn(steps))
 }
 
-// newManager runs the Swarm manager.
-func (c *swarm) newManager(ctx *pulumi.Context) (pulumi.Resource, error) {
-	node := c.first()
-	pulled, err := c.pull(ctx, node)
-	if err != nil {
-		return nil, err
+// joinLines returns texts as lines of one.
+func joinLines(lines pulumi.StringArray) pulumi.StringOutput {
+	return lines.ToStringArrayOutput().ApplyT(func(lines []string) string { return strings.Join(lines, "\n") }).(pulumi.StringOutput)
+}
+
+// newManager runs the Swarm manager on a node.
+//
+// With several, the image is pulled by the script. A resource of the engine would be read by every refresh, also while the machine is away.
+func (c *swarm) newManager(ctx *pulumi.Context, node *infra.Node) (pulumi.Resource, error) {
+	name, keepImage := "swarm-manager", ""
+	if node != c.first() {
+		name = node.Name + "-swarm-manager"
 	}
-	return node.Run(ctx, "swarm-manager", infra.Script{
+	var after []pulumi.Resource
+	network, options := fmt.Sprintf("--publish %s:%d:2375", node.Address, managerPort), ""
+	if c.several() {
+		keepImage = engine.Label + "-manager"
+		network = onHostNetwork
+		options = fmt.Sprintf("--host tcp://%[1]s:%[2]d --host tcp://%[3]s:%[2]d --replication --replication-ttl %[4]s --advertise %[1]s:%[2]d",
+			node.Address, managerPort, loopback, replicationTTL)
+	} else {
+		pulled, err := c.pull(ctx, node)
+		if err != nil {
+			return nil, err
+		}
+		after = append(after, pulled)
+	}
+	return node.Run(ctx, name, infra.Script{
 		Text: ports() + engine.MachineFunctions + engine.RestartFunctions + followConsulScript + containerScript + managerScript,
 		Variables: map[string]pulumi.StringInput{
 			"SWARM_IMAGE":     pulumi.String(c.settings.Images.Swarm),
@@ -87,9 +125,12 @@ func (c *swarm) newManager(ctx *pulumi.Context) (pulumi.Resource, error) {
 			"PRIVATE_ADDRESS": pulumi.String(node.Address.String()),
 			"DISCOVERY":       pulumi.String(c.discovery()),
 			"LOGIN_USER":      pulumi.String(node.User()),
+			"NETWORK":         pulumi.String(network),
+			"OPTIONS":         pulumi.String(options),
+			"KEEP_IMAGE":      pulumi.String(keepImage),
 		},
 		When: infra.OnCreateAndDelete,
-	}, c.inside, pulumi.DependsOn([]pulumi.Resource{pulled}))
+	}, c.inside, pulumi.DependsOn(after))
 }
 
 // join runs the agent that announces a member.
@@ -97,6 +138,10 @@ func (c *swarm) join(ctx *pulumi.Context, node *infra.Node) (pulumi.Resource, er
 	pulled, err := c.pull(ctx, node)
 	if err != nil {
 		return nil, err
+	}
+	after, network := []pulumi.Resource{pulled}, ""
+	if c.several() {
+		after, network = append(after, c.agents[node.Name]), onHostNetwork
 	}
 	return node.Run(ctx, node.Name+"-join", infra.Script{
 		Text: ports() + engine.RestartFunctions + followConsulScript + containerScript + discoveryScript + joinScript,
@@ -109,9 +154,10 @@ func (c *swarm) join(ctx *pulumi.Context, node *infra.Node) (pulumi.Resource, er
 			"NOTES":           pulumi.String(engine.Notes),
 			"NODE_NAME":       pulumi.String(node.Name),
 			"MEMORY":          pulumi.String(strconv.Itoa(agentMemory) + "m"),
+			"NETWORK":         pulumi.String(network),
 		},
 		When: infra.OnCreateAndDelete,
-	}, c.inside, pulumi.DependsOn([]pulumi.Resource{pulled}))
+	}, c.inside, pulumi.DependsOn(after))
 }
 
 // pull pulls Swarm's image on a node's engine. It does not wait for Consul.

@@ -17,6 +17,8 @@ var (
 	followConsulScript string
 	//go:embed scripts/discovery.sh
 	discoveryScript string
+	//go:embed scripts/consul-node.sh
+	consulNodeScript string
 	//go:embed scripts/reach.sh
 	reachScript string
 	//go:embed scripts/tend-containers.sh
@@ -31,8 +33,12 @@ func (c *swarm) newEngine(ctx *pulumi.Context, node *infra.Node) (engine.Engine,
 		Script:  ports() + followConsulScript + engineScript,
 		Variables: map[string]pulumi.StringInput{
 			"CLUSTER_STORE":   pulumi.String("consul://" + c.consul()),
-			"TEND_CONTAINERS": pulumi.String(infra.Head + ports() + engine.RestartFunctions + discoveryScript + reachScript + tendContainersScript),
+			"TEND_CONTAINERS": pulumi.String(infra.Head + ports() + engine.RestartFunctions + discoveryScript + consulNodeScript + reachScript + tendContainersScript),
 		},
+	}
+	if c.several() {
+		// Until the node has Consul, the engine goes on with the store that it has.
+		setup.Script = ports() + followConsulScript + ownConsulScript + "CLUSTER_STORE=$(store_now \"$CLUSTER_STORE\")\n" + engineScript
 	}
 	// Only members run the programs, and on them Swarm gives out memory.
 	if isMember(node.Role) {

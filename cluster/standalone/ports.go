@@ -12,9 +12,15 @@ import (
 
 // Ports of the cluster, as in the walk-through.
 const (
-	consulPort  = 8500 // on the manager
-	managerPort = 3375 // on the manager
+	consulPort  = 8500 // on the manager; with several, on every node, for the node itself
+	managerPort = 3375 // on managers
 	enginePort  = 2375 // on every node
+)
+
+// Ports of Consul's own, with several managers (Consul's documentation, "Required ports").
+const (
+	serverPort       = 8300 // on managers: what agents ask servers, and servers each other
+	consulGossipPort = 8301 // on every node
 )
 
 // ports returns the line that sets the ports in a script. It comes first in each script.
@@ -26,6 +32,9 @@ func ports() string {
 //
 // Three kinds of containers call other nodes from their engine's default network: the Swarm manager calls engines and Consul, the
 // members' agents call Consul, and Interlock calls the Swarm manager. HAProxy, which everybody reaches, may call none of them.
+//
+// With several managers the first two kinds are on their hosts' networks, and Consul's HTTP API is only for the node itself. The rules for
+// them stay, for a stack that had one manager, until its containers are others.
 func Traffic(s settings.Settings) []infra.Rule {
 	nodes := infra.AllNodes()
 	manager := infra.Group{Name: "manager", Description: "Consul and Swarm manager, from the nodes", Roles: []topology.Role{topology.Manager}}
@@ -44,5 +53,13 @@ func Traffic(s settings.Settings) []infra.Rule {
 		{Name: "swarm-manager", To: manager, From: &nodes, Containers: watchers, Protocol: infra.TCP, Port: managerPort, Why: "Swarm manager, from the nodes"},
 		{Name: "consul", To: manager, From: &nodes, Containers: &announcers, Protocol: infra.TCP, Port: consulPort, Why: "Consul, from the nodes"},
 	}
-	return slices.Insert(rules, 1, engine.OverlayTraffic()...)
+	rules = slices.Insert(rules, 1, engine.OverlayTraffic()...)
+	if len(s.Managers) > 1 {
+		rules = append(rules,
+			infra.Rule{Name: "consul-server", To: manager, From: &nodes, Protocol: infra.TCP, Port: serverPort, Why: "Consul's servers, from the nodes"},
+			infra.Rule{Name: "consul-gossip-tcp", To: nodes, From: &nodes, Protocol: infra.TCP, Port: consulGossipPort, Why: "Consul's gossip, among the nodes"},
+			infra.Rule{Name: "consul-gossip-udp", To: nodes, From: &nodes, Protocol: infra.UDP, Port: consulGossipPort, Why: "Consul's gossip, among the nodes"},
+		)
+	}
+	return rules
 }

@@ -35,13 +35,17 @@ func managerReport(status map[string]string) string {
 	return `{"ID":"","Containers":4,"SystemStatus":[` + strings.Join(pairs, ",") + `],"Name":"swarm"}`
 }
 
-// fakeConsul is a Consul that lists one engine. A deleted entry returns, as an engine's does with its next heartbeat.
+// fakeConsul is a Consul that lists one engine. It leads on that engine's node. A deleted entry returns, as an engine's does with its next heartbeat.
 func fakeConsul(t *testing.T, engine string) (address string, deletions *atomic.Int32) {
 	t.Helper()
 	deletions = &atomic.Int32{}
 	consul := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodDelete {
 			deletions.Add(1)
+			return
+		}
+		if r.URL.Path == "/v1/status/leader" {
+			fmt.Fprint(w, `"127.0.0.1:8300"`)
 			return
 		}
 		fmt.Fprintf(w, `["docker/nodes/%s"]`, engine)
@@ -80,15 +84,16 @@ func TestMembersAreAwaited(t *testing.T) {
 	docker := `#!/bin/sh
 case "$*" in
 "network inspect mynet "*) printf 'redis01\nredis02\n\n' ;;
-"restart swarm-manager") ;;
+"-H unix:///own restart swarm-manager") ;;
+"-H tcp://127.0.0.1:2375 restart swarm-manager") exit 1 ;;
 "-H tcp://127.0.0.1:2375 ps --all "*) printf 'redis01\nfrontend01,frontend01/alias\n' ;;
 *) echo "asked: $*" ;;
 esac
 `
 	script.Fake(t, fakes, map[string]string{"docker": docker})
-	output, err := script.Run(t, allMembersScript, "create", fakes, "MANAGER="+manager.Listener.Addr().String(), "MEMBERS=frontend01 frontend02", "WAIT=30",
+	output, err := script.Run(t, allMembersScript, "create", fakes, "MANAGER="+manager.Listener.Addr().String(), "MANAGERS=unix:///own tcp://127.0.0.1:2375", "MEMBERS=frontend01 frontend02", "WAIT=30",
 		"CONSUL="+consul, "ENGINES="+engine, "NETWORK=mynet", "NOTES="+notes, "MACHINES=frontend01: a\nfrontend02: b")
-	if !strings.Contains(output, "restarted the manager") {
+	if !strings.Contains(output, "restarted the manager") || !strings.Contains(output, "the manager of tcp://127.0.0.1:2375 is away") {
 		t.Errorf("the manager was not restarted after a machine was replaced:\n%s", output)
 	}
 	if strings.Count(output, "asked:") != 1 || !strings.Contains(output, "asked: network disconnect --force mynet redis02\n") {
@@ -101,7 +106,7 @@ esac
 		t.Errorf("the first engine was announced again %d times, want once:\n%s", deletions.Load(), output)
 	}
 	// The error names an engine that is not announced.
-	output, err = script.Run(t, allMembersScript, "create", fakes, "MANAGER="+manager.Listener.Addr().String(), "MEMBERS=frontend01", "WAIT=1",
+	output, err = script.Run(t, allMembersScript, "create", fakes, "MANAGER="+manager.Listener.Addr().String(), "MANAGERS=unix:///own tcp://127.0.0.1:2375", "MEMBERS=frontend01", "WAIT=1",
 		"CONSUL="+consul, "ENGINES=127.0.0.2:2375", "NETWORK=mynet", "NOTES="+notes, "MACHINES=frontend01: a")
 	if err == nil || !strings.Contains(output, "the engine at 127.0.0.2 is not announced in Consul") {
 		t.Errorf("%v\n%s", err, output)
@@ -131,7 +136,7 @@ func TestEndpointsStayWithoutAListOfEngines(t *testing.T) {
 	fakes := t.TempDir()
 	docker := "#!/bin/sh\ncase \"$*\" in\n\"network inspect mynet \"*) echo redis01 ;;\n*) echo \"asked: $*\" ;;\nesac\n"
 	script.Fake(t, fakes, map[string]string{"docker": docker})
-	output, err := script.Run(t, allMembersScript, "create", fakes, "MANAGER="+manager.Listener.Addr().String(), "MEMBERS=frontend01", "WAIT=30",
+	output, err := script.Run(t, allMembersScript, "create", fakes, "MANAGER="+manager.Listener.Addr().String(), "MANAGERS=unix:///own tcp://127.0.0.1:2375", "MEMBERS=frontend01", "WAIT=30",
 		"CONSUL="+consul.Listener.Addr().String(), "ENGINES=127.0.0.1:2375", "NETWORK=mynet", "NOTES="+filepath.Join(t.TempDir(), "notes"), "MACHINES=frontend01: a")
 	if err != nil || strings.Contains(output, "asked:") || !strings.Contains(output, "does not list the engines, so mynet keeps its endpoints") {
 		t.Errorf("%v\n%s", err, output)
@@ -148,7 +153,7 @@ func TestMissingMembersAreNamed(t *testing.T) {
 		"no manager answers": {"127.0.0.1:1", "frontend01 frontend02 worker01 store"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			output, err := script.Run(t, allMembersScript, "create", "", "MANAGER="+test.manager, "MEMBERS=frontend01 frontend02 worker01 store", "WAIT=1", "CONSUL=", "ENGINES=", "NETWORK=mynet", "NOTES="+filepath.Join(t.TempDir(), "notes"), "MACHINES=")
+			output, err := script.Run(t, allMembersScript, "create", "", "MANAGER="+test.manager, "MANAGERS=", "MEMBERS=frontend01 frontend02 worker01 store", "WAIT=1", "CONSUL=", "ENGINES=", "NETWORK=mynet", "NOTES="+filepath.Join(t.TempDir(), "notes"), "MACHINES=")
 			if err == nil || !strings.Contains(output, "does not report healthy: "+test.missing+"\n") {
 				t.Errorf("%v\n%s", err, output)
 			}
@@ -251,7 +256,7 @@ esac
 		t.Fatal(err)
 	}
 	service := func() (string, error) {
-		return script.Run(t, ports()+engine.RestartFunctions+discoveryScript+reachScript+tendContainersScript, "", folder, "NAMESPACES="+namespaces, "PID_FILE="+pidFile, "LOOKED="+looked)
+		return script.Run(t, ports()+engine.RestartFunctions+discoveryScript+consulNodeScript+reachScript+tendContainersScript, "", folder, "NAMESPACES="+namespaces, "PID_FILE="+pidFile, "LOOKED="+looked)
 	}
 	output, err := service()
 	if _, err := os.Stat(database); err == nil {
@@ -292,7 +297,7 @@ func TestUnchangedContainerKeepsRunning(t *testing.T) {
 	join := func(action, image string) string {
 		t.Helper()
 		output, err := script.Run(t, ports()+engine.RestartFunctions+followConsulScript+containerScript+discoveryScript+joinScript, action, folder, "SWARM_IMAGE="+image, "MEMORY=48m", "GENERATION="+generation, "NOTES="+notes, "PRIVATE_ADDRESS=192.168.33.20",
-			"DISCOVERY=consul://192.168.33.11:8500/", "CONSUL="+consul, "NODE_NAME=frontend01")
+			"DISCOVERY=consul://192.168.33.11:8500/", "CONSUL="+consul, "NODE_NAME=frontend01", "NETWORK=")
 		if err != nil {
 			t.Fatalf("%v\n%s", err, output)
 		}

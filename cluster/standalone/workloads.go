@@ -69,7 +69,7 @@ func (c *swarm) Present(ctx *pulumi.Context, workloads []*cluster.Running) pulum
 
 // Script implements cluster.Cluster.
 func (c *swarm) Script(ctx *pulumi.Context, name string, about *cluster.Running, script infra.Script, options ...pulumi.ResourceOption) (pulumi.Resource, error) {
-	node, host := c.first(), c.ManagerURL()
+	node, host := c.manager, "tcp://"+c.managerAddress()
 	if about != nil {
 		node, host = about.Node, engine.OwnEndpoint
 	}

@@ -15,6 +15,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -38,20 +40,22 @@ const (
 func World(scale float64) *simulation.World {
 	w := simulation.NewWorld(scale)
 	for pattern, took := range map[string]time.Duration{
-		"*-ready":       45 * time.Second, // from running to cloud-init's end
-		"*-engine":      75 * time.Second, // apt, 100 MB of packages
-		"*-disk-mount":  3 * time.Second,
-		"*-join":        8 * time.Second,
-		"*-healthy":     3 * time.Second, // its health check writes to its queue
-		"*-retirement":  time.Second,
-		"swarm-manager": 8 * time.Second,
-		"swarm-members": 15 * time.Second,
-		"pg-roles":      6 * time.Second, // the database makes its data first
-		"check":         3 * time.Second,
+		"*-ready":        45 * time.Second, // from running to cloud-init's end
+		"*-engine":       75 * time.Second, // apt, 100 MB of packages
+		"*-disk-mount":   3 * time.Second,
+		"*-join":         8 * time.Second,
+		"*-healthy":      3 * time.Second, // its health check writes to its queue
+		"*-retirement":   time.Second,
+		"*-consul":       12 * time.Second,
+		"*swarm-manager": 8 * time.Second,
+		"swarm-members":  15 * time.Second,
+		"pg-roles":       6 * time.Second, // the database makes its data first
+		"check":          3 * time.Second,
 	} {
 		w.CommandTakes(pattern, took)
 	}
 	w.OnCommand("consul", consul)
+	w.OnCommand("consul-generation", generation)
 	w.OnCommand("swarm", swarm)
 	w.OnCommand("*-way", way)
 	return w
@@ -65,6 +69,26 @@ func consul(command simulation.Execution) (simulation.Outcome, error) {
 		outcome.Stdout = "generation: of " + machine + "\n"
 	}
 	return outcome, nil
+}
+
+// generation plays the script that asks Consul's servers for the generation of
+// their data. The members know the former one, which has the machines of the
+// servers that began it. As long as one of these is there, the data is. Real servers
+// need most of them, and hand it on to others.
+func generation(command simulation.Execution) (simulation.Outcome, error) {
+	var machines []string
+	for line := range strings.Lines(Variable(command.Stdin, "MACHINES")) {
+		_, machine, _ := strings.Cut(strings.TrimSpace(line), ": ")
+		machines = append(machines, machine)
+	}
+	now := "of " + strings.Join(machines, ", ")
+	for _, object := range command.World.Objects(commandType) {
+		former := Variable(stringOf(object.Inputs["stdin"]), "GENERATION")
+		if former != "" && slices.ContainsFunc(machines, func(machine string) bool { return strings.Contains(former, machine) }) {
+			now = former
+		}
+	}
+	return simulation.Outcome{Took: time.Second, Stdout: "generation: " + now + "\n"}, nil
 }
 
 // Options returns what runs the stack of Pulumi.dev.yaml in a world: two

@@ -18,7 +18,7 @@ const (
 )
 
 // Shell plays the scripts that run at once in a world: leftovers.sh, gone.sh and present.sh of cluster/engine, and those of
-// cluster/swarmmode. None of the swarm's nodes has given up there.
+// cluster/swarmmode and cluster/standalone. None of the swarm's nodes has given up there. Each manager that is there knows Consul's leader.
 func Shell(w *simulation.World) infra.Shell {
 	return func(_ context.Context, login infra.Login, script string) (string, error) {
 		user, address, _ := strings.Cut(login.Arguments[len(login.Arguments)-1], "@")
@@ -31,6 +31,8 @@ func Shell(w *simulation.World) infra.Shell {
 			return "  its log ends:   the queue refuses writes\n", nil
 		case strings.Contains(login.Command, "swarm-age"):
 			return age(w, script)
+		case strings.Contains(login.Command, "consul-leader"):
+			return "\"192.168.33.11:8300\"", nil
 		case strings.HasSuffix(login.Command, " down"):
 			return "", nil
 		case strings.Contains(login.Command, "leftovers"):

@@ -18,9 +18,9 @@ const serviceType = "docker:index/service:Service"
 
 const commandType = "command:remote:Command"
 
-// Variable returns a variable that a script exports, or "".
+// Variable returns a variable that a script exports, or "". It may have several lines, and no quotes.
 func Variable(script, name string) string {
-	found := regexp.MustCompile(`(?m)^export ` + name + `=(.*)$`).FindStringSubmatch(script)
+	found := regexp.MustCompile(`(?m)^export ` + name + `=('[^']*'|.*)$`).FindStringSubmatch(script)
 	if found == nil {
 		return ""
 	}

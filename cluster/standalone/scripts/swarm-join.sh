@@ -9,6 +9,7 @@
 #            NOTES            the node's file of state between runs
 #            NODE_NAME        the node's name
 #            MEMORY           how much it may use: 48m
+#            NETWORK          options of docker run about its network
 set -euo pipefail
 
 if [ "$1" = delete ]; then
@@ -31,6 +32,7 @@ if ! own inspect swarm-agent >/dev/null 2>&1; then
 fi
 # The agent announces its node every 3 s. It retries for ever, so it may start before Consul. A node that is silent for 30 s leaves
 # the list.
-keep_container swarm-agent "$SWARM_IMAGE" "$MEMORY" "$SWARM_IMAGE" \
+# shellcheck disable=SC2086  # several words, or none
+keep_container swarm-agent "$SWARM_IMAGE" "$MEMORY" $NETWORK "$SWARM_IMAGE" \
 	join --heartbeat 3s --ttl 30s --advertise "$PRIVATE_ADDRESS:$ENGINE_PORT" "$DISCOVERY"
 echo "swarm-join: $NODE_NAME announces $PRIVATE_ADDRESS:$ENGINE_PORT"

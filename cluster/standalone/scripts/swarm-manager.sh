@@ -8,6 +8,9 @@
 #            GENERATION       of Consul's data; another one after each start without data
 #            NOTES            the node's file of state between runs
 #            LOGIN_USER       the user that SSH logs in as
+#            NETWORK          options of docker run about its network
+#            OPTIONS          further options of the manager
+#            KEEP_IMAGE       another name for the image, which it has when the resource that pulled it leaves the stack; empty: none
 set -euo pipefail
 
 if [ "$1" = delete ]; then
@@ -20,8 +23,10 @@ fi
 
 follow_consul "$GENERATION" "$NOTES"
 # The manager looks for Consul once a heartbeat, which is a minute by default.
-keep_container swarm-manager "$SWARM_IMAGE" 384m --publish "$PRIVATE_ADDRESS:$MANAGER_PORT:2375" "$SWARM_IMAGE" \
-	manage --strategy spread --heartbeat 2s "$DISCOVERY"
+# shellcheck disable=SC2086  # several words, or none
+keep_container swarm-manager "$SWARM_IMAGE" 384m $NETWORK "$SWARM_IMAGE" \
+	manage --strategy spread --heartbeat 2s $OPTIONS "$DISCOVERY"
+if [ -n "$KEEP_IMAGE" ]; then own tag "$SWARM_IMAGE" "$KEEP_IMAGE"; fi
 
 # With this context, docker in a login shell or through SSH talks to the Swarm manager.
 verb=create

@@ -2,6 +2,7 @@
 # Waits until the Swarm manager reports every member healthy. Fails with the names of those that are not.
 #
 # Variables: MANAGER   the manager's address and port
+#            MANAGERS  the engines of all managers, as docker calls them, separated by spaces
 #            MEMBERS   the members' names, separated by spaces
 #            MACHINES  the identity of each member's machine and the generation of Consul's data, one a line
 #            NOTES     the node's file of state between runs
@@ -11,18 +12,25 @@ set -euo pipefail
 export DOCKER_HOST=unix:///var/run/docker.sock
 end=$((SECONDS + WAIT))
 
-# The manager remembers replaced machines until it restarts.
+# A manager remembers replaced machines until it restarts.
 known=$NOTES-machines
 if [ -e "$known" ] && grep -qvxFf <(printf '%s\n' "$MACHINES") "$known"; then
-	docker restart swarm-manager >/dev/null
+	for engine in $MANAGERS; do
+		timeout 60 docker -H "$engine" restart swarm-manager >/dev/null || echo "swarm-members: the manager of $engine is away, and not restarted"
+	done
 	echo "swarm-members: restarted the manager, because a machine was replaced"
 fi
 printf '%s\n' "$MACHINES" >"$known"
 
 # The manager reports each node as a pair [name, address]. Pairs with the node's details follow. One is its status:
 #   [" frontend01","192.168.33.20:2375"],["  └ ID","…"],["  └ Status","Healthy"], …
+# A replica has a pair ["Primary",address]. The primary takes the orders, so it is the one that has to know the members.
 healthy_members() {
-	curl -fsS --max-time 5 "http://$MANAGER/info" 2>/dev/null | grep -o '\["[^"]*","[^"]*"\]' | awk -F '"' '
+	local report primary
+	report=$(curl -fsS --max-time 5 "http://$MANAGER/info" 2>/dev/null) || return 1
+	primary=$(sed -n 's/.*\["Primary","\([^"]*\)"\].*/\1/p' <<<"$report")
+	if [ -n "$primary" ]; then report=$(curl -fsS --max-time 5 "http://$primary/info" 2>/dev/null) || return 1; fi
+	grep -o '\["[^"]*","[^"]*"\]' <<<"$report" | awk -F '"' '
 		$2 ~ /^ [^ ]/ { node = substr($2, 2) }
 		$2 ~ / Status$/ && $4 == "Healthy" { print node }'
 }

@@ -72,18 +72,20 @@ start_failed() {
 	return 1
 }
 
-# announce runs on Consul's node, and does nothing on others. Once all engines listen, it announces this engine again.
+# announce runs on Consul's node, and does nothing on others. Once all engines listen, it announces this engine again. Where each node has
+# an agent of Consul, it waits until these have a leader.
 #
 # An engine that learns of others joins the first one that listens. Engines that start together find few or none, and form separate
 # groups, between which the overlay network does not work. An engine that has joined nobody tries again when an engine is announced.
 # Only one engine may be announced again: two that join each other are a group, and a group does not try again.
 announce() {
-	local known engines engine missing
+	local known engines engine missing node
 	known=$(docker info --format '{{.ClusterStore}} {{.ClusterAdvertise}}' 2>/dev/null) || return 1
 	read -r consul own <<<"$known"
 	consul=${consul#consul://}
-	if [ "${consul%:*}" != "${own%:*}" ]; then return; fi
 	for _ in $(seq 60); do
+		node=$(consul_node "$consul") || node=
+		if [ -n "$node" ] && [ "$node" != "${own%:*}" ]; then return; fi
 		engines=$(announced "$consul") || engines=
 		missing=no
 		for engine in $engines; do listens "$engine" || missing=yes; done
@@ -99,13 +101,13 @@ announce() {
 # because its port was taken. Otherwise the engine refuses the next container of that name. The engine on Consul's node does it,
 # because it has the endpoint's name without having the container.
 free_place() {
-	local network places consul
+	local network places consul node
 	consul=$(docker info --format '{{.ClusterStore}}')
-	consul=${consul#consul://}
+	node=$(consul_node "${consul#consul://}") || return 1
 	for network in $(docker network ls --filter driver=overlay --format '{{.Name}}'); do
 		places=$(docker network inspect --format '{{range .Containers}}{{println .Name}}{{end}}' "$network" 2>/dev/null) || continue
 		if grep -qxF "$1" <<<"$places" && does_not_run "$1"; then
-			docker --host "tcp://${consul%:*}:$ENGINE_PORT" network disconnect --force "$network" "$1" &&
+			docker --host "tcp://$node:$ENGINE_PORT" network disconnect --force "$network" "$1" &&
 				echo "tend-containers: removed the endpoint of $1, which does not run, from $network"
 		fi
 	done
