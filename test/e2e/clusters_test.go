@@ -63,10 +63,22 @@ func (k standalone) members() []string {
 	return k.named(func(role topology.Role) bool { return role != topology.Manager && role != topology.LoadBalancer })
 }
 
-// swarm calls docker for the Swarm manager, on the manager's host.
+// managers are the hosts of the Swarm managers.
+func (k standalone) managers() []string {
+	return k.named(func(role topology.Role) bool { return role == topology.Manager })
+}
+
+// swarm calls docker for the Swarm manager, on the first manager's host that answers.
 func (k standalone) swarm(ctx context.Context, arguments ...string) (string, error) {
-	manager := k.lab.Host("manager")
-	return manager.Docker(ctx, append([]string{"--host", "tcp://" + manager.Address + ":3375"}, arguments...)...)
+	var output string
+	var err error
+	for _, name := range k.managers() {
+		manager := k.lab.Host(name)
+		if output, err = manager.Docker(ctx, append([]string{"--host", "tcp://" + manager.Address + ":3375"}, arguments...)...); err == nil {
+			return output, nil
+		}
+	}
+	return output, err
 }
 
 func (k standalone) ready(ctx context.Context) ([]string, error) {
@@ -91,13 +103,17 @@ func (k standalone) ready(ctx context.Context) ([]string, error) {
 }
 
 func (k standalone) own(role topology.Role) []string {
+	var agent []string
+	if len(k.managers()) > 1 {
+		agent = []string{"consul"}
+	}
 	switch role {
 	case topology.Manager:
 		return []string{"consul", "swarm-manager"}
 	case topology.LoadBalancer:
-		return nil
+		return agent
 	default:
-		return []string{"swarm-agent"}
+		return append(agent, "swarm-agent")
 	}
 }
 

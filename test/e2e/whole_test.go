@@ -66,6 +66,7 @@ func stages() []stage {
 			{named{"11 deployments killed", deploymentsKilled}, ""},
 			{named{"12 queues side by side", queuesSideBySide}, ""},
 			{named{"13 two copies, machines lost under load", twoCopies}, ""},
+			{named{"14 three managers, each lost", threeManagersLost}, standalone},
 			{named{"by hand", byHand}, ""},
 		} {
 			if candidate.only == "" || candidate.only == cluster {
