@@ -94,27 +94,25 @@ func joinLines(lines pulumi.StringArray) pulumi.StringOutput {
 	return lines.ToStringArrayOutput().ApplyT(func(lines []string) string { return strings.Join(lines, "\n") }).(pulumi.StringOutput)
 }
 
-// newManager runs the Swarm manager on a node.
-//
-// With several, the image is pulled by the script. A resource of the engine would be read by every refresh, also while the machine is away.
+// newManager runs the Swarm manager on a node. Of several, the script pulls the image of all but the first one. A resource of the engine would be
+// read by every refresh, also while the machine is away.
 func (c *swarm) newManager(ctx *pulumi.Context, node *infra.Node) (pulumi.Resource, error) {
-	name, keepImage := "swarm-manager", ""
-	if node != c.first() {
-		name = node.Name + "-swarm-manager"
-	}
+	name := "swarm-manager"
 	var after []pulumi.Resource
-	network, options := fmt.Sprintf("--publish %s:%d:2375", node.Address, managerPort), ""
-	if c.several() {
-		keepImage = engine.Label + "-manager"
-		network = onHostNetwork
-		options = fmt.Sprintf("--host tcp://%[1]s:%[2]d --host tcp://%[3]s:%[2]d --replication --replication-ttl %[4]s --advertise %[1]s:%[2]d",
-			node.Address, managerPort, loopback, replicationTTL)
-	} else {
+	if node == c.first() {
 		pulled, err := c.pull(ctx, node)
 		if err != nil {
 			return nil, err
 		}
 		after = append(after, pulled)
+	} else {
+		name = node.Name + "-swarm-manager"
+	}
+	network, options := fmt.Sprintf("--publish %s:%d:2375", node.Address, managerPort), ""
+	if c.several() {
+		network = onHostNetwork
+		options = fmt.Sprintf("--host tcp://%[1]s:%[2]d --host tcp://%[3]s:%[2]d --replication --replication-ttl %[4]s --advertise %[1]s:%[2]d",
+			node.Address, managerPort, loopback, replicationTTL)
 	}
 	return node.Run(ctx, name, infra.Script{
 		Text: ports() + engine.MachineFunctions + engine.RestartFunctions + followConsulScript + containerScript + managerScript,
@@ -127,7 +125,6 @@ func (c *swarm) newManager(ctx *pulumi.Context, node *infra.Node) (pulumi.Resour
 			"LOGIN_USER":      pulumi.String(node.User()),
 			"NETWORK":         pulumi.String(network),
 			"OPTIONS":         pulumi.String(options),
-			"KEEP_IMAGE":      pulumi.String(keepImage),
 		},
 		When: infra.OnCreateAndDelete,
 	}, c.inside, pulumi.DependsOn(after))

@@ -10,7 +10,6 @@
 #            LOGIN_USER       the user that SSH logs in as
 #            NETWORK          options of docker run about its network
 #            OPTIONS          further options of the manager
-#            KEEP_IMAGE       another name for the image, which it has when the resource that pulled it leaves the stack; empty: none
 set -euo pipefail
 
 if [ "$1" = delete ]; then
@@ -26,7 +25,6 @@ follow_consul "$GENERATION" "$NOTES"
 # shellcheck disable=SC2086  # several words, or none
 keep_container swarm-manager "$SWARM_IMAGE" 384m $NETWORK "$SWARM_IMAGE" \
 	manage --strategy spread --heartbeat 2s $OPTIONS "$DISCOVERY"
-if [ -n "$KEEP_IMAGE" ]; then own tag "$SWARM_IMAGE" "$KEEP_IMAGE"; fi
 
 # With this context, docker in a login shell or through SSH talks to the Swarm manager.
 verb=create
