@@ -54,8 +54,8 @@ func TestTreeOfThreeManagers(t *testing.T) {
 	if !slices.Equal(more, want) {
 		t.Errorf("three managers add\n%v\nwant\n%v", more, want)
 	}
-	if want := []string{"swarm-image-manager"}; !slices.Equal(fewer, want) {
-		t.Errorf("three managers lack %v, want %v", fewer, want)
+	if len(fewer) > 0 {
+		t.Errorf("three managers lack %v", fewer)
 	}
 
 	variables := func(command string, keys ...string) string {
@@ -94,9 +94,6 @@ func TestTreeOfThreeManagers(t *testing.T) {
 			t.Errorf("%s has %s, want %s", name, got, want)
 		}
 	}
-	if got := variables("swarm-manager", "KEEP_IMAGE"); got != "swarm-scale-manager" {
-		t.Errorf("the image that a resource pulled gets the name %q", got)
-	}
 	if got, want := variables("frontend01-join", "NETWORK", "DISCOVERY", "CONSUL"), "--network host, consul://127.0.0.1:8500/, 127.0.0.1:8500"; got != want {
 		t.Errorf("the agent of frontend01 has %s, want %s", got, want)
 	}
@@ -115,7 +112,7 @@ func TestTreeOfThreeManagers(t *testing.T) {
 	if got := variables("manager-engine", "CLUSTER_STORE"); got != "consul://192.168.33.11:8500" {
 		t.Errorf("with one manager, an engine has the store %s", got)
 	}
-	if got, want := variables("swarm-manager", "NETWORK", "OPTIONS", "DISCOVERY", "KEEP_IMAGE"), "--publish 192.168.33.11:3375:2375, , consul://192.168.33.11:8500/, "; got != want {
+	if got, want := variables("swarm-manager", "NETWORK", "OPTIONS", "DISCOVERY"), "--publish 192.168.33.11:3375:2375, , consul://192.168.33.11:8500/"; got != want {
 		t.Errorf("the only manager has %s, want %s", got, want)
 	}
 	if got := text(t, find(t, single, "aws:ec2/vpc:Vpc", "vpc").inputs["tags"]); strings.Contains(got, "Managers") {
@@ -190,12 +187,14 @@ func testLostManagerOfThreeIsReplaced(t *testing.T, e *harness.Stack, node strin
 	if err != nil {
 		t.Fatalf("%v\n%s", err, strings.Join(done(result), "\n"))
 	}
-	if got := steps(result)["create"]; !slices.Equal(got, []string{node + "-presence"}) {
-		t.Errorf("made anew besides the machine: %v", got)
-	}
+	made := []string{node + "-presence"}
 	own, managing := node+"-consul", node+"-swarm-manager"
 	if node == "manager" {
 		own, managing = "consul", "swarm-manager"
+		made = append(made, "swarm-image-manager")
+	}
+	if got := steps(result)["create"]; !slices.Equal(got, made) {
+		t.Errorf("made anew besides the machine: %v, want %v", got, made)
 	}
 	inOrder(t, result, "create "+node, "update "+node+"-engine", "update "+own, "update consul-generation")
 	inOrder(t, result, "update "+own, "update "+managing)
@@ -206,8 +205,8 @@ func testLostManagerOfThreeIsReplaced(t *testing.T, e *harness.Stack, node strin
 	destroyed(t, e)
 }
 
-// testDeploymentsNeedTwoOfThreeManagers holds that up, refresh and destroy work while a manager does not answer, and that all is as before when it
-// is back.
+// testDeploymentsNeedTwoOfThreeManagers holds that up and destroy work while a manager does not answer. So does a refresh, unless it is the first
+// one, on whose engine an image is looked for, as on every member's.
 func testDeploymentsNeedTwoOfThreeManagers(t *testing.T, e *harness.Stack, node string) {
 	e.World.MachineDead(node)
 	if refreshed, err := e.Refresh(t.Context()); node != "manager" && (err != nil || refreshed.Changes() != 0) {
@@ -226,10 +225,6 @@ func testDeploymentsNeedTwoOfThreeManagers(t *testing.T, e *harness.Stack, node 
 		t.Errorf("%d containers show the changed ballot, want 3", replaced)
 	}
 	unchanged(t, e)
-	// Now another manager than the dead one is asked.
-	if refreshed, err := e.Refresh(t.Context()); err != nil || refreshed.Changes() != 0 {
-		t.Errorf("refresh: %v, %v", refreshed.Counts, err)
-	}
 	destroyed(t, e)
 }
 
@@ -295,7 +290,8 @@ func TestOneManagerBecomesThree(t *testing.T) {
 			if got := steps(grown); platform == "aws" && (!slices.Equal(got["create machine"], []string{"manager02", "manager03"}) || len(got["delete machine"]) > 0) {
 				t.Errorf("machines made %v and deleted %v", got["create machine"], got["delete machine"])
 			}
-			if got := steps(grown)["delete"]; !slices.Equal(got, []string{"swarm-image-manager"}) {
+			// Through the Swarm manager, an image is deleted on all engines.
+			if got := steps(grown)["delete"]; len(got) > 0 {
 				t.Errorf("it deletes %v", got)
 			}
 			inOrder(t, grown, "update manager-packet-filter", "create manager02-engine", "update consul", "create frontend01-consul", "create frontend02-consul", "update frontend02-join", "update swarm-members")
