@@ -24,7 +24,7 @@ func (s *step) lose(name string) {
 	before := s.identities()
 	// A frontend's queue is lost with its disk. Here it is empty, because every vote is counted.
 	s.must(host.Recreate(s.ctx))
-	s.must(s.pulumi.Set(map[string]any{"hosts": s.lab.Config()["hosts"]}))
+	s.tellHosts()
 	if name == "store" {
 		s.voters.Forget() // the only database is lost with its disk
 	}
@@ -93,7 +93,7 @@ func managerLost(s *step) {
 	manager := s.lab.Host("manager")
 	campaign := s.crowd()
 	s.must(manager.Recreate(s.ctx))
-	s.must(s.pulumi.Set(map[string]any{"hosts": s.lab.Config()["hosts"]}))
+	s.tellHosts()
 	begun := time.Now()
 	result, err := s.pulumi.Up(s.ctx)
 	took := time.Since(begun)
@@ -125,7 +125,7 @@ func majorityLost(s *step) {
 	for _, name := range lost {
 		s.must(s.lab.Host(name).Recreate(s.ctx))
 	}
-	s.must(s.pulumi.Set(map[string]any{"hosts": s.lab.Config()["hosts"]}))
+	s.tellHosts()
 	store := s.lab.Host("store")
 	before := s.identities()
 	s.run(store, "docker swarm init --force-new-cluster --advertise-addr "+store.Address)

@@ -194,7 +194,7 @@ func (s *step) twoManagersLost(managers []string) {
 	for _, name := range lost {
 		s.must(s.lab.Host(name).Recreate(s.ctx))
 	}
-	s.must(s.pulumi.Set(map[string]any{"hosts": s.lab.Config()["hosts"]}))
+	s.tellHosts()
 	begun := time.Now()
 	how := "`up` brings them back"
 	if _, err := s.pulumi.Up(s.ctx); err != nil {

@@ -222,8 +222,11 @@ func (s *system) inStep(ctx context.Context) error {
 		Leader  string `json:"leader"`
 		Standby string `json:"sync_standby"`
 	}
-	if err := json.Unmarshal([]byte(said), &pair); err != nil || pair.Leader == "" || pair.Standby == "" {
-		return fmt.Errorf("no store is in step with the one that takes writes: %s (%w)", said, err)
+	if err := json.Unmarshal([]byte(said), &pair); err != nil {
+		return fmt.Errorf("etcd says of the stores in step %q: %w", said, err)
+	}
+	if pair.Leader == "" || pair.Standby == "" {
+		return fmt.Errorf("no store is in step with the one that takes writes: %s", said)
 	}
 	return nil
 }
@@ -250,7 +253,7 @@ func twoLosses(s *step) {
 	time.Sleep(time.Second)
 	lost := time.Now()
 	s.must(s.lab.Host(primary).Recreate(s.ctx))
-	s.must(s.pulumi.Set(map[string]any{"hosts": s.lab.Config()["hosts"]}))
+	s.tellHosts()
 	second := make(chan error, 1)
 	begun := false
 	s.lines.watch(func(line string) {
@@ -273,7 +276,7 @@ func twoLosses(s *step) {
 			s.Errorf("`up` does not say what was lost meanwhile: %v", err)
 		}
 	}
-	s.must(s.pulumi.Set(map[string]any{"hosts": s.lab.Config()["hosts"]}))
+	s.tellHosts()
 	if _, err := s.pulumi.Up(s.ctx); err != nil {
 		watch.stop()
 		s.Fatalf("two losses, and the second `up` does not bring everything back: %v", err)
@@ -295,7 +298,7 @@ func eachMachineReplaced(s *step) {
 	for _, host := range s.lab.Hosts() {
 		s.must(host.Stop(s.ctx))
 		s.must(host.Recreate(s.ctx))
-		s.must(s.pulumi.Set(map[string]any{"hosts": s.lab.Config()["hosts"]}))
+		s.tellHosts()
 		s.up()
 		s.await(host.Name+" to be well again", wellTime, s.well)
 	}

@@ -33,7 +33,7 @@ func moreAndFewer(s *step) {
 	}
 	// The machines go only now, because `up` drains their queues first.
 	s.must(s.lab.Grow(s.ctx, topology.Counts{topology.Frontend: 2, topology.Worker: 1}))
-	s.must(s.pulumi.Set(map[string]any{"hosts": s.lab.Config()["hosts"]}))
+	s.tellHosts()
 	s.await("two frontends to answer", wellTime, s.well)
 	seen := campaign.Stop()
 	s.checked("4 → 2 and 2 → 1: `up` takes %.0f s; voters all the time: %s", result.Wall.Seconds(), seen)

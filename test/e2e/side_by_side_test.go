@@ -55,7 +55,7 @@ func queuesSideBySide(s *step) {
 	s.must(s.pulumi.Set(map[string]any{"frontends": 2}))
 	s.up()
 	s.must(s.lab.Grow(s.ctx, topology.Counts{topology.Frontend: 2, topology.Worker: 1}))
-	s.must(s.pulumi.Set(map[string]any{"hosts": s.lab.Config()["hosts"]}))
+	s.tellHosts()
 	s.unchanged()
 }
 

@@ -259,7 +259,7 @@ func (s *step) ready() {
 			s.voters.Forget()
 		}
 	}
-	s.must(s.pulumi.Set(map[string]any{"hosts": s.lab.Config()["hosts"]}))
+	s.tellHosts()
 	if _, err := s.pulumi.Up(s.ctx); err != nil {
 		s.up() // goes on where the first one stopped
 	}

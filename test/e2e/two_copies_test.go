@@ -41,7 +41,7 @@ func twoCopies(s *step) {
 	s.must(s.pulumi.Set(map[string]any{"frontends": 2, "workers": 1, "loadBalancers": 1, "voteCopies": 1}))
 	s.up()
 	s.must(s.lab.Grow(s.ctx, topology.Counts{topology.Frontend: 2, topology.Worker: 1, topology.LoadBalancer: 1}))
-	s.must(s.pulumi.Set(map[string]any{"hosts": s.lab.Config()["hosts"]}))
+	s.tellHosts()
 	s.await("everything to be well", wellTime, s.well)
 	s.settle()
 	s.unchanged()
@@ -77,7 +77,7 @@ func (s *step) loseUnderLoad(what string, names ...string) {
 	for _, name := range names {
 		s.must(s.lab.Host(name).Recreate(s.ctx))
 	}
-	s.must(s.pulumi.Set(map[string]any{"hosts": s.lab.Config()["hosts"]}))
+	s.tellHosts()
 	begun := time.Now()
 	if _, err := s.pulumi.Up(s.ctx); err != nil {
 		s.Fatalf("%s lost, and `up` does not bring it back: %v", what, err)
@@ -87,6 +87,12 @@ func (s *step) loseUnderLoad(what string, names ...string) {
 	s.checked("%s lost with its disk: %s; every acknowledged vote is in the results, %.1f s after voters were sure; `up` makes it anew in %.0f s",
 		what, cost, took.Seconds(), up.Seconds())
 	s.unchanged()
+}
+
+// tellHosts sets the stack's hosts to the lab's. One that was made anew has another host key.
+func (s *step) tellHosts() {
+	s.Helper()
+	s.must(s.pulumi.Set(map[string]any{"hosts": s.lab.Config()["hosts"]}))
 }
 
 // resize sets the stack's hosts and numbers of nodes to the lab's.

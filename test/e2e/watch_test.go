@@ -17,7 +17,6 @@ type watch struct {
 
 	mutex sync.Mutex
 	live  []time.Time // when the results were seen live
-	begun time.Time
 }
 
 // lookEvery is how often the results are looked at.
@@ -26,7 +25,7 @@ const lookEvery = 250 * time.Millisecond
 // watch begins to watch the poll.
 func (s *step) watch() *watch {
 	ctx, cancel := context.WithCancel(s.ctx)
-	w := &watch{campaign: s.crowd(), cancel: cancel, begun: time.Now()}
+	w := &watch{campaign: s.crowd(), cancel: cancel}
 	w.running.Go(func() {
 		for ctx.Err() == nil {
 			looking, done := context.WithTimeout(ctx, 2*time.Second)
