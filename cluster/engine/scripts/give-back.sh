@@ -51,20 +51,25 @@ if [ ! -e "$ours" ]; then
 fi
 if docker info >/dev/null 2>&1; then
 	mapfile -t containers < <(docker ps --all --quiet --filter "label=$LABEL")
-	images=$(
-		docker image ls --quiet --no-trunc --filter "label=$LABEL"
+	# Those of the containers, those that are built here, and those that these are built on.
+	images=$(docker image ls --quiet --no-trunc --filter "label=$LABEL")
+	images+=$'\n'$(
+		xargs -r docker image inspect --format "{{index .Config.Labels \"$LABEL.base\"}}" <<<"$images"
 		[ "${#containers[@]}" -eq 0 ] || docker inspect --format '{{.Image}}' "${containers[@]}" || true
 	)
+	# An image may ask for volumes that have no label. An engine that leaves its swarm keeps them.
+	mapfile -t volumes < <([ "${#containers[@]}" -eq 0 ] ||
+		docker inspect --format '{{range .Mounts}}{{if eq .Type "volume"}}{{println .Name}}{{end}}{{end}}' "${containers[@]}" | grep .)
 	# An engine that leaves its swarm removes the swarm's containers itself, some of them a little later.
 	docker swarm leave --force >/dev/null 2>&1 || true # it may be in none
 	# By name, because an image with two names cannot be removed by its ID.
 	mapfile -t images < <(sort -u <<<"$images" | while read -r image; do
-		[ -z "$image" ] || docker image inspect --format '{{range .RepoTags}}{{println .}}{{else}}{{println .Id}}{{end}}' "$image"
+		[ -z "$image" ] || docker image inspect --format '{{range .RepoTags}}{{println .}}{{else}}{{println .Id}}{{end}}' "$image" 2>/dev/null
 	done | grep . || true)
 	[ "${#containers[@]}" -eq 0 ] || docker rm --force --volumes "${containers[@]}" >/dev/null 2>&1 || true
 	mapfile -t containers < <(docker ps --all --quiet --filter "label=$LABEL")
 	[ "${#containers[@]}" -eq 0 ] || docker rm --force --volumes "${containers[@]}" >/dev/null || [ -z "$(docker ps --all --quiet --filter "label=$LABEL")" ]
-	mapfile -t volumes < <(docker volume ls --quiet --filter "label=$LABEL")
+	mapfile -t -O "${#volumes[@]}" volumes < <(docker volume ls --quiet --filter "label=$LABEL")
 	take volume "${volumes[@]}"
 	take image "${images[@]}"
 else
