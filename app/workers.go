@@ -1,6 +1,7 @@
 package app
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -23,15 +24,16 @@ func (a *App) newWorkers(ctx *pulumi.Context, nodes, frontends []*infra.Node) ([
 		queues = append(queues, queueAddress(frontend))
 	}
 	var workers []*cluster.Running
+	environment := []cluster.Variable{{Name: "REDIS_ADDRESSES_FILE", Value: queuesFile}}
+	if copies := a.settings.VoteCopies; copies > 1 {
+		environment = append(environment, cluster.Variable{Name: "VOTE_COPIES", Value: strconv.Itoa(copies)})
+	}
 	for _, node := range nodes {
 		worker, err := a.run(ctx, a.withDatabase(workerRole, cluster.Workload{
-			Name:  node.Name,
-			Node:  node,
-			Image: a.program(programs.VoteWorker),
-			Environment: []cluster.Variable{
-				{Name: "WORKER_NUMBER", Value: topology.Suffix(node.Number)},
-				{Name: "REDIS_ADDRESSES_FILE", Value: queuesFile},
-			},
+			Name:         node.Name,
+			Node:         node,
+			Image:        a.program(programs.VoteWorker),
+			Environment:  append([]cluster.Variable{{Name: "WORKER_NUMBER", Value: topology.Suffix(node.Number)}}, environment...),
 			Secrets:      []cluster.Secret{a.redisClientPassword()},
 			Config:       &cluster.Configuration{Path: queuesFile, Content: pulumi.String(strings.Join(queues, "\n") + "\n")},
 			User:         programs.User,

@@ -17,6 +17,7 @@ type settings struct {
 	queues   []string                 // REDIS_ADDRESSES: host:port of each queue's Redis
 	password string                   // REDIS_PASSWORD: the password of every queue's Redis; none if not set
 	list     func() ([]string, error) // how to read REDIS_ADDRESSES again if it comes from a file; nil if not
+	copies   int                      // VOTE_COPIES: in how many queues each vote is, 1 or 2; 1 if not set
 	database environment.Database     // POSTGRES_URL and _CA, or POSTGRES_HOST, _PORT, _USER, _DATABASE, _PASSWORD
 	metrics  string                   // METRICS_ADDRESS: where Prometheus and the health pages are answered; :9090 if not set
 }
@@ -28,6 +29,7 @@ func readSettings(env *environment.Reader) settings {
 	s := readCommon(env)
 	s.queues = readQueues(env)
 	s.list = env.Live(queuesKey, readQueues)
+	s.copies = environment.Copies(env)
 	s.metrics = env.Listen("METRICS_ADDRESS", defaultMetrics)
 	return s
 }

@@ -26,7 +26,7 @@ func work(ctx context.Context, settings settings, log *slog.Logger) error {
 	defer votes.Close()
 	registry := service.Registry()
 	open := func(address string) (poll.Backlog, error) { return settings.open(address, settings.name()) }
-	w := worker.New(votes, open, worker.Options{Log: log, Metrics: worker.NewMetrics(registry)})
+	w := worker.New(votes, open, worker.Options{Copies: settings.copies, Log: log, Metrics: worker.NewMetrics(registry)})
 
 	mux := service.MetricsHandler(registry)
 	alive := func(context.Context) error { return w.Alive() }

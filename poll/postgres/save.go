@@ -15,8 +15,12 @@ import (
 //go:embed save.sql
 var saveStatement string
 
-// manyVotes is from how many votes on it pays to find out which voters are new.
-const manyVotes = 500
+const (
+	// manyVotes is from how many votes on it pays to find out which voters are new.
+	manyVotes = 500
+	// newBatches is after how many large batches of new voters alone the next one is taken for such a one, too.
+	newBatches = 3
+)
 
 // saveBatch stores one vote per voter, sorted by voter, in one transaction, and returns how many voters are new or changed.
 //
@@ -25,7 +29,7 @@ const manyVotes = 500
 func (v *Votes) saveBatch(ctx context.Context, votes []poll.Vote) (changed int64, err error) {
 	err = committed(ctx, v.pool, func(connection *pgxpool.Conn) error {
 		if len(votes) >= manyVotes {
-			changed, err = saveMany(ctx, connection, votes)
+			changed, err = v.saveMany(ctx, connection, votes)
 			if !isTaken(err) {
 				return err
 			}
@@ -38,27 +42,52 @@ func (v *Votes) saveBatch(ctx context.Context, votes []poll.Vote) (changed int64
 }
 
 // saveMany stores the votes of new voters by COPY, which costs the database half of what an upsert does, and upserts only the
-// others.
-func saveMany(ctx context.Context, connection *pgxpool.Conn, votes []poll.Vote) (changed int64, err error) {
+// others. To look for them costs half as much again. While the voters of batch after batch are new it does not look: a voter who is known
+// fails the COPY.
+func (v *Votes) saveMany(ctx context.Context, connection *pgxpool.Conn, votes []poll.Vote) (changed int64, err error) {
+	if v.newInARow.Load() >= newBatches {
+		changed, err = copyNew(ctx, connection, votes) // one statement is a transaction
+		if !isTaken(err) {
+			return changed, err
+		}
+		v.newInARow.Store(0)
+	}
+	var again []poll.Vote
 	err = inTransaction(ctx, connection, func(tx pgx.Tx) error {
 		known, err := knownVoters(ctx, tx, votes)
 		if err != nil {
 			return err
 		}
-		fresh, again := split(votes, known)
+		var fresh []poll.Vote
+		fresh, again = split(votes, known)
 		if len(again) > 0 {
 			if changed, err = upsert(ctx, tx, again); err != nil {
 				return err
 			}
 		}
-		copied, err := tx.CopyFrom(ctx, pgx.Identifier{"votes"}, []string{"voter", "choice", "cast_at"}, &copySource{votes: fresh})
+		copied, err := copyNew(ctx, tx, fresh)
 		changed += copied
 		return err
 	})
 	if err != nil {
 		return 0, err
 	}
+	if len(again) > 0 {
+		v.newInARow.Store(0)
+	} else {
+		v.newInARow.Add(1)
+	}
 	return changed, nil
+}
+
+// copyNew stores the votes of voters who have none.
+func copyNew(ctx context.Context, database copier, votes []poll.Vote) (int64, error) {
+	return database.CopyFrom(ctx, pgx.Identifier{"votes"}, []string{"voter", "choice", "cast_at"}, &copySource{votes: votes})
+}
+
+// copier is a connection or a transaction.
+type copier interface {
+	CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, rows pgx.CopyFromSource) (int64, error)
 }
 
 // knownVoters are those of the voters who have a vote stored.

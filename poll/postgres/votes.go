@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -30,6 +31,8 @@ const (
 type Votes struct {
 	pool    *pgxpool.Pool
 	address Address
+
+	newInARow atomic.Int64 // large batches since the last one with a voter who was known
 
 	setUp sync.Mutex
 	ready bool

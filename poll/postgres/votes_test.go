@@ -80,6 +80,36 @@ func TestLargeBatch(t *testing.T) {
 	}
 }
 
+// After many batches of new voters alone comes one with voters who are known, and then new ones again. Whatever the batches before were like, each
+// vote counts as if it had come alone.
+func TestKnownVotersAmongNewOnes(t *testing.T) {
+	t.Parallel()
+	server, address := newDatabase(t)
+	database := newVotes(t, address)
+	const size = 1000
+	batch := func(first int, choice poll.Choice, at poll.Timestamp) []poll.Vote {
+		votes := make([]poll.Vote, size)
+		for i := range votes {
+			votes[i] = poll.Vote{Voter: voter(first + i), Choice: choice, CastAt: at}
+		}
+		return votes
+	}
+	next := 0
+	for _, known := range []int{0, 1, size / 2, size} {
+		for range 5 { // new ones alone
+			save(t, database, size, batch(next, poll.A, 10)...)
+			next += size
+		}
+		before := next
+		save(t, database, size, batch(next-known, poll.B, 11)...) // some of them change their votes
+		next += size - known
+		save(t, database, 0, batch(before-size, poll.B, 9)...) // late, and known, all of them
+	}
+	var changed int64 = 1 + size/2 + size
+	fresh := int64(4*size) - changed
+	wantTally(t, server, address, poll.Tally{A: 20*size - changed, B: fresh + changed})
+}
+
 // Many workers save votes of the same voters at once, in different orders: the tally is what one worker would have made.
 func TestWorkersSideBySide(t *testing.T) {
 	t.Parallel()

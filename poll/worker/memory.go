@@ -53,7 +53,7 @@ func (b *batch) end(err error) {
 }
 
 func newMemory() *memory {
-	return &memory{young: map[poll.VoterID]remembered{}, born: time.Now()}
+	return &memory{young: map[poll.VoterID]remembered{}, old: map[poll.VoterID]remembered{}, born: time.Now()}
 }
 
 // known returns a vote of the voter that is stored or being stored.
@@ -73,7 +73,8 @@ func (m *memory) claim(votes []poll.Vote) (mine []poll.Vote, own *batch, copies 
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if len(m.young) >= generationSize || time.Since(m.born) > generationTime {
-		m.young, m.old, m.born = map[poll.VoterID]remembered{}, m.young, time.Now()
+		m.young, m.old, m.born = m.old, m.young, time.Now()
+		clear(m.young) // which keeps its room: to grow a map costs as much as to fill it
 	}
 	for _, vote := range votes {
 		before, ok := m.known(vote.Voter)

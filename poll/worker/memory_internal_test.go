@@ -50,6 +50,33 @@ func TestCopyIsNotStoredAgain(t *testing.T) {
 	}
 }
 
+// Only where each vote is in several queues does a worker remember it.
+func TestWorkerRemembersWhereThereAreCopies(t *testing.T) {
+	for copies, want := range map[int]int{0: 2, 1: 2, 2: 1} {
+		saver := &savings{}
+		w := New(saver, nil, Options{Copies: copies})
+		for range 2 {
+			if _, _, err := w.store(t.Context(), []poll.Vote{{Voter: poll.VoterID{1}, Choice: poll.A, CastAt: 1}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if saver.calls != want {
+			t.Errorf("%d copies: the database is asked %d times for 2 of one vote, want %d", copies, saver.calls, want)
+		}
+	}
+}
+
+// savings counts how often votes are saved.
+type savings struct {
+	poll.Votes
+	calls int
+}
+
+func (s *savings) Save(_ context.Context, votes []poll.Vote) (int64, error) {
+	s.calls++
+	return int64(len(votes)), nil
+}
+
 // A copy waits for the batch that has the vote, and is stored itself if that one fails.
 func TestCopyOfAVoteThatIsBeingStored(t *testing.T) {
 	for name, fault := range map[string]error{"stored": nil, "failed": errors.New("the database is away")} {

@@ -39,6 +39,8 @@ type Options struct {
 	// StopTimeout is how long a worker that is told to stop goes on with what it holds, 5 s by default. Then it hands back what is left,
 	// for which it takes a second more: Docker kills after 10 s.
 	StopTimeout time.Duration
+	// Copies is in how many queues each vote is, 1 by default. With more, the worker remembers for seconds what it has stored.
+	Copies int
 	// Log gets what happens, without voters; nil for no log.
 	Log *slog.Logger
 	// Metrics counts what happens; nil for no metrics.
@@ -73,7 +75,7 @@ func setDefault[T comparable](value *T, standard T) {
 // Worker takes votes from a set of queues, which may change while it works, and saves them.
 type Worker struct {
 	votes   poll.Votes
-	memory  *memory
+	memory  *memory // nil: each vote is in one queue
 	open    func(address string) (poll.Backlog, error)
 	options Options
 	running sync.WaitGroup
@@ -105,8 +107,11 @@ type queue struct {
 // New makes a worker without queues; Follow gives it some. It saves into votes, and open makes the backlog of the
 // queue at an address, without reaching it.
 func New(votes poll.Votes, open func(address string) (poll.Backlog, error), options Options) *Worker {
-	return &Worker{votes: votes, memory: newMemory(), open: open, options: options.withDefaults(),
-		queues: map[string]*queue{}, ended: map[string]<-chan struct{}{}}
+	w := &Worker{votes: votes, open: open, options: options.withDefaults(), queues: map[string]*queue{}, ended: map[string]<-chan struct{}{}}
+	if options.Copies > 1 {
+		w.memory = newMemory()
+	}
+	return w
 }
 
 func newQueue(backlog poll.Backlog) *queue {
@@ -381,7 +386,7 @@ func (w *Worker) save(q *queue, entries []poll.Entry) (saved, error) {
 	started := time.Now()
 	var changed int64
 	stored, err := withTimeout(q.steps, w.options.StepTimeout, func(ctx context.Context) (stored int, err error) {
-		stored, changed, err = w.memory.store(ctx, votes, func(votes []poll.Vote) (int64, error) { return w.votes.Save(ctx, votes) })
+		stored, changed, err = w.store(ctx, votes)
 		return stored, err
 	})
 	if err != nil {
@@ -396,6 +401,17 @@ func (w *Worker) save(q *queue, entries []poll.Entry) (saved, error) {
 	metrics.lag.WithLabelValues(name).Set(time.Since(oldest).Seconds())
 	batch.votes = int64(len(votes))
 	return batch, nil
+}
+
+// store stores votes, but for copies of those that the worker has just stored. It returns how many it stored, and how many voters are new or
+// changed.
+func (w *Worker) store(ctx context.Context, votes []poll.Vote) (stored int, changed int64, err error) {
+	save := func(votes []poll.Vote) (int64, error) { return w.votes.Save(ctx, votes) }
+	if w.memory != nil {
+		return w.memory.store(ctx, votes, save)
+	}
+	changed, err = save(votes)
+	return len(votes), changed, err
 }
 
 // finish acknowledges the entries of a saved batch and then moves its dead letters. In this order, because a dead letter that

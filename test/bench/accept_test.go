@@ -88,6 +88,12 @@ func measureAccept(t *testing.T, appendfsync string) {
 			float64(steady.Quantile(99)) / float64(alone.Quantile(99)), bound, "×",
 			fmt.Sprintf("%.0f votes/s, median %.1f ms, p99 %.1f ms", steady.Rate(), milliseconds(steady.Quantile(50)), milliseconds(steady.Quantile(99)))})
 	}
+	plain, err := limit.Rate(t.Context(), steadyRate, length(10*time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	report(t, figure{fmt.Sprintf("a bare handler, p99 at %d answers/s in the same minutes", steadyRate), milliseconds(plain.Quantile(99)), target{}, "ms",
+		fmt.Sprintf("neither Redis nor disk, median %.1f ms", milliseconds(plain.Quantile(50)))})
 	report(t, figure{what + ", a lone voter, what the second copy adds to the median", milliseconds(medians[1] - medians[0]), atMost(1), "ms", ""})
 }
 

@@ -176,7 +176,7 @@ func drainCopiesRate(t *testing.T, server *postgrestest.Server, database []strin
 	}
 	programtest.Path(t, programtest.VoteWorker)
 	started := time.Now()
-	worker := programtest.Start(t, programtest.VoteWorker, append([]string{"WORKER_NUMBER=01", "REDIS_ADDRESSES=" + own.Address + " " + partner.Address}, database...)...)
+	worker := programtest.Start(t, programtest.VoteWorker, append([]string{"WORKER_NUMBER=01", "VOTE_COPIES=2", "REDIS_ADDRESSES=" + own.Address + " " + partner.Address}, database...)...)
 	waitEmpty(t, own, partner)
 	took := time.Since(started)
 	if stored := count(t, server, database); stored != int64(len(votes)) {

@@ -35,6 +35,7 @@ type system struct {
 	database  string // name; empty stands for postgres
 	frontends []*programtest.Program
 	workers   []*programtest.Program
+	copies    int // of each vote; 0: 1
 	results   *programtest.Program
 }
 
@@ -60,6 +61,7 @@ func (s *system) addFrontend(t testing.TB) *programtest.Program {
 // addCopyingFrontends starts so many frontends, each with a Redis. Each vote is in two of these.
 func (s *system) addCopyingFrontends(t testing.TB, count int) {
 	t.Helper()
+	s.copies = 2
 	for range count {
 		s.redis = append(s.redis, redistest.Start(t))
 	}
@@ -69,7 +71,7 @@ func (s *system) addCopyingFrontends(t testing.TB, count int) {
 			partners = append(partners, s.redis[(i+1+j)%len(s.redis)].Address)
 		}
 		s.frontends = append(s.frontends, programtest.Start(t, programtest.WebVoteApp, fmt.Sprintf("WEB_VOTE_NUMBER=%02d", i+1), "REDIS_ADDRESS="+own.Address,
-			"VOTE_COPIES=2", "REDIS_PARTNERS="+strings.Join(partners, " "), "VOTER_KEY="+programtest.VoterKey, "BALLOT_AGE=0"))
+			fmt.Sprintf("VOTE_COPIES=%d", s.copies), "REDIS_PARTNERS="+strings.Join(partners, " "), "VOTER_KEY="+programtest.VoterKey, "BALLOT_AGE=0"))
 	}
 }
 
@@ -125,7 +127,7 @@ func (s *system) addWorker(t testing.TB) *programtest.Program {
 func (s *system) addWorkerAt(t testing.TB, port int, addresses ...string) *programtest.Program {
 	t.Helper()
 	worker := programtest.Start(t, programtest.VoteWorker, append(s.variables(port),
-		fmt.Sprintf("WORKER_NUMBER=%02d", len(s.workers)+1), "REDIS_ADDRESSES="+strings.Join(addresses, ","))...)
+		fmt.Sprintf("WORKER_NUMBER=%02d", len(s.workers)+1), fmt.Sprintf("VOTE_COPIES=%d", max(s.copies, 1)), "REDIS_ADDRESSES="+strings.Join(addresses, ","))...)
 	s.workers = append(s.workers, worker)
 	return worker
 }
