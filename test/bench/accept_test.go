@@ -68,7 +68,7 @@ func measureAccept(t *testing.T, appendfsync string) {
 		address string
 		crowd   *load.Crowd
 	}{{"one copy", host(frontend), voters}, {"two copies", host(copying), twice}} {
-		alone, err := gather(t, lane.address, 1).Rate(t.Context(), 50, length(5*time.Second))
+		alone, err := gather(t, lane.address, 1).Rate(t.Context(), 50, length(10*time.Second))
 		if err != nil {
 			t.Fatal(err)
 		}

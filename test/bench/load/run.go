@@ -88,20 +88,29 @@ func (r Report) Quantile(percent float64) time.Duration {
 
 // FullSpeed has every connection vote, wait for the answer and vote again, for the given time.
 func (c *Crowd) FullSpeed(ctx context.Context, length time.Duration) (Report, error) {
-	deadline := time.Now().Add(length)
-	return c.run(ctx, func() (time.Time, bool) {
+	return c.run(ctx, func(start time.Time) (time.Time, bool) {
 		now := time.Now()
-		return now, now.Before(deadline)
+		return now, now.Sub(start) < length
 	})
 }
 
-// Rate has the crowd vote that many times per second, evenly, for the given time. Latencies count from when a vote was due.
-// So a slow server cannot hide its latency by getting fewer votes.
+// leadIn is for how long a crowd votes at a quarter of a rate before it is measured. Programs that had nothing to do wake slowly: their memory
+// is cold, and the system may have taken some of it.
+const leadIn = time.Second
+
+// Rate has the crowd vote that many times per second, evenly, for the given time, after a second of fewer votes. Latencies count from when a
+// vote was due. So a slow server cannot hide its latency by getting fewer votes.
 func (c *Crowd) Rate(ctx context.Context, perSecond float64, length time.Duration) (Report, error) {
+	if _, err := c.rate(ctx, perSecond/4, leadIn); err != nil {
+		return Report{}, err
+	}
+	return c.rate(ctx, perSecond, length)
+}
+
+func (c *Crowd) rate(ctx context.Context, perSecond float64, length time.Duration) (Report, error) {
 	var ticket atomic.Int64
-	start := time.Now()
 	interval := float64(time.Second) / perSecond
-	return c.run(ctx, func() (time.Time, bool) {
+	return c.run(ctx, func(start time.Time) (time.Time, bool) {
 		due := time.Duration(float64(ticket.Add(1)-1) * interval)
 		if due >= length {
 			return time.Time{}, false
@@ -111,25 +120,29 @@ func (c *Crowd) Rate(ctx context.Context, perSecond float64, length time.Duratio
 	})
 }
 
-// run has every member vote once for each call of next. It returns when the latency begins, or false at the end.
-func (c *Crowd) run(ctx context.Context, next func() (time.Time, bool)) (Report, error) {
+// run has every member vote once for each call of next, which is told when the run began. It returns when the latency begins, or false at the
+// end.
+func (c *Crowd) run(ctx context.Context, next func(start time.Time) (time.Time, bool)) (Report, error) {
 	report := Report{Latencies: newHistogram()}
+	histograms := make([]*hdrhistogram.Histogram, len(c.members)) // made before the first vote is due
+	for i := range histograms {
+		histograms[i] = newHistogram()
+	}
 	var mu sync.Mutex
 	group, ctx := errgroup.WithContext(ctx)
-	started := time.Now()
+	start := time.Now()
 	for i, m := range c.members {
 		group.Go(func() error {
-			latencies := newHistogram()
 			var answers, refused int64
 			defer func() {
 				mu.Lock()
 				defer mu.Unlock()
-				report.Latencies.Merge(latencies)
+				report.Latencies.Merge(histograms[i])
 				report.Answers += answers
 				report.Refused += refused
 			}()
 			for round := i; ctx.Err() == nil; round++ {
-				due, more := next()
+				due, more := next(start)
 				if !more {
 					return nil
 				}
@@ -144,7 +157,7 @@ func (c *Crowd) run(ctx context.Context, next func() (time.Time, bool)) (Report,
 					continue
 				}
 				answers++
-				if err := latencies.RecordValue(time.Since(due).Microseconds()); err != nil {
+				if err := histograms[i].RecordValue(time.Since(due).Microseconds()); err != nil {
 					return fmt.Errorf("a vote took %s: %w", time.Since(due), err)
 				}
 			}
@@ -152,7 +165,7 @@ func (c *Crowd) run(ctx context.Context, next func() (time.Time, bool)) (Report,
 		})
 	}
 	err := group.Wait()
-	report.Took = time.Since(started)
+	report.Took = time.Since(start)
 	return report, err
 }
 
