@@ -23,7 +23,7 @@ var (
 )
 
 // While votes come in, every part is killed and paused at random: frontends, Redis, workers, database, results page. Where each vote is in two
-// Redis, they are killed with their disks. At the end, what is stored is what the voters' books allow.
+// Redis and two databases, these are killed with their disks. At the end, what is stored is what the voters' books allow.
 func TestChaos(t *testing.T) {
 	t.Parallel()
 	t.Run("one copy", func(t *testing.T) { testChaos(t, 1) })
@@ -43,6 +43,7 @@ func testChaos(t *testing.T, copies int) {
 		s.addFrontend(t)
 	} else {
 		s.addCopyingFrontends(t, 3)
+		s.addStandby(t)
 	}
 	for range 2 {
 		s.addWorker(t)
@@ -84,14 +85,15 @@ func testChaos(t *testing.T, copies int) {
 		}
 	}
 
-	if copies > 1 && s.losses.count == 0 && *eventsWanted >= 100 {
-		t.Error("no disk was lost")
+	if copies > 1 && (s.losses.count == 0 || s.failOvers == 0) && *eventsWanted >= 100 {
+		t.Errorf("the disks of %d queues and %d databases were lost, want some of both", s.losses.count, s.failOvers)
 	}
 	report := [][2]string{
 		{"copies of each vote", fmt.Sprint(copies)},
 		{"seed", fmt.Sprint(seed)},
 		{"events", fmt.Sprintf("%d in %s", len(plan), took.Round(time.Second))},
 		{"disks of queues lost", fmt.Sprint(s.losses.count)},
+		{"disks of databases lost", fmt.Sprint(s.failOvers)},
 		{"votes acknowledged", fmt.Sprint(votes.Good)},
 		{"votes answered with an error, or not at all", fmt.Sprint(votes.Bad)},
 		{"voters", fmt.Sprint(len(records))},
@@ -145,7 +147,7 @@ func watch(ctx context.Context, t testing.TB, books *voters.Books, results *prog
 	}
 }
 
-// parts are all that can be killed and paused. With disks, a Redis is killed with its disk where nobody needs it.
+// parts are all that can be killed and paused. With disks, a Redis is killed with its disk where nobody needs it, and the database fails over.
 func (s *system) parts(disks bool) []part {
 	var all []part
 	for _, server := range s.redis {
@@ -167,7 +169,11 @@ func (s *system) parts(disks bool) []part {
 		all = append(all, part{program.Name, func(testing.TB) { program.Kill() }, program.LaunchOnly,
 			signal(func() error { return program.Pause() }), signal(func() error { return program.Resume() })})
 	}
-	return append(all, part{"postgres", s.postgres.KillAll, s.postgres.Restart, s.postgres.Pause, s.postgres.Resume})
+	kill, restart := s.postgres.KillAll, s.postgres.Restart
+	if disks {
+		kill, restart = s.failOver, s.addStandby
+	}
+	return append(all, part{"postgres", kill, restart, func(t testing.TB) { s.postgres.Pause(t) }, func(t testing.TB) { s.postgres.Resume(t) }})
 }
 
 // carryOut carries out the plan. It returns when all parts are up again.

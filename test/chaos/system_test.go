@@ -31,7 +31,9 @@ func TestMain(m *testing.M) { os.Exit(programtest.Main(m)) }
 type system struct {
 	redis     []*redistest.Server
 	losses    losses
-	postgres  *postgrestest.Server
+	postgres  *postgrestest.Server // the one that takes writes
+	standby   *postgrestest.Server // nil: there is none
+	failOvers int
 	database  string // name; empty stands for postgres
 	frontends []*programtest.Program
 	workers   []*programtest.Program
@@ -123,6 +125,29 @@ func (s *system) addWorker(t testing.TB) *programtest.Program {
 	return s.addWorkerAt(t, s.postgres.Port, addresses...)
 }
 
+// failOver loses the server that takes writes, with its disk. Its standby takes over, as Patroni would have it.
+func (s *system) failOver(t testing.TB) {
+	t.Helper()
+	s.postgres.KillAll(t)
+	s.postgres.Remove()
+	s.standby.Promote(t)
+	s.postgres, s.standby = s.standby, nil
+	s.failOvers++
+}
+
+// addStandby starts a standby on the address that the other server does not have.
+func (s *system) addStandby(t testing.TB) {
+	t.Helper()
+	for _, host := range storeHosts() {
+		if host != s.postgres.Host {
+			s.standby = s.postgres.Standby(t, host)
+		}
+	}
+}
+
+// storeHosts are the addresses of two servers.
+func storeHosts() []string { return []string{"127.0.0.1", "127.0.0.2"} }
+
 // addWorkerAt starts a worker for these queues and the database at this port of 127.0.0.1.
 func (s *system) addWorkerAt(t testing.TB, port int, addresses ...string) *programtest.Program {
 	t.Helper()
@@ -140,8 +165,12 @@ func (s *system) addResults(t testing.TB) {
 
 // variables are the environment variables for the database at this port.
 func (s *system) variables(port int) []string {
-	return []string{"POSTGRES_HOST=127.0.0.1", "POSTGRES_PORT=" + strconv.Itoa(port), "POSTGRES_USER=postgres", "POSTGRES_PASSWORD=" + postgrestest.Password,
-		"POSTGRES_DATABASE=" + s.database}
+	hosts := storeHosts()[:1]
+	if s.standby != nil {
+		hosts = storeHosts()
+	}
+	return []string{"POSTGRES_HOST=" + strings.Join(hosts, " "), "POSTGRES_PORT=" + strconv.Itoa(port), "POSTGRES_USER=postgres",
+		"POSTGRES_PASSWORD=" + postgrestest.Password, "POSTGRES_DATABASE=" + s.database}
 }
 
 // programs are all programs that were started.

@@ -21,6 +21,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"swarm-scale/test/eventually"
 	"swarm-scale/test/testprocess"
 )
 
@@ -31,9 +32,10 @@ const (
 	RolePassword = "not-a-secret-either"
 )
 
-// Server is a PostgreSQL server with durable settings on 127.0.0.1. Setting one up takes a second or two, so the tests of a
-// package share one ([Main]) and each has a database of its own ([Server.NewDatabase]).
+// Server is a PostgreSQL server with durable settings on 127.0.0.1, or a standby on another address of the loopback ([Server.Standby]). Setting one
+// up takes a second or two, so the tests of a package share one ([Main]) and each has a database of its own ([Server.NewDatabase]).
 type Server struct {
+	Host string // an IPv4 address
 	Port int
 
 	programs, directory string
@@ -103,7 +105,7 @@ func StartIn(t testing.TB, directory string) *Server {
 }
 
 // Address is where the server answers, host:port.
-func (s *Server) Address() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.Port)) }
+func (s *Server) Address() string { return net.JoinHostPort(s.Host, strconv.Itoa(s.Port)) }
 
 // NewDatabase makes an empty database and returns its name.
 func (s *Server) NewDatabase(t testing.TB) string {
@@ -124,7 +126,7 @@ func (s *Server) SetRoles(t testing.TB, database, file string) {
 	if err != nil {
 		t.Skip("psql is not installed: on Debian, apt-get install postgresql-client")
 	}
-	command := exec.CommandContext(t.Context(), psql, "--quiet", "--no-psqlrc", "--host", "127.0.0.1", "--port", strconv.Itoa(s.Port), "--username", "postgres",
+	command := exec.CommandContext(t.Context(), psql, "--quiet", "--no-psqlrc", "--host", s.Host, "--port", strconv.Itoa(s.Port), "--username", "postgres",
 		"--dbname", database, "--set", "ON_ERROR_STOP=1", "--set", "postgres_password="+Password, "--set", "worker_password="+RolePassword,
 		"--set", "results_password="+RolePassword, "--file", file)
 	command.Env = append(os.Environ(), "PGPASSWORD="+Password)
@@ -147,8 +149,8 @@ func (s *Server) Connect(t testing.TB, database string) *pgx.Conn {
 }
 
 func (s *Server) connect(ctx context.Context, database string) (*pgx.Conn, error) {
-	return pgx.Connect(ctx, fmt.Sprintf("host=127.0.0.1 port=%d user=postgres password=%s dbname=%s sslmode=disable",
-		s.Port, Password, database))
+	return pgx.Connect(ctx, fmt.Sprintf("host=%s port=%d user=postgres password=%s dbname=%s sslmode=disable",
+		s.Host, s.Port, Password, database))
 }
 
 // Encrypt has the server offer TLS with this certificate and key, both in PEM.
@@ -193,8 +195,61 @@ func (s *Server) TryRun(t testing.TB, program string, arguments ...string) {
 func (s *Server) client(program string, arguments ...string) *exec.Cmd {
 	command := s.command(program, arguments...)
 	command.SysProcAttr = nil // it reads and writes the test's files
-	command.Env = append(command.Env, "PGHOST=127.0.0.1", "PGPORT="+strconv.Itoa(s.Port), "PGUSER=postgres", "PGPASSWORD="+Password)
+	command.Env = append(command.Env, s.login()...)
 	return command
+}
+
+// login returns the environment by which a client program logs in to the server.
+func (s *Server) login() []string {
+	return []string{"PGHOST=" + s.Host, "PGPORT=" + strconv.Itoa(s.Port), "PGUSER=postgres", "PGPASSWORD=" + Password}
+}
+
+// Standby starts a server that copies this one, on another address of the loopback and the same port. From then on a commit waits until the
+// standby has it on its disk, too. The test ends the standby.
+func (s *Server) Standby(t testing.TB, host string) *Server {
+	t.Helper()
+	standby := &Server{Host: host, Port: s.Port, programs: s.programs, credential: s.credential}
+	err := standby.makeDirectory()
+	if err == nil {
+		t.Cleanup(standby.Remove)
+		copying := standby.command("pg_basebackup", "--pgdata", standby.data(), "--write-recovery-conf", "--checkpoint", "fast", "--no-sync")
+		copying.Env = append(copying.Env, s.login()...)
+		var output []byte
+		if output, err = copying.CombinedOutput(); err != nil {
+			err = fmt.Errorf("pg_basebackup: %w\n%s", err, output)
+		}
+	}
+	if err == nil {
+		err = standby.run()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	connection := s.Connect(t, "postgres")
+	for _, statement := range []string{"ALTER SYSTEM SET synchronous_standby_names = '*'", "SELECT pg_reload_conf()"} {
+		if _, err := connection.Exec(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually.Succeeds(t, 30*time.Second, "commits wait for the standby", func() error {
+		var waited bool
+		err := connection.QueryRow(t.Context(), "SELECT EXISTS (SELECT FROM pg_stat_replication WHERE sync_state = 'sync')").Scan(&waited)
+		if err == nil && !waited {
+			err = errors.New("they do not")
+		}
+		return err
+	})
+	return standby
+}
+
+// Promote has a standby take writes.
+func (s *Server) Promote(t testing.TB) {
+	t.Helper()
+	connection := s.Connect(t, "postgres")
+	var promoted bool
+	if err := connection.QueryRow(t.Context(), "SELECT pg_promote()").Scan(&promoted); err != nil || !promoted {
+		t.Fatalf("the standby was promoted: %v (%v)", promoted, err)
+	}
 }
 
 // Kill kills the server and all its processes, as a power cut would.
@@ -289,7 +344,7 @@ func start(directory string) (server *Server, skip string, err error) {
 	if err != nil {
 		return nil, err.Error(), nil
 	}
-	s := &Server{programs: programs, directory: directory}
+	s := &Server{Host: "127.0.0.1", programs: programs, directory: directory}
 	if os.Getuid() == 0 { // PostgreSQL refuses to run as root
 		account, err := user.Lookup("postgres")
 		if err != nil {
@@ -302,15 +357,8 @@ func start(directory string) (server *Server, skip string, err error) {
 		}
 		s.credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
 	}
-	if s.directory == "" {
-		if s.directory, err = os.MkdirTemp("", "postgrestest-"); err != nil {
-			return nil, "", err
-		}
-	}
-	if s.credential != nil {
-		if err := os.Chown(s.directory, int(s.credential.Uid), int(s.credential.Gid)); err != nil {
-			return nil, "", err
-		}
+	if err := s.makeDirectory(); err != nil {
+		return nil, "", err
 	}
 	if s.Port, err = testprocess.FreePort(); err != nil {
 		return nil, "", err
@@ -324,6 +372,17 @@ func start(directory string) (server *Server, skip string, err error) {
 		return nil, "", err
 	}
 	return s, "", nil
+}
+
+// makeDirectory makes the server's folder, unless the test has one.
+func (s *Server) makeDirectory() (err error) {
+	if s.directory == "" {
+		s.directory, err = os.MkdirTemp("", "postgrestest-")
+	}
+	if err == nil && s.credential != nil {
+		err = os.Chown(s.directory, int(s.credential.Uid), int(s.credential.Gid))
+	}
+	return err
 }
 
 // findPrograms is the folder of the newest PostgreSQL on this machine, 15 or newer.
@@ -378,7 +437,7 @@ func (s *Server) run() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var log bytes.Buffer
-	command := s.command("postgres", "-D", s.data(), "-p", strconv.Itoa(s.Port), "-c", "listen_addresses=127.0.0.1",
+	command := s.command("postgres", "-D", s.data(), "-p", strconv.Itoa(s.Port), "-c", "listen_addresses="+s.Host,
 		"-c", "unix_socket_directories=", "-c", "shared_buffers=64MB", "-c", "max_connections=50")
 	command.Stdout, command.Stderr = &log, &log
 	process, err := testprocess.Start(command)
