@@ -2,6 +2,7 @@ package rehearsal_test
 
 import (
 	"fmt"
+	"path/filepath"
 	"testing"
 
 	"swarm-scale/settings"
@@ -10,7 +11,8 @@ import (
 	"swarm-scale/test/simulation"
 )
 
-// BenchmarkUp compares, for each kind of cluster, how long `pulumi up` takes for 2, 10 and 50 frontends
+// BenchmarkUp compares, for each kind of cluster with 2, 10 and 50 frontends and for
+// the stack of Pulumi.production.yaml, how long `pulumi up` takes
 // with the time of all steps one after another and with the longest chain of
 // steps that wait for each other. All times are the simulated world's. The time
 // of `pulumi up` includes the Pulumi engine's own work, divided by the scale.
@@ -21,22 +23,32 @@ func BenchmarkUp(b *testing.B) {
 		for _, frontends := range []int{2, 10, 50} {
 			b.Run(fmt.Sprintf("%s/frontends=%d", cluster, frontends), func(b *testing.B) {
 				for b.Loop() {
-					benchmarkUp(b, cluster, frontends)
+					benchmarkUp(b, frontends == 2, func(options *harness.Options) {
+						options.Config["cluster"], options.Config["loadBalancer"] = string(cluster), string(settings.HAProxy)
+						options.Config["frontends"] = frontends
+					})
 				}
 			})
 		}
 	}
+	b.Run("production", func(b *testing.B) {
+		for b.Loop() {
+			benchmarkUp(b, true, func(options *harness.Options) {
+				options.Settings = filepath.Join(filepath.Dir(options.Project), "Pulumi.production.yaml")
+			})
+		}
+	})
 }
 
-// benchmarkUp measures one `pulumi up`.
-func benchmarkUp(b *testing.B, cluster settings.Cluster, frontends int) {
+// benchmarkUp measures one `pulumi up` of a stack, and prints its longest chain if that is wanted.
+func benchmarkUp(b *testing.B, print bool, of func(*harness.Options)) {
+	b.Helper()
 	const scale = 0.1
 	options, err := rehearsal.Options(rehearsal.World(scale), b.TempDir())
 	if err != nil {
 		b.Fatal(err)
 	}
-	options.Config["cluster"], options.Config["loadBalancer"] = string(cluster), string(settings.HAProxy)
-	options.Config["frontends"] = frontends
+	of(&options)
 	options.Parallel = 1024
 	s := harness.Test(b, options)
 	result, err := s.Up(b.Context())
@@ -56,7 +68,7 @@ func benchmarkUp(b *testing.B, cluster settings.Cluster, frontends int) {
 	b.ReportMetric(took/chain.Longest.Seconds(), "up/chain")
 	b.ReportMetric(chain.Sum.Seconds()/took, "sum/up")
 	b.ReportMetric(float64(simulation.MaxParallel(result.Records)), "side-by-side")
-	if frontends == 2 {
+	if print {
 		b.Logf("the longest chain:\n%s", chain)
 	}
 }
