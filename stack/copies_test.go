@@ -1,6 +1,7 @@
 package stack_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -35,6 +36,33 @@ func TestEveryFrontendHasPartners(t *testing.T) {
 			unchanged(t, e)
 			destroyed(t, e)
 		})
+	}
+}
+
+// TestProgramsKnowHowManyCopiesThereAre holds that one number reaches frontends, workers and results page. Nobody is told of the default but the
+// results page.
+func TestProgramsKnowHowManyCopiesThereAre(t *testing.T) {
+	values := onSwarmMode(awsSettings())
+	for copies, told := range map[string][]string{"1": {"results-app"}, "2": {"frontend01", "worker01", "results-app"}} {
+		values["frontends"], values["voteCopies"] = "3", copies
+		resources, err := deploy(t, values)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"frontend01", "worker01", "results-app"} {
+			want := ""
+			if slices.Contains(told, name) {
+				want = copies
+			}
+			container := plain(find(t, resources, serviceType, name).inputs["taskSpec"]).ObjectValue()["containerSpec"].ObjectValue()
+			got := ""
+			if variable := container["env"].ObjectValue()["VOTE_COPIES"]; variable.IsString() {
+				got = variable.StringValue()
+			}
+			if got != want {
+				t.Errorf("voteCopies %s: %s has VOTE_COPIES=%q, want %q", copies, name, got, want)
+			}
+		}
 	}
 }
 
