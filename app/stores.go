@@ -40,7 +40,7 @@ func (a *App) servers() []cluster.Variable {
 	return []cluster.Variable{{Name: "POSTGRES_HOST", Value: strings.Join(a.serverNames(), " ")}}
 }
 
-// newStores runs a server on each store, and a member of etcd on each of the first three machines that manage the swarm. One server takes
+// newStores runs a server on each store, and a member of etcd on each of three machines. One server takes
 // writes. Whichever machine is lost, with its disk, two members are left that say which one that is, and a store with all votes.
 //
 // The first server begins the database, with the data that the only one had, if there are any. It is told so in etcd, which begins once. No
@@ -118,7 +118,7 @@ func (a *App) newMember(ctx *pulumi.Context, node *infra.Node, plan database.Dat
 	workload.HealthCheck = []string{database.HealthyProgram, "etcd"}
 	workload.Scratch = []string{"/tmp"}
 	workload.Limits = cluster.Limits{Memory: etcdMemory, Files: 4096}
-	workload.Update = cluster.Update{After: before}
+	workload.Update = cluster.Update{After: before, Await: true}
 	return a.run(ctx, workload)
 }
 
@@ -160,7 +160,7 @@ func (a *App) newServer(ctx *pulumi.Context, node *infra.Node, plan database.Dat
 	workload.HealthCheck = []string{database.HealthyProgram, "store"}
 	workload.Scratch = []string{"/tmp", database.SocketsFolder}
 	workload.Limits = cluster.Limits{Memory: databaseMemory, Files: 4096}
-	workload.Update = cluster.Update{After: before}
+	workload.Update = cluster.Update{After: before, Await: true}
 	return a.run(ctx, workload)
 }
 

@@ -50,9 +50,6 @@ func (r *reader) fitsStores(s Settings) {
 	value := r.text(keyStores)
 	switch stores := s.Stores(); {
 	case stores < 2:
-	case s.Cluster == Standalone:
-		r.fault(keyStores, value, Conflict, "is for swarm mode: on the walk-through's cluster a store that was away does not come back by itself",
-			"leave it out, or set %s to %s", keyCluster, SwarmMode)
 	case len(s.Nodes) > 0 && len(s.EtcdNodes()) < etcdMembers:
 		r.fault(keyStores, value, Conflict, fmt.Sprintf("needs %d managers: on each of their machines is a part of etcd, and most of these parts decide which store takes writes", etcdMembers),
 			"leave %s out, or set it to %d", keyManagers, etcdMembers)

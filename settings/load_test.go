@@ -255,6 +255,8 @@ func TestClusters(t *testing.T) {
 		{map[string]string{"cluster": "standalone", "overlayCidr": "10.77.4.0/22"}, "standalone 1 invalid Prefix"},
 		{map[string]string{"cluster": "standalone", "managers": "1", "loadBalancer": "interlock", "allowInterlock": "true"}, "standalone 1 invalid Prefix"},
 		{map[string]string{"cluster": "standalone", "managers": "3"}, "standalone 3 invalid Prefix"},
+		{map[string]string{"cluster": "standalone", "stores": "2"}, "standalone 1 invalid Prefix"},
+		{map[string]string{"cluster": "standalone", "managers": "3", "stores": "3"}, "standalone 3 invalid Prefix"},
 	} {
 		values := onAWS()
 		maps.Copy(values, test.set)
@@ -451,7 +453,6 @@ func TestMistakesAreReported(t *testing.T) {
 		"too many load balancers":                     {onAWS, map[string]string{"loadBalancers": "5"}, nil, "loadBalancers", settings.OutOfRange},
 		"no store":                                    {onAWS, map[string]string{"stores": "0"}, nil, "stores", settings.OutOfRange},
 		"too many stores":                             {onAWS, map[string]string{"stores": "4"}, nil, "stores", settings.OutOfRange},
-		"two stores of the walk-through's cluster":    {onAWS, map[string]string{"stores": "2", "cluster": "standalone"}, nil, "stores", settings.Conflict},
 		"two stores and one manager":                  {onAWS, map[string]string{"stores": "2", "managers": "1"}, nil, "stores", settings.Conflict},
 		"two stores of Alpine":                        {onAWS, map[string]string{"stores": "2", "postgresImage": "postgres:17-alpine"}, nil, "postgresImage", settings.Conflict},
 		"three copies":                                {onAWS, map[string]string{"voteCopies": "3", "frontends": "5"}, nil, "voteCopies", settings.OutOfRange},
@@ -632,7 +633,6 @@ func TestMistakesAreReported(t *testing.T) {
 		"five managers of the walk-through":           {onAWS, map[string]string{"managers": "5", "cluster": "standalone"}, nil, "managers", settings.Conflict},
 		"three managers that Interlock watches":       {onAWS, map[string]string{"managers": "3", "cluster": "standalone", "loadBalancer": "interlock", "allowInterlock": "true"}, nil, "loadBalancer", settings.Conflict},
 		"zones with three managers":                   {onAWS, map[string]string{"managers": "3", "cluster": "standalone", "zones": "3", "frontends": "3"}, nil, "zones", settings.Conflict},
-		"two stores with three managers":              {onAWS, map[string]string{"managers": "3", "cluster": "standalone", "stores": "2"}, nil, "stores", settings.Conflict},
 		"two managers of the walk-through":            {onAWS, map[string]string{"managers": "2", "cluster": "standalone"}, nil, "managers", settings.OutOfRange},
 		"interlock in swarm mode":                     {onAWS, map[string]string{"cluster": "swarm-mode", "loadBalancer": "interlock", "allowInterlock": "true"}, nil, "loadBalancer", settings.Conflict},
 		"swarm's networks that are no range":          {onAWS, map[string]string{"cluster": "swarm-mode", "swarmCidr": "10.88.0.1"}, nil, "swarmCidr", settings.Malformed},

@@ -71,5 +71,12 @@ func frontendsFor(s Settings, count int) int {
 }
 
 // EtcdNodes are the nodes that have a part of etcd, where there are several stores: the first three managers, also of five. So more or fewer
-// managers touch none of these parts. In three zones each is in another one.
-func (s Settings) EtcdNodes() []topology.Node { return s.Managers[:min(len(s.Managers), etcdMembers)] }
+// managers touch none of these parts. In three zones each is in another one. The managers of the walk-through's cluster are not on the network; there
+// the first worker, store and frontend have a part.
+func (s Settings) EtcdNodes() []topology.Node {
+	nodes := s.Managers
+	if s.Cluster == Standalone {
+		nodes = topology.Managers(slices.DeleteFunc(slices.Clone(s.Nodes), func(node topology.Node) bool { return node.Role == topology.Manager }), etcdMembers, s.Zones)
+	}
+	return nodes[:min(len(nodes), etcdMembers)]
+}

@@ -15,14 +15,31 @@ import (
 // etcd or the database a second time, also on another machine, and it does not become one store again.
 func TestStoresGrowAndHeal(t *testing.T) {
 	t.Parallel()
-	e := simulated(t, inSwarmMode())
+	for name, kind := range map[string]struct {
+		settings map[string]any
+		first    string // the node with etcd's first member
+		change   string // what the first server goes through
+		gone     string // how a machine leaves
+	}{
+		"swarm mode": {inSwarmMode(), "manager", "update pg", "delete store03-way"},
+		"standalone": {map[string]any{"cluster": "standalone", "loadBalancer": "haproxy", "frontendInstanceType": "t2.small"}, "worker01", "create pg", "delete store03"}, // a frontend has a member of etcd
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			testStoresGrowAndHeal(t, kind.settings, kind.first, kind.change, kind.gone)
+		})
+	}
+}
+
+func testStoresGrowAndHeal(t *testing.T, settings map[string]any, first, change, gone string) {
+	e := simulated(t, settings)
 	up(t, e)
 	if err := e.Set(map[string]any{"stores": 2}); err != nil {
 		t.Fatal(err)
 	}
 	grown := up(t, e)
-	inOrder(t, grown, "create etcd01", "create etcd-founding", "create stores-agreement", "update pg", "create pg02", "update pg-roles")
-	for _, name := range []string{"pg", "pg-data", "store"} {
+	inOrder(t, grown, "create etcd01", "create etcd-founding", "create stores-agreement", change, "create pg02", "update pg-roles")
+	for _, name := range []string{"pg-data", "store"} {
 		if slices.Contains(steps(grown)["replace"], name) {
 			t.Errorf("%s was replaced, with the votes in it", name)
 		}
@@ -30,7 +47,7 @@ func TestStoresGrowAndHeal(t *testing.T) {
 	unchanged(t, e)
 
 	// The machine on which etcd began, and then a store.
-	for _, node := range []string{"manager", "store", "store02"} {
+	for _, node := range []string{first, "store", "store02"} {
 		e.World.MachineDead(node)
 		replaced, err := e.Up(t.Context(), optup.Replace([]string{machineURN(t, e, node)}))
 		if err != nil {
@@ -69,7 +86,7 @@ func TestStoresGrowAndHeal(t *testing.T) {
 	if err := e.Set(map[string]any{"stores": 2}); err != nil {
 		t.Fatal(err)
 	}
-	inOrder(t, up(t, e), "update stores-agreement", "delete store03-way")
+	inOrder(t, up(t, e), "update stores-agreement", gone)
 	unchanged(t, e)
 	state, err := e.StateFile()
 	if err != nil {

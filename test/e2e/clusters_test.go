@@ -16,6 +16,8 @@ type clusterKind interface {
 	members() []string
 	// ready returns the members that the cluster lists as working, sorted. It fails if the cluster takes no orders.
 	ready(ctx context.Context) ([]string, error)
+	// etcd returns the nodes that have a part of etcd where there are several stores, in the order of their numbers.
+	etcd() []topology.Node
 	// own returns the names of the cluster's own containers on a host of the role.
 	own(role topology.Role) []string
 	// predicted says what works while a host of the role is off.
@@ -100,6 +102,10 @@ func (k standalone) ready(ctx context.Context) ([]string, error) {
 	}
 	slices.Sort(names)
 	return names, nil
+}
+
+func (k standalone) etcd() []topology.Node {
+	return topology.Managers(slices.DeleteFunc(k.nodes(), func(node topology.Node) bool { return node.Role == topology.Manager }), 3, k.zones)
 }
 
 func (k standalone) own(role topology.Role) []string {
@@ -189,6 +195,8 @@ func (k swarmMode) ready(ctx context.Context) ([]string, error) {
 	slices.Sort(names)
 	return names, nil
 }
+
+func (k swarmMode) etcd() []topology.Node { return k.system.managers() }
 
 func (k swarmMode) own(topology.Role) []string { return nil }
 

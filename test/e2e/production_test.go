@@ -195,12 +195,12 @@ done | sed -n 's/ %s$//p'`, s.container(host, one.workload).State.Pid, cmp.Or(on
 // askEtcd returns the value of a key, by whichever member answers.
 func (s *system) askEtcd(ctx context.Context, key string) (string, error) {
 	var faults []error
-	for i, node := range s.managers() {
+	for i, node := range s.kind.etcd() {
 		host := s.lab.Host(node.Name)
-		id, err := host.Docker(ctx, "ps", "--quiet", "--filter", "label="+serviceLabel+"=etcd"+topology.Suffix(i+1))
-		if err == nil && id != "" {
+		found, err := s.containers(ctx, host)
+		if member, ok := found["etcd"+topology.Suffix(i+1)]; ok && member.State.Running {
 			var value string
-			if value, err = host.Docker(ctx, "exec", id, "etcdctl", "--command-timeout", "3s", "get", "--print-value-only", key); err == nil {
+			if value, err = host.Docker(ctx, "exec", member.ID, "etcdctl", "--command-timeout", "3s", "get", "--print-value-only", key); err == nil {
 				return value, nil
 			}
 		}

@@ -398,7 +398,7 @@ func (s *system) expected() map[string][]string {
 		all[host.Name] = names
 	}
 	if s.stores() > 1 {
-		for i, node := range s.managers() {
+		for i, node := range s.kind.etcd() {
 			all[node.Name] = append(all[node.Name], "etcd"+topology.Suffix(i+1))
 		}
 	}
@@ -431,18 +431,23 @@ func (s *system) stores() int {
 	return len(s.named(func(role topology.Role) bool { return role == topology.Store }))
 }
 
-// managers are the nodes that manage the cluster, in swarm mode.
-func (s *system) managers() []topology.Node {
+// nodes are the hosts as nodes of the stack.
+func (s *system) nodes() []topology.Node {
 	var nodes []topology.Node
 	numbers := map[topology.Role]int{}
 	for _, host := range s.lab.Hosts() {
 		numbers[host.Role]++
 		nodes = append(nodes, topology.Node{Name: host.Name, Role: host.Role, Number: numbers[host.Role], Zone: host.Zone})
 	}
+	return nodes
+}
+
+// managers are the nodes that manage the cluster, in swarm mode.
+func (s *system) managers() []topology.Node {
 	if s.single {
-		return topology.Managers(nodes, 1, 1)
+		return topology.Managers(s.nodes(), 1, 1)
 	}
-	return topology.Managers(nodes, 3, s.zones)
+	return topology.Managers(s.nodes(), 3, s.zones)
 }
 
 // named returns the names of the hosts whose roles are wanted.

@@ -67,6 +67,7 @@ func stages() []stage {
 			{named{"12 queues side by side", queuesSideBySide}, ""},
 			{named{"13 two copies, machines lost under load", twoCopies}, ""},
 			{named{"14 three managers, each lost", threeManagersLost}, standalone},
+			{named{"15 two stores, each lost", twoStores}, standalone},
 			{named{"by hand", byHand}, ""},
 		} {
 			if candidate.only == "" || candidate.only == cluster {
