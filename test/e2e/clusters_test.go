@@ -196,7 +196,7 @@ func (k swarmMode) ready(ctx context.Context) ([]string, error) {
 	return names, nil
 }
 
-func (k swarmMode) etcd() []topology.Node { return k.system.managers() }
+func (k swarmMode) etcd() []topology.Node { return k.managers() }
 
 func (k swarmMode) own(topology.Role) []string { return nil }
 
