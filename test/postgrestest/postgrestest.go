@@ -167,8 +167,14 @@ func (s *Server) Encrypt(t testing.TB, certificate, key string) {
 			}
 		}
 	}
+	s.set(t, "ssl = on")
+}
+
+// set changes a setting of the running server: "ssl = on".
+func (s *Server) set(t testing.TB, setting string) {
+	t.Helper()
 	connection := s.Connect(t, "postgres")
-	for _, statement := range []string{"ALTER SYSTEM SET ssl = on", "SELECT pg_reload_conf()"} {
+	for _, statement := range []string{"ALTER SYSTEM SET " + setting, "SELECT pg_reload_conf()"} {
 		if _, err := connection.Exec(t.Context(), statement); err != nil {
 			t.Fatal(err)
 		}
@@ -209,28 +215,20 @@ func (s *Server) login() []string {
 func (s *Server) Standby(t testing.TB, host string) *Server {
 	t.Helper()
 	standby := &Server{Host: host, Port: s.Port, programs: s.programs, credential: s.credential}
-	err := standby.makeDirectory()
-	if err == nil {
-		t.Cleanup(standby.Remove)
-		copying := standby.command("pg_basebackup", "--pgdata", standby.data(), "--write-recovery-conf", "--checkpoint", "fast", "--no-sync")
-		copying.Env = append(copying.Env, s.login()...)
-		var output []byte
-		if output, err = copying.CombinedOutput(); err != nil {
-			err = fmt.Errorf("pg_basebackup: %w\n%s", err, output)
-		}
-	}
-	if err == nil {
-		err = standby.run()
-	}
-	if err != nil {
+	if err := standby.makeDirectory(); err != nil {
 		t.Fatal(err)
 	}
-	connection := s.Connect(t, "postgres")
-	for _, statement := range []string{"ALTER SYSTEM SET synchronous_standby_names = '*'", "SELECT pg_reload_conf()"} {
-		if _, err := connection.Exec(t.Context(), statement); err != nil {
-			t.Fatal(err)
-		}
+	t.Cleanup(standby.Remove)
+	copying := standby.command("pg_basebackup", "--pgdata", standby.data(), "--write-recovery-conf", "--checkpoint", "fast", "--no-sync")
+	copying.Env = append(copying.Env, s.login()...)
+	if output, err := copying.CombinedOutput(); err != nil {
+		t.Fatalf("pg_basebackup: %v\n%s", err, output)
 	}
+	if err := standby.run(); err != nil {
+		t.Fatal(err)
+	}
+	s.set(t, "synchronous_standby_names = '*'")
+	connection := s.Connect(t, "postgres")
 	eventually.Succeeds(t, 30*time.Second, "commits wait for the standby", func() error {
 		var waited bool
 		err := connection.QueryRow(t.Context(), "SELECT EXISTS (SELECT FROM pg_stat_replication WHERE sync_state = 'sync')").Scan(&waited)
