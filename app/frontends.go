@@ -2,7 +2,6 @@ package app
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -78,8 +77,8 @@ func (a *App) newWeb(ctx *pulumi.Context, node *infra.Node, frontends []*infra.N
 		{Name: "OPTION_B", Value: a.settings.Ballot.OptionB},
 	}
 	var configuration *cluster.Configuration
-	if copies := a.settings.VoteCopies; copies > 1 {
-		environment = append(environment, cluster.Variable{Name: "VOTE_COPIES", Value: strconv.Itoa(copies)}, cluster.Variable{Name: "REDIS_PARTNERS_FILE", Value: partnersFile})
+	if a.settings.VoteCopies > 1 {
+		environment = append(environment, a.copies(), cluster.Variable{Name: "REDIS_PARTNERS_FILE", Value: partnersFile})
 		configuration = &cluster.Configuration{Path: partnersFile, Content: pulumi.String(strings.Join(partners(node, frontends), "\n") + "\n")}
 	}
 	if names := a.settings.VoteNames; len(names) > 0 {

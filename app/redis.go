@@ -2,6 +2,7 @@ package app
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -66,6 +67,11 @@ func (a *App) newRedis(ctx *pulumi.Context, node *infra.Node, before []*cluster.
 		HealthCheck: []string{"sh", "-c", redisHealthCheck(configuration.Path())},
 		Update:      cluster.Update{After: before, Await: true},
 	})
+}
+
+// copies returns the variable that tells a program in how many queues each vote is.
+func (a *App) copies() cluster.Variable {
+	return cluster.Variable{Name: "VOTE_COPIES", Value: strconv.Itoa(a.settings.VoteCopies)}
 }
 
 // redisCommand returns the command that starts Redis with its secret configuration and its settings.

@@ -34,7 +34,7 @@ func (a *App) newResults(ctx *pulumi.Context, balancers []*infra.Node) ([]*clust
 				{Name: "OPTION_B", Value: a.settings.Ballot.OptionB},
 				{Name: "CONNECTIONS_PER_ADDRESS", Value: strconv.Itoa(a.settings.Limits.Connections)},
 				{Name: "VIEWERS_PER_ADDRESS", Value: strconv.Itoa(a.settings.Limits.Viewers)},
-				{Name: "VOTE_COPIES", Value: strconv.Itoa(a.settings.VoteCopies)},
+				a.copies(),
 				{Name: "TRUSTED_PROXIES", Value: a.trustedProxies(balancers)},
 			},
 			Ports:        []cluster.Port{{Inside: httpPort, Outside: httpPort, Public: true}},

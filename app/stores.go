@@ -40,8 +40,8 @@ func (a *App) servers() []cluster.Variable {
 	return []cluster.Variable{{Name: "POSTGRES_HOST", Value: strings.Join(a.serverNames(), " ")}}
 }
 
-// newStores runs a server on each store, and a member of etcd on each of three machines. One server takes
-// writes. Whichever machine is lost, with its disk, two members are left that say which one that is, and a store with all votes.
+// newStores runs a server on each store, and a member of etcd on each of three machines. One server takes writes. Whichever machine is lost,
+// with its disk, two members are left that say which one that is, and a store with all votes.
 //
 // The first server begins the database, with the data that the only one had, if there are any. It is told so in etcd, which begins once. No
 // server and no member begins anything by itself.

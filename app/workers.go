@@ -1,7 +1,6 @@
 package app
 
 import (
-	"strconv"
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -25,8 +24,8 @@ func (a *App) newWorkers(ctx *pulumi.Context, nodes, frontends []*infra.Node) ([
 	}
 	var workers []*cluster.Running
 	environment := []cluster.Variable{{Name: "REDIS_ADDRESSES_FILE", Value: queuesFile}}
-	if copies := a.settings.VoteCopies; copies > 1 {
-		environment = append(environment, cluster.Variable{Name: "VOTE_COPIES", Value: strconv.Itoa(copies)})
+	if a.settings.VoteCopies > 1 {
+		environment = append(environment, a.copies())
 	}
 	for _, node := range nodes {
 		worker, err := a.run(ctx, a.withDatabase(workerRole, cluster.Workload{
